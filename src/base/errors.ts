@@ -1,0 +1,148 @@
+/**
+ * Every error that slablab throws on purpose. A reader of a message learns what was expected, what came,
+ * and where: file and line, or address and cache. `code` is stable; messages may get better.
+ *
+ * Running out of memory is not here: an allocation that finds none returns `NULL`, as in the kernel.
+ */
+export class SlablabError extends Error {
+  /** A stable word for programs, such as `bad-free`. */
+  readonly code: string;
+
+  constructor(code: string, message: string) {
+    super(message);
+    this.name = new.target.name;
+    this.code = code;
+  }
+}
+
+/** slablab itself is wrong. Please report it. */
+export class EngineError extends SlablabError {
+  constructor(message: string) {
+    super('engine', message);
+  }
+}
+
+/** An argument that cannot be meant: the call changed nothing. */
+export class ArgumentError extends SlablabError {
+  constructor(message: string) {
+    super('argument', message);
+  }
+}
+
+/**
+ * Arguments on which the kernel itself crashes, hangs or makes nonsense (size 0, a NULL name, an alignment that is no power of
+ * two). Outside the faithful mode slablab refuses them before anything is changed.
+ */
+export class KernelWouldCrashError extends SlablabError {
+  /** What a real kernel does: `oops`, `divide error`, `hang` or `silent nonsense`. */
+  readonly outcome: string;
+
+  constructor(message: string, outcome: string) {
+    super('kernel-would-crash', `${message} (Linux: ${outcome})`);
+    this.outcome = outcome;
+  }
+}
+
+/** Where the kernel panics: a `SLAB_PANIC` cache that could not be made. */
+export class KernelPanicError extends SlablabError {
+  constructor(message: string) {
+    super('kernel-panic', `Kernel panic - not syncing: ${message}`);
+  }
+}
+
+export type BadFreeReason =
+  /** the object was freed before, or never handed out */
+  | 'not-live'
+  /** inside an object, not at its start */
+  | 'misaligned'
+  /** no slab, pool or page allocation holds this address */
+  | 'unknown-address'
+  /** another cache's object */
+  | 'wrong-cache'
+  /** a page block of another order */
+  | 'wrong-order';
+
+/** A free of something that is not live. Nothing was changed; the machine stays usable. */
+export class BadFreeError extends SlablabError {
+  readonly address: number;
+  readonly reason: BadFreeReason;
+  /** The cache or pool that the address belongs to, where known. */
+  readonly cache: string | undefined;
+
+  constructor(address: number, reason: BadFreeReason, message: string, cache?: string) {
+    super('bad-free', message);
+    this.address = address;
+    this.reason = reason;
+    this.cache = cache;
+  }
+}
+
+/** A cache or pool cannot be destroyed while objects of it are live. */
+export class LiveObjectsError extends SlablabError {
+  readonly cache: string;
+  readonly live: number;
+
+  constructor(cache: string, live: number) {
+    super(
+      'live-objects',
+      `${cache} still has ${live} live object${live === 1 ? '' : 's'}: free ${live === 1 ? 'it' : 'them'} before it is destroyed`,
+    );
+    this.cache = cache;
+    this.live = live;
+  }
+}
+
+/** A table of the ledger is full. This is not the machine's memory running out: make the ledger larger. */
+export class LedgerFullError extends SlablabError {
+  readonly table: string;
+  readonly limit: number;
+
+  constructor(table: string, limit: number, option: string) {
+    super(
+      'ledger-full',
+      `the ledger has room for ${limit} ${table} and all are taken; make it with a larger ${option}`,
+    );
+    this.table = table;
+    this.limit = limit;
+  }
+}
+
+/** `validate()` found that the ledger's equation does not hold. */
+export class LedgerCorruptError extends SlablabError {
+  /** Which term of the equation, such as `slab.objects`. */
+  readonly term: string;
+
+  constructor(term: string, message: string) {
+    super('ledger-corrupt', `${term}: ${message}`);
+    this.term = term;
+  }
+}
+
+/** A file that is not what it should be. */
+export class InputError extends SlablabError {
+  readonly file: string;
+  /** 1-based; 0 where no line can be named. */
+  readonly line: number;
+
+  constructor(file: string, line: number, message: string) {
+    super('input', `${file}${line > 0 ? `:${line}` : ''}: ${message}`);
+    this.file = file;
+    this.line = line;
+  }
+}
+
+/** A word that names nothing: a machine, a strategy, a flag. Carries the nearest words that do. */
+export class UnknownNameError extends SlablabError {
+  readonly word: string;
+  readonly suggestions: readonly string[];
+
+  constructor(kind: string, word: string, known: readonly string[], suggestions: readonly string[]) {
+    const hint =
+      suggestions.length > 0
+        ? `did you mean ${suggestions.map((s) => `'${s}'`).join(' or ')}?`
+        : `known: ${known.join(', ')}`;
+    super('unknown-name', `no ${kind} is called '${word}'; ${hint}`);
+    this.word = word;
+    this.suggestions = suggestions;
+  }
+}

@@ -1,0 +1,8 @@
+/** The floor: no dependency, no state. Every other room stands on it. */
+export * from './assert.js';
+export * from './bits.js';
+export * from './brands.js';
+export * from './errors.js';
+export * from './names.js';
+export * from './random.js';
+export * from './units.js';

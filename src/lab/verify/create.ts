@@ -1,0 +1,144 @@
+import { ArgumentError } from '../../base/index.js';
+import type { KmemCache, Machine } from '../../slab/index.js';
+import { sysfsFiles } from '../../text/index.js';
+import {
+  onlyBoot,
+  type RecordedBoot,
+  type RecordedCache,
+  recordedFields,
+  recordedMachine,
+  undoing,
+} from './recording.js';
+import { type Expect, type SetResult, SetTally } from './result.js';
+
+interface CreateRequest {
+  readonly name: string;
+  readonly size: number;
+  readonly align: number;
+  readonly flags: string;
+  readonly ctor: number;
+  readonly useroffset?: number;
+  readonly usersize?: number;
+}
+
+interface CreateOutcome extends Partial<Omit<RecordedCache, 'name'>> {
+  readonly null?: true;
+  readonly link?: string;
+  readonly merged_with?: string;
+  readonly before?: { readonly object_size: number; readonly inuse: number; readonly refcount: number };
+  readonly warns?: number;
+  readonly sysfs?: Readonly<Record<string, string>>;
+}
+
+export interface CreateRecording {
+  readonly kernel: string;
+  readonly boots: Readonly<Record<string, RecordedBoot>>;
+  readonly caches_already_there: readonly RecordedCache[];
+  readonly cases: readonly (CreateRequest & { readonly out: CreateOutcome })[];
+}
+
+export interface ParamsRecording {
+  readonly kernel: string;
+  readonly boots: Readonly<Record<string, RecordedBoot>>;
+  readonly settings: Readonly<
+    Record<string, { readonly boot: string; readonly cases: readonly (Omit<CreateRequest, 'name'> & { readonly out: CreateOutcome })[] }>
+  >;
+}
+
+const someConstructor = () => {};
+
+/** Makes the recorded request of a machine. */
+export function createAsRecorded(machine: Machine, request: CreateRequest): KmemCache | null {
+  return machine.kmemCacheCreate(request.name, request.size, {
+    align: request.align,
+    flags: Number.parseInt(request.flags, 16),
+    useroffset: request.useroffset ?? 0,
+    usersize: request.usersize ?? 0,
+    ...(request.ctor && { ctor: someConstructor }),
+  });
+}
+
+/** Fields that say how a case ended rather than what the cache is. */
+const OUTCOME_ONLY = new Set(['null', 'link', 'merged_with', 'before', 'warns', 'sysfs', 'aliases']);
+
+/** Compares every recorded field of a create with what came. */
+export function expectOutcome(
+  expect: Expect,
+  machine: Machine,
+  out: CreateOutcome,
+  name: string,
+  create: () => KmemCache | null,
+): KmemCache | null {
+  const before = new Map(machine.caches().map((c) => [c.id, c.info]));
+  machine.log.clear();
+  const cache = create();
+  expect('null', out.null ?? false, cache === null);
+  if (cache === null) return null;
+  const was = before.get(cache.id);
+  expect('merged_with', out.merged_with, was === undefined ? undefined : was.name);
+  if (out.before && was) {
+    expect('before', out.before, { object_size: was.objectSize, inuse: was.inuse, refcount: was.refcount });
+  }
+  if (out.link !== undefined) expect('link', out.link, cache.sysfsId);
+  expect('warns', out.warns ?? 0, machine.log.lines.filter((line) => line.startsWith('WARNING')).length);
+  const fields = recordedFields(cache.info);
+  for (const [field, expected] of Object.entries(out)) {
+    if (!OUTCOME_ONLY.has(field)) expect(field, expected, fields[field]);
+  }
+  if (out.sysfs) expectSysfs(expect, out.sysfs, machine, cache, was !== undefined);
+  if (was === undefined) expect('name', name, cache.name);
+  return cache;
+}
+
+/** Counters of a cache that was there before hold objects of the recorded system; the other files are ours to know. */
+const COUNTERS = new Set([
+  'objects',
+  'total_objects',
+  'slabs',
+  'objects_partial',
+  'partial',
+  'cpu_slabs',
+  'slabs_cpu_partial',
+]);
+
+function expectSysfs(expect: Expect, files: Readonly<Record<string, string>>, machine: Machine, cache: KmemCache, merged: boolean): void {
+  const ours = sysfsFiles(machine, cache);
+  for (const [file, text] of Object.entries(files)) {
+    if (merged && COUNTERS.has(file)) continue;
+    // The symbol of a constructor is the recorder's own function.
+    if (file === 'ctor') expect('sysfs/ctor', text !== '', cache.info.ctor);
+    else expect(`sysfs/${file}`, text, ours.get(file));
+  }
+}
+
+/** create-*: each case alone, on the caches that the boot had made. */
+export function verifyCreate(recording: CreateRecording, set: string): SetResult {
+  const machine = recordedMachine(recording.kernel, onlyBoot(recording.boots), recording.caches_already_there);
+  const tally = new SetTally(set);
+  for (const recorded of recording.cases) {
+    tally.case(recorded.name, (expect) => {
+      undoing(machine, () => expectOutcome(expect, machine, recorded.out, recorded.name, () => createAsRecorded(machine, recorded)));
+    });
+  }
+  machine.validate();
+  return tally.result();
+}
+
+/** create-*-params: the same requests under other boot parameters and CPU counts. */
+export function verifyCreateParams(recording: ParamsRecording, set: string): SetResult {
+  const tally = new SetTally(set);
+  for (const [label, setting] of Object.entries(recording.settings)) {
+    const boot = recording.boots[setting.boot];
+    if (boot === undefined) throw new ArgumentError(`setting ${label} names the boot '${setting.boot}', which is not there`);
+    const machine = recordedMachine(recording.kernel, boot);
+    setting.cases.forEach((recorded, i) => {
+      const name = `${label}/${i}`;
+      tally.case(`${label}: case ${i}, size ${recorded.size}`, (expect) => {
+        undoing(machine, () =>
+          expectOutcome(expect, machine, recorded.out, name, () => createAsRecorded(machine, { ...recorded, name })),
+        );
+      });
+    });
+  }
+  return tally.result();
+}

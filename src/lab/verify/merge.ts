@@ -1,0 +1,64 @@
+import { createAsRecorded, expectOutcome } from './create.js';
+import { onlyBoot, type RecordedBoot, type RecordedCache, recordedMachine, undoing } from './recording.js';
+import { type SetResult, SetTally } from './result.js';
+
+interface MergeScenario {
+  readonly group?: string;
+  readonly creates: readonly (Parameters<typeof createAsRecorded>[1] & {
+    readonly out: Parameters<typeof expectOutcome>[2] & { readonly aliases?: number };
+  })[];
+  readonly destroys: readonly {
+    readonly destroy: string;
+    readonly refs_before: number;
+    readonly left?: {
+      readonly name: string;
+      readonly refcount: number;
+      readonly object_size: number;
+      readonly inuse: number;
+      readonly size: number;
+    };
+  }[];
+}
+
+export interface MergeRecording {
+  readonly kernel: string;
+  readonly boots: Readonly<Record<string, RecordedBoot>>;
+  readonly caches_already_there: readonly RecordedCache[];
+  readonly scenarios: readonly MergeScenario[];
+}
+
+/** merge-*: caches made one after the other, kept until all are there, then destroyed in the recorded order. */
+export function verifyMerge(recording: MergeRecording, set: string): SetResult {
+  const machine = recordedMachine(recording.kernel, onlyBoot(recording.boots), recording.caches_already_there);
+  const tally = new SetTally(set);
+  recording.scenarios.forEach((scenario, n) => {
+    tally.case(`scenario ${n}${scenario.group ? ` (${scenario.group})` : ''}`, (expect) => {
+      undoing(machine, () => {
+        const made = new Map<string, ReturnType<typeof createAsRecorded>>();
+        for (const request of scenario.creates) {
+          const inCreate: typeof expect = (field, expected, got) => expect(`${request.name}: ${field}`, expected, got);
+          const cache = expectOutcome(inCreate, machine, request.out, request.name, () => createAsRecorded(machine, request));
+          made.set(request.name, cache);
+          if (cache && request.out.aliases !== undefined) {
+            inCreate('aliases', request.out.aliases, Math.max(cache.info.refcount - 1, 0));
+          }
+        }
+        for (const step of scenario.destroys) {
+          const cache = made.get(step.destroy);
+          expect(`destroy ${step.destroy}`, true, cache !== undefined && cache !== null);
+          if (!cache) continue;
+          expect(`destroy ${step.destroy}: refs_before`, step.refs_before, cache.info.refcount);
+          cache.destroy();
+          const left = machine.caches().includes(cache) ? cache.info : undefined;
+          expect(
+            `destroy ${step.destroy}: left`,
+            step.left,
+            left && { name: left.name, refcount: left.refcount, object_size: left.objectSize, inuse: left.inuse, size: left.size },
+          );
+        }
+      });
+    });
+  });
+  machine.validate();
+  return tally.result();
+}

@@ -1,0 +1,291 @@
+/**
+ * seq-*: sequences of allocations and frees on one cache, each operation on its CPU. Compared are the slab and index of every
+ * allocation, birth, death and zone of every slab, and at each checkpoint the sysfs counters and the state of all lists.
+ */
+import { ArgumentError, type PhysAddr } from '../../base/index.js';
+import {
+  C_PARTIAL_HEAD,
+  CACHE_WORDS,
+  COUNTERS_INUSE,
+  COUNTERS_INUSE_SHIFT,
+  P_LINKS,
+  P_OWN,
+  P_PARTIAL,
+  P_PARTIAL_COUNT,
+  P_SLAB,
+  parseGfp,
+} from '../../machine/index.js';
+import { eachCpuLine, type KmemCache, type Machine } from '../../slab/index.js';
+import { sysfsFiles } from '../../text/index.js';
+import { onlyBoot, type RecordedBoot, type RecordedCache, recordedFields, recordedMachine } from './recording.js';
+import { type Expect, type SetResult, SetTally } from './result.js';
+
+interface Checkpoint {
+  readonly op: number;
+  readonly why: string;
+  readonly live: number;
+  readonly sysfs: Readonly<Record<string, string>>;
+  readonly state: CacheState;
+}
+
+/** Lists by slab ordinal, from the head. */
+interface CacheState {
+  readonly cpu: readonly {
+    readonly slab: number;
+    readonly free: number;
+    readonly inuse?: number;
+    readonly next?: number;
+    readonly partial: readonly (readonly [ordinal: number, inuse: number, slabs: number])[];
+  }[];
+  readonly node_partial: readonly (readonly [ordinal: number, inuse: number])[];
+  readonly nr_slabs: number;
+  readonly total_objects: number;
+  readonly nr_partial: number;
+}
+
+interface Sequence {
+  readonly pattern: string;
+  readonly size: number;
+  readonly align: number;
+  readonly flags: string;
+  readonly ctor: number;
+  readonly ops: string;
+  readonly ops_n: number;
+  readonly allocs: number;
+  readonly ord: readonly number[];
+  readonly idx: readonly number[];
+  readonly slabs: readonly (readonly [born: number, died: number, zone: string, colour: number])[];
+  readonly cp: readonly Checkpoint[];
+  readonly cache: RecordedCache;
+  readonly shrink_ret: number;
+}
+
+interface ZoneTruth {
+  readonly size: number;
+  readonly flags: string;
+  readonly gfp: string;
+  readonly count: number;
+  readonly cache_size: number;
+  readonly objs_per_slab: number;
+  readonly null_allocs: number;
+  readonly zones: Readonly<Record<string, { readonly objects: number; readonly slabs: number }>>;
+  readonly max_phys_below_4g: boolean;
+}
+
+export interface SeqRecording {
+  readonly kernel: string;
+  readonly boots: Readonly<Record<string, RecordedBoot>>;
+  readonly sequences: readonly Sequence[];
+  readonly zone_truth?: readonly ZoneTruth[];
+}
+
+export function verifySeq(recording: SeqRecording, set: string): SetResult[] {
+  const boot = onlyBoot(recording.boots);
+  const tally = new SetTally(set);
+  recording.sequences.forEach((sequence, n) => {
+    tally.case(`sequence ${n} (${sequence.pattern}, size ${sequence.size})`, (expect) => {
+      const machine = recordedMachine(recording.kernel, boot);
+      new SequenceRun(machine, sequence, expect).run();
+      machine.validate();
+    });
+  });
+  const results = [tally.result()];
+  if (recording.zone_truth) results.push(verifyZones(recording.kernel, boot, recording.zone_truth, `${set}/zones`));
+  return results;
+}
+
+/** Which zones the slabs of a cache come from. */
+export function verifyZones(kernel: string, boot: RecordedBoot, rows: readonly ZoneTruth[], set: string): SetResult {
+  const tally = new SetTally(set);
+  for (const row of rows) {
+    tally.case(`${row.count} objects of ${row.size}, flags ${row.flags}, ${row.gfp}`, (expect) => {
+      const machine = recordedMachine(kernel, boot);
+      // The recorder gave its caches a constructor, to keep them to itself.
+      const cache = machine.kmemCacheCreate('zones', row.size, { flags: Number.parseInt(row.flags, 16), ctor: () => {} })!;
+      const gfp = parseGfp(row.gfp);
+      const zones: Record<string, { objects: number; slabs: number }> = {};
+      const seen = new Set<number>();
+      let failed = 0;
+      let highest = 0;
+      for (let i = 0; i < row.count; i++) {
+        const address = cache.alloc(gfp);
+        if (address === 0) {
+          failed++;
+          continue;
+        }
+        highest = Math.max(highest, address + row.cache_size - 1);
+        const zone = zoneName(machine, address);
+        zones[zone] ??= { objects: 0, slabs: 0 };
+        zones[zone].objects++;
+        const { slab } = machine.whereIs(address)!;
+        if (!seen.has(slab)) zones[zone].slabs++;
+        seen.add(slab);
+      }
+      expect('cache_size', row.cache_size, cache.info.size);
+      expect('objs_per_slab', row.objs_per_slab, cache.info.oo.objects);
+      expect('null_allocs', row.null_allocs, failed);
+      expect('zones', row.zones, zones);
+      expect('max_phys_below_4g', row.max_phys_below_4g, highest < 2 ** 32);
+      machine.validate();
+    });
+  }
+  return tally.result();
+}
+
+function zoneName(machine: Machine, address: number): string {
+  const pfn = Math.floor(address / machine.kernel.pageSize);
+  return machine.zones().find((z) => pfn >= z.startPfn && pfn < z.endPfn)?.name ?? 'none';
+}
+
+/** One sequence on a fresh machine. */
+class SequenceRun {
+  readonly #machine: Machine;
+  readonly #sequence: Sequence;
+  readonly #expect: Expect;
+  readonly #cache: KmemCache;
+  /** By allocation: its address, 0 once it is freed. */
+  readonly #addresses: PhysAddr[] = [];
+  /** Ordinals of the slabs that are there. */
+  readonly #alive = new Set<number>();
+  #born = 0;
+  #checkpoints = 0;
+
+  constructor(machine: Machine, sequence: Sequence, expect: Expect) {
+    this.#machine = machine;
+    this.#sequence = sequence;
+    this.#expect = expect;
+    this.#cache = machine.kmemCacheCreate('seq', sequence.size, {
+      align: sequence.align,
+      flags: Number.parseInt(sequence.flags, 16),
+      ...(sequence.ctor && { ctor: () => {} }),
+    })!;
+  }
+
+  run(): void {
+    const { ops, ops_n: count, cache: recorded } = this.#sequence;
+    const fields = recordedFields(this.#cache.info);
+    for (const [field, expected] of Object.entries(recorded)) {
+      if (field !== 'name' && field in fields) this.#expect(`cache.${field}`, expected, fields[field]);
+    }
+    const tokens = ops === '' ? [] : ops.split(' ');
+    this.#expect('ops_n', count, tokens.length);
+    tokens.forEach((token, op) => {
+      if (token === 'c') this.#checkpoint(op, 'c');
+      else this.#step(token, op);
+    });
+    this.#checkpoint(tokens.length, 'end');
+    // The recorder then freed what was live, in the order of allocation, on CPU 0, and shrank the cache.
+    this.#addresses.forEach((address, k) => {
+      if (address !== 0) this.#free(k, 0);
+    });
+    this.#settle(tokens.length);
+    this.#checkpoint(tokens.length, 'drained');
+    this.#expect('shrink_ret', this.#sequence.shrink_ret, this.#cache.shrink() ? 1 : 0);
+    this.#settle(tokens.length + 1);
+    this.#checkpoint(tokens.length + 1, 'shrunk');
+    this.#expect('checkpoints', this.#sequence.cp.length, this.#checkpoints);
+    this.#expect('allocs', this.#sequence.allocs, this.#addresses.length);
+    this.#expect('slabs made', this.#sequence.slabs.length, this.#born);
+  }
+
+  #step(token: string, op: number): void {
+    const kind = token[0];
+    const colon = token.indexOf(':');
+    const cpu = Number(colon < 0 ? token.slice(1) : token.slice(1, colon));
+    const rest = colon < 0 ? '' : token.slice(colon + 1);
+    if (kind === 'a') this.#allocated(this.#cache.alloc(undefined, cpu), op);
+    else if (kind === 'f') this.#free(Number(rest), cpu);
+    else if (kind === 'A') for (const address of this.#cache.allocBulk(Number(rest), undefined, cpu)) this.#allocated(address, op);
+    else if (kind === 'F') this.#freeBulk(rest.split(',').map(Number), cpu);
+    else if (kind === 's') this.#cache.shrink();
+    else throw new ArgumentError(`operation ${op} is '${token}': expected a, f, A, F, s or c`);
+    this.#settle(op);
+  }
+
+  #allocated(address: PhysAddr, op: number): void {
+    const k = this.#addresses.push(address) - 1;
+    const where = this.#machine.whereIs(address);
+    this.#expect(`allocation ${k}`, [this.#sequence.ord[k], this.#sequence.idx[k]], [where?.slab, where?.index]);
+    while (where !== undefined && this.#born <= where.slab) {
+      const recorded = this.#sequence.slabs[this.#born];
+      this.#expect(`slab ${this.#born}: born, zone`, recorded && [recorded[0], recorded[2]], [op, zoneName(this.#machine, address)]);
+      this.#alive.add(this.#born++);
+    }
+  }
+
+  #free(k: number, cpu: number): void {
+    this.#cache.free(this.#addresses[k]!, cpu);
+    this.#addresses[k] = 0 as PhysAddr;
+  }
+
+  #freeBulk(ks: readonly number[], cpu: number): void {
+    this.#cache.freeBulk(ks.map((k) => this.#addresses[k]!), cpu);
+    for (const k of ks) this.#addresses[k] = 0 as PhysAddr;
+  }
+
+  /** Notices slabs that were discarded. */
+  #settle(op: number): void {
+    if (this.#cache.info.nrSlabs === this.#alive.size) return;
+    const { ledger } = this.#machine;
+    const there = new Set<number>();
+    for (let slab = 1; slab < ledger.slabCache.length && there.size < this.#cache.info.nrSlabs; slab++) {
+      if (ledger.slabCache[slab] === this.#cache.id) there.add(ledger.slabSerial[slab]!);
+    }
+    for (const ordinal of this.#alive) {
+      if (there.has(ordinal)) continue;
+      this.#alive.delete(ordinal);
+      this.#expect(`slab ${ordinal}: died`, this.#sequence.slabs[ordinal]?.[1], op);
+    }
+  }
+
+  #checkpoint(op: number, why: string): void {
+    const recorded = this.#sequence.cp[this.#checkpoints++];
+    const at = `checkpoint ${this.#checkpoints - 1} (${why})`;
+    this.#expect(`${at}: op, why`, recorded && [recorded.op, recorded.why], [op, why]);
+    if (recorded === undefined) return;
+    this.#expect(`${at}: live`, recorded.live, this.#cache.live);
+    const files = sysfsFiles(this.#machine, this.#cache);
+    for (const [file, text] of Object.entries(recorded.sysfs)) this.#expect(`${at}: ${file}`, text, files.get(file)?.trimEnd());
+    this.#expect(`${at}: state`, recorded.state, this.#state());
+  }
+
+  #state(): CacheState {
+    const { ledger } = this.#machine;
+    const { id, info } = this.#cache;
+    const inUse = (slab: number) => (ledger.slabCounters[slab]! >>> COUNTERS_INUSE_SHIFT) & COUNTERS_INUSE;
+    const cpu: CacheState['cpu'][number][] = [];
+    eachCpuLine(ledger, id, (p) => {
+      const partial: [number, number, number][] = [];
+      let left = ledger.cpuCache[p + P_PARTIAL_COUNT]!;
+      for (let slab = ledger.cpuCache[p + P_PARTIAL]!; slab !== 0; slab = ledger.slabNext[slab]!) {
+        partial.push([ledger.slabSerial[slab]!, inUse(slab), left--]);
+      }
+      const active = ledger.cpuCache[p + P_SLAB]!;
+      const own = ledger.cpuCache[p + P_OWN]!;
+      let free = 0;
+      for (let at = own; at !== 0; at = ledger.link[ledger.cpuCache[p + P_LINKS]! + at - 1]!) free++;
+      cpu.push(
+        active === 0
+          ? { slab: -1, free: 0, partial }
+          : {
+              slab: ledger.slabSerial[active]!,
+              free,
+              inuse: inUse(active),
+              ...(own !== 0 && { next: own - 1 }),
+              partial,
+            },
+      );
+    });
+    const nodePartial: [number, number][] = [];
+    for (let slab = ledger.cache[id * CACHE_WORDS + C_PARTIAL_HEAD]!; slab !== 0; slab = ledger.slabNext[slab]!) {
+      nodePartial.push([ledger.slabSerial[slab]!, inUse(slab)]);
+    }
+    return {
+      cpu,
+      node_partial: nodePartial,
+      nr_slabs: info.nrSlabs,
+      total_objects: info.totalObjects,
+      nr_partial: info.nrPartial,
+    };
+  }
+}

@@ -1,0 +1,11 @@
+/** Page frames in zones: the ledger, gfp flags, memory maps of real boards, the page allocator. */
+export * from './check-frames.js';
+export * from './gfp.js';
+export * from './ledger.js';
+export * from './links.js';
+export * from './log.js';
+export * from './memory-map.js';
+export * from './page-allocator.js';
+export * from './physical-memory.js';
+export * from './profile.js';
+export * from './watermarks.js';

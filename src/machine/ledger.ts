@@ -1,0 +1,372 @@
+/**
+ * # The ledger: everything the engine knows, in one buffer
+ *
+ * The engine never touches the memory that it manages. Page frames, free blocks, slabs, caches, per-CPU areas and one 16-bit link
+ * per object live in typed arrays over a single ArrayBuffer or SharedArrayBuffer. Nothing about the state of a machine is kept
+ * anywhere else: a copy of the buffer is a snapshot, and whoever opens it goes on from there.
+ *
+ *     buffer  | header | config | zone | range | cache | names | cpuCache | linkPage | slab… | frame… | link |
+ *
+ * Large arrays cost nothing until they are touched, so a machine of 1 TiB is as cheap as what happens on it.
+ *
+ * ## Numbers
+ * A *frame* is a page frame counted from the machine's first, `pfn - basePfn`; `basePfn` is a multiple of the largest block, so
+ * that buddies of frames are buddies of pfns. References to frames and slabs stored in lists are index + 1, and 0 means none:
+ * a fresh buffer is an empty ledger.
+ *
+ * ## A frame is in exactly one of these states
+ *  1. outside RAM or reserved: no zone manages it;
+ *  2. virgin: managed, free, never handed out since the machine was made (`range` says which these are);
+ *  3. in a free block: `frameState` of its first frame is FREE + order, and the block is on its zone's list of that order;
+ *  4. in a block handed out: `frameState` of its first frame is USED + order, and
+ *     a. `frameSlab` names the slab that the block is, or
+ *     b. `frameSlab` is 0: the block belongs to a caller of the page allocator.
+ * All other frames of a block hold 0 in `frameState`.
+ *
+ * ## A slab is in exactly one of these states
+ *  1. active: the current slab of one CPU (frozen); the CPU's own list holds free objects beside the slab's own list;
+ *  2. CPU-partial: frozen, on one CPU's partial list;
+ *  3. node-partial: on its cache's partial list, with free objects or empty;
+ *  4. full: no free object and on no list.
+ *
+ * ## The equation
+ * `validate()` checks exactly this:
+ *
+ *     for every slab:   objects = live + free on the slab's list + free on its owner's list
+ *                       inUse   = objects - free on the slab's list        (a CPU's own objects count as in use)
+ *     for every cache:  slabs, objects and node-partial slabs are what its counters say
+ *     for every zone:   managed = free + handed out, and each frame is in one state
+ *     for every object: what was allocated and not freed is live, once: its link says LIVE, and no list holds it
+ *
+ * ## Who writes what
+ * One writer at a time owns each word. The lock order is table of caches → node (one a cache) → links → zone; a holder never takes a
+ * lock to the left of one it holds. A ledger in an ordinary ArrayBuffer has one thread that plays all CPUs, and the locks are that
+ * thread.
+ *
+ * | array | unit | written by |
+ * | --- | --- | --- |
+ * | `frameState`, `freeNext`, `freePrev` | frame | zone lock |
+ * | `zone`, `range` | zone, RAM range | zone lock |
+ * | `frameSlab` | frame | who makes or discards the slab |
+ * | `slabCounters` | slab: first free 16 bits, in use 15, frozen 1 | anyone, as one word |
+ * | `slabNext`, `slabPrev` | slab | node lock, or the CPU whose partial list holds it |
+ * | `slabCache`, `slabFrame`, `slabLinks`, `slabShape`, `slabSerial` | slab | its maker, once |
+ * | `link` | object: LINK_END, next + 1, or LINK_LIVE | the list's owner, or the CPU that frees |
+ * | `linkPage` | 2048 links | link lock |
+ * | `cache`, `cacheName` | cache | node lock; created and destroyed under the table's lock |
+ * | `cpuCache` | CPU × cache | that CPU |
+ *
+ * Links are 16-bit stores of their own: packed two to a word they would be wrong as soon as two CPUs free neighbours.
+ */
+import { ArgumentError, LedgerFullError } from '../base/index.js';
+
+/** How many rows each table has. */
+export interface LedgerShape {
+  readonly frames: number;
+  readonly slabs: number;
+  readonly linkPages: number;
+  readonly caches: number;
+  readonly cpus: number;
+  readonly zones: number;
+  readonly ranges: number;
+}
+
+// Header words.
+const HEADER_WORDS = 64;
+const MAGIC = 0x51ab1ab0 | 0;
+const VERSION = 1;
+const H_MAGIC = 0;
+const H_VERSION = 1;
+const H_SHAPE = 2; // seven words, in the order of SHAPE_KEYS
+const H_CONFIG_LENGTH = 9;
+/** Highest slab id ever used; ids count from 1. */
+export const H_SLAB_HIGH = 16;
+/** A free slab id, chained by `slabNext`; 0 none. */
+export const H_SLAB_FREE = 17;
+/** Link pages used so far, and a chain of those given back (index + 1, by LINKPAGE_NEXT). */
+export const H_LINKPAGE_HIGH = 18;
+export const H_LINKPAGE_FREE = 19;
+/** Cache ids count from 1: highest ever used, newest and oldest of the living. */
+export const H_CACHE_HIGH = 20;
+export const H_CACHE_NEWEST = 21;
+export const H_CACHE_OLDEST = 22;
+/** First link page with a free slot, one word a size class (index + 1). */
+export const H_LINK_CLASSES = 23;
+export const LINK_CLASS_WORDS = HEADER_WORDS - H_LINK_CLASSES;
+
+const SHAPE_KEYS = ['frames', 'slabs', 'linkPages', 'caches', 'cpus', 'zones', 'ranges'] as const;
+const CONFIG_UNITS = 4096;
+
+// One zone: 64 words.
+export const ZONE_WORDS = 64;
+/** First frame, and first behind. */
+export const Z_START = 0;
+export const Z_END = 1;
+/** Frames of RAM, and those of them that the allocator manages. */
+export const Z_PRESENT = 2;
+export const Z_MANAGED = 3;
+export const Z_FREE = 4;
+export const Z_WMARK_MIN = 5;
+export const Z_WMARK_LOW = 6;
+export const Z_WMARK_HIGH = 7;
+/** Four words: frames kept from requests whose highest zone is the index. */
+export const Z_RESERVE = 8;
+/** Rows of `range` that may still hold virgin frames: next and end. */
+export const Z_RANGE = 12;
+export const Z_RANGE_END = 13;
+/** By order: first free block (frame + 1) and how many. */
+export const Z_HEAD = 16;
+export const Z_COUNT = 32;
+/** Frames that were ever given out at the same time. */
+export const Z_PEAK = 14;
+
+// One range of managed RAM: 4 words.
+export const RANGE_WORDS = 4;
+export const R_START = 0;
+export const R_END = 1;
+/** The frames of it that are still virgin. */
+export const R_VIRGIN = 2;
+export const R_VIRGIN_END = 3;
+
+/** States in `frameState`; the order is added. */
+export const FRAME_FREE = 0x40;
+export const FRAME_USED = 0x80;
+export const FRAME_ORDER = 0x1f;
+
+// One cache: 64 words. Sizes in bytes.
+export const CACHE_WORDS = 64;
+export const C_STATE = 0;
+export const C_FLAGS = 1;
+export const C_SIZE = 2;
+export const C_OBJECT_SIZE = 3;
+export const C_INUSE = 4;
+export const C_OFFSET = 5;
+export const C_ALIGN = 6;
+export const C_RED_LEFT_PAD = 7;
+/** Orders and objects of a slab as one word, `order << 16 | objects`: preferred and smallest. */
+export const C_OO = 8;
+export const C_MIN = 9;
+export const C_ALLOCFLAGS = 10;
+export const C_MIN_PARTIAL = 11;
+export const C_CPU_PARTIAL = 12;
+export const C_CPU_PARTIAL_SLABS = 13;
+export const C_REFCOUNT = 14;
+export const C_USEROFFSET = 15;
+export const C_USERSIZE = 16;
+/** 1 if the cache has a constructor; the function itself cannot live in a buffer. */
+export const C_CTOR = 17;
+/** Neighbours in the list of all caches, by age. */
+export const C_NEWER = 18;
+export const C_OLDER = 19;
+/** The node: partial list, its length, all slabs, all objects. */
+export const C_PARTIAL_HEAD = 20;
+export const C_PARTIAL_TAIL = 21;
+export const C_NR_PARTIAL = 22;
+export const C_NR_SLABS = 23;
+export const C_TOTAL_OBJECTS = 24;
+/** Slabs ever made: the next one's serial. */
+export const C_SLABS_MADE = 25;
+/** How often the preferred order was not to be had. */
+export const C_ORDER_FALLBACK = 26;
+/** Allocations that found no memory. */
+export const C_FAILED = 27;
+export const CACHE_NAME_UNITS = 96;
+
+/** C_STATE */
+export const CACHE_ABSENT = 0;
+export const CACHE_ALIVE = 1;
+
+// A CPU's view of a cache: one line of 64 bytes.
+export const CPU_WORDS = 16;
+/** First free object of the active slab that this CPU owns, index + 1; 0 none. */
+export const P_OWN = 0;
+/** The active slab's id; 0 none. */
+export const P_SLAB = 1;
+/** Its first link and first frame: copies, so that the fast path stays in this line. */
+export const P_LINKS = 2;
+export const P_FRAME = 3;
+/** CPU-partial slabs: first, chained by `slabNext`, and how many. */
+export const P_PARTIAL = 4;
+export const P_PARTIAL_COUNT = 5;
+/** The cache's constants, copied when it is made. */
+export const P_SIZE = 6;
+export const P_RED_LEFT_PAD = 7;
+
+// Links.
+export const LINK_END = 0;
+export const LINK_LIVE = 0xffff;
+/** The most objects a slab can have: 15 bits of `slabCounters`. */
+export const MAX_OBJECTS_PER_SLAB = 32767;
+export const LINKS_PER_PAGE = 2048;
+export const LINKPAGE_WORDS = 5;
+export const L_CLASS = 0;
+export const L_USED = 1;
+export const L_FREE_SLOT = 2;
+export const L_NEXT = 3;
+export const L_PREV = 4;
+
+/** `slabCounters`: first free object + 1, objects in use, frozen. */
+export const COUNTERS_FREE = 0xffff;
+export const COUNTERS_INUSE_SHIFT = 16;
+export const COUNTERS_INUSE = 0x7fff;
+export const COUNTERS_FROZEN = 0x80000000 | 0;
+
+/** The arrays over one buffer. All are views: there is no state beside the buffer. */
+export interface Ledger {
+  readonly buffer: ArrayBuffer | SharedArrayBuffer;
+  readonly shape: LedgerShape;
+  readonly header: Int32Array;
+  readonly config: Uint16Array;
+  readonly zone: Int32Array;
+  readonly range: Int32Array;
+  readonly cache: Int32Array;
+  readonly cacheName: Uint16Array;
+  readonly cpuCache: Int32Array;
+  readonly linkPage: Int32Array;
+  readonly slabCounters: Int32Array;
+  readonly slabNext: Int32Array;
+  readonly slabPrev: Int32Array;
+  readonly slabCache: Int32Array;
+  readonly slabFrame: Int32Array;
+  readonly slabLinks: Int32Array;
+  /** `order << 16 | objects`: a fallback slab has fewer objects than its cache's preferred order gives. */
+  readonly slabShape: Int32Array;
+  /** Which slab of its cache, counted from 0 over the cache's life. */
+  readonly slabSerial: Int32Array;
+  readonly frameSlab: Int32Array;
+  readonly freeNext: Int32Array;
+  readonly freePrev: Int32Array;
+  readonly frameState: Uint8Array;
+  readonly link: Uint16Array;
+}
+
+type Field = readonly [name: keyof Ledger, bytesEach: 1 | 2 | 4, count: number];
+
+/** The order of the arrays in the buffer. Slab and cache ids count from 1, so their tables have a row 0 that stays empty. */
+function fields(shape: LedgerShape): Field[] {
+  const slabRows = shape.slabs + 1;
+  const cacheRows = shape.caches + 1;
+  return [
+    ['header', 4, HEADER_WORDS],
+    ['config', 2, CONFIG_UNITS],
+    ['zone', 4, shape.zones * ZONE_WORDS],
+    ['range', 4, shape.ranges * RANGE_WORDS],
+    ['cache', 4, cacheRows * CACHE_WORDS],
+    ['cacheName', 2, cacheRows * CACHE_NAME_UNITS],
+    ['cpuCache', 4, shape.cpus * cacheRows * CPU_WORDS],
+    ['linkPage', 4, shape.linkPages * LINKPAGE_WORDS],
+    ['slabCounters', 4, slabRows],
+    ['slabNext', 4, slabRows],
+    ['slabPrev', 4, slabRows],
+    ['slabCache', 4, slabRows],
+    ['slabFrame', 4, slabRows],
+    ['slabLinks', 4, slabRows],
+    ['slabShape', 4, slabRows],
+    ['slabSerial', 4, slabRows],
+    ['frameSlab', 4, shape.frames],
+    ['freeNext', 4, shape.frames],
+    ['freePrev', 4, shape.frames],
+    ['frameState', 1, shape.frames],
+    ['link', 2, shape.linkPages * LINKS_PER_PAGE],
+  ];
+}
+
+/** Bytes of a ledger of this shape, most of which are never touched. */
+export function ledgerBytes(shape: LedgerShape): number {
+  let bytes = 0;
+  for (const [, each, count] of fields(shape)) bytes += alignField(each * count);
+  return bytes;
+}
+
+/** Each array begins on a line of its own. */
+function alignField(bytes: number): number {
+  return Math.ceil(bytes / 64) * 64;
+}
+
+/** Makes an empty ledger. `config` is what its machine was made from, as text, so that the buffer explains itself. */
+export function createLedger(shape: LedgerShape, config: string, shared = false): Ledger {
+  for (const key of SHAPE_KEYS) {
+    const rows = shape[key];
+    if (!Number.isInteger(rows) || rows < 1 || rows > 0x7ffffffe) {
+      throw new ArgumentError(`a ledger cannot have ${rows} ${key}`);
+    }
+  }
+  if (config.length > CONFIG_UNITS) {
+    throw new ArgumentError(`the machine's description is ${config.length} characters long, at most ${CONFIG_UNITS} fit`);
+  }
+  const bytes = ledgerBytes(shape);
+  const ledger = view(shared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes), shape);
+  ledger.header[H_MAGIC] = MAGIC;
+  ledger.header[H_VERSION] = VERSION;
+  SHAPE_KEYS.forEach((key, i) => {
+    ledger.header[H_SHAPE + i] = shape[key];
+  });
+  ledger.header[H_CONFIG_LENGTH] = config.length;
+  writeText(ledger.config, 0, config);
+  return ledger;
+}
+
+/** Opens a buffer that holds a ledger. Throws ArgumentError if it does not. */
+export function openLedger(buffer: ArrayBuffer | SharedArrayBuffer): Ledger {
+  if (buffer.byteLength < HEADER_WORDS * 4) throw new ArgumentError('this buffer is too small to hold a ledger');
+  const header = new Int32Array(buffer, 0, HEADER_WORDS);
+  if (header[H_MAGIC] !== MAGIC) throw new ArgumentError('this buffer holds no ledger');
+  if (header[H_VERSION] !== VERSION) {
+    throw new ArgumentError(`this ledger has version ${header[H_VERSION]}, expected ${VERSION}`);
+  }
+  const shape = Object.fromEntries(SHAPE_KEYS.map((key, i) => [key, header[H_SHAPE + i]])) as unknown as LedgerShape;
+  if (buffer.byteLength !== ledgerBytes(shape)) {
+    throw new ArgumentError(`this ledger is ${buffer.byteLength} bytes long, its header says ${ledgerBytes(shape)}`);
+  }
+  return view(buffer, shape);
+}
+
+function view(buffer: ArrayBuffer | SharedArrayBuffer, shape: LedgerShape): Ledger {
+  const arrays: Record<string, unknown> = { buffer, shape };
+  let offset = 0;
+  for (const [name, each, count] of fields(shape)) {
+    if (each === 1) arrays[name] = new Uint8Array(buffer, offset, count);
+    else if (each === 2) arrays[name] = new Uint16Array(buffer, offset, count);
+    else arrays[name] = new Int32Array(buffer, offset, count);
+    offset += alignField(each * count);
+  }
+  return arrays as unknown as Ledger;
+}
+
+/** The text that the ledger was made with. */
+export function ledgerConfig(ledger: Ledger): string {
+  return readText(ledger.config, 0, ledger.header[H_CONFIG_LENGTH]!);
+}
+
+export function writeText(into: Uint16Array, at: number, text: string): void {
+  for (let i = 0; i < text.length; i++) into[at + i] = text.charCodeAt(i);
+}
+
+export function readText(from: Uint16Array, at: number, length: number): string {
+  let text = '';
+  for (let i = 0; i < length; i++) text += String.fromCharCode(from[at + i]!);
+  return text;
+}
+
+// ---- Slab ids: a free chain in front of a high-water mark --------------------------------------------------------------
+
+/** A slab id of its own, its row to be filled by the caller. Throws LedgerFullError. */
+export function takeSlabId(ledger: Ledger): number {
+  const { header, slabNext } = ledger;
+  const free = header[H_SLAB_FREE]!;
+  if (free !== 0) {
+    header[H_SLAB_FREE] = slabNext[free]!;
+    return free;
+  }
+  const id = header[H_SLAB_HIGH]! + 1;
+  if (id > ledger.shape.slabs) throw new LedgerFullError('slabs', ledger.shape.slabs, 'ledger.slabs');
+  header[H_SLAB_HIGH] = id;
+  return id;
+}
+
+export function giveSlabId(ledger: Ledger, id: number): void {
+  const { header, slabNext, slabCache } = ledger;
+  slabCache[id] = 0;
+  slabNext[id] = header[H_SLAB_FREE]!;
+  header[H_SLAB_FREE] = id;
+}

@@ -1,0 +1,149 @@
+/**
+ * Where a machine's RAM lies and how a kernel divides it into zones.
+ *
+ *     address 0        16 MiB            4 GiB                        end
+ *     x86_64  |  DMA   |  DMA32   (hole) |  Normal                     |
+ *
+ *     address 0     1 GiB                4 GiB         5 GiB
+ *     mt8173  (no RAM)| DMA32            |  Normal      |
+ *
+ * A zone that a kernel was built without is absent, and a request for it goes to Normal: that is how arm64 lost `GFP_DMA` in 4.15,
+ * and with it the memory below 4 GiB that the IOMMU driver relied on.
+ */
+import { ArgumentError, formatAddress, GIB, lookUp, MIB, parseSize } from '../base/index.js';
+
+export type ZoneName = 'DMA' | 'DMA32' | 'Normal';
+
+/** Bytes, from `start` up to but not including `end`. */
+export interface RamRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface ZoneSpec {
+  readonly name: ZoneName;
+  /** The first byte behind the zone. */
+  readonly end: number;
+}
+
+export interface MemoryMap {
+  readonly name: string;
+  /** In one line, for people. */
+  readonly title: string;
+  /** Ascending, not touching. */
+  readonly ram: readonly RamRange[];
+  /** RAM that the kernel never hands out. */
+  readonly reserved: readonly RamRange[];
+  /** From low to high. The last one takes all that is above the others. */
+  readonly zones: readonly ZoneSpec[];
+}
+
+/** A kind of machine: a memory map for any size of RAM. */
+export interface Board {
+  readonly name: string;
+  readonly title: string;
+  /** Bytes. */
+  readonly defaultMemory: number;
+  readonly zones: readonly ZoneSpec[];
+  readonly reserved: readonly RamRange[];
+  ram(memory: number): RamRange[];
+  /** Where these facts come from. */
+  readonly source: string;
+}
+
+const above4GiB: readonly ZoneSpec[] = [
+  { name: 'DMA32', end: 4 * GIB },
+  { name: 'Normal', end: Number.POSITIVE_INFINITY },
+];
+
+const X86_64: Board = {
+  name: 'x86_64',
+  title: 'x86_64 PC: DMA up to 16 MiB, DMA32 up to 4 GiB, RAM hole below 4 GiB',
+  defaultMemory: 6 * GIB,
+  zones: [{ name: 'DMA', end: 16 * MIB }, ...above4GiB],
+  // The first MiB belongs to the firmware and the real-mode trampoline.
+  reserved: [{ start: 0, end: MIB }],
+  ram(memory) {
+    // A PC of 3.5 GiB or more keeps the last GiB below 4 GiB for devices; RAM goes on above 4 GiB.
+    const low = memory < 3.5 * GIB ? memory : 3 * GIB;
+    const ranges = [
+      { start: 0x1000, end: 0x9f000 },
+      { start: MIB, end: low },
+    ];
+    if (memory > low) ranges.push({ start: 4 * GIB, end: 4 * GIB + memory - low });
+    return ranges;
+  },
+  source: 'zoneinfo and iomem of the recorded QEMU machines, truth/buddy-public.json.gz',
+};
+
+const MT8173: Board = {
+  name: 'mt8173',
+  title: 'MediaTek MT8173 (Acer Chromebook R13), arm64 kernel 4.15 to 5.4: no ZONE_DMA',
+  defaultMemory: 4 * GIB,
+  zones: above4GiB,
+  reserved: [],
+  ram: (memory) => [{ start: GIB, end: GIB + memory }],
+  source:
+    'the discussion of "iommu/io-pgtable-arm-v7s: Use DMA32 zone for page tables": RAM starts at 1 GiB, so the last of 4 GiB lies above 4 GiB',
+};
+
+const ARM64: Board = {
+  name: 'arm64',
+  title: 'arm64 as Linux 6.1 divides it: DMA up to 4 GiB, DMA32 empty, Normal above',
+  defaultMemory: 8 * GIB,
+  // Unless the firmware names a narrower device, ZONE_DMA reaches as far as ZONE_DMA32, which is then empty: a DMA32 request falls
+  // back to DMA ("arm64: mm: Set ZONE_DMA size based on early IORT scan" and its sibling for device trees, 5.11).
+  zones: [{ name: 'DMA', end: 4 * GIB }, ...above4GiB],
+  reserved: [],
+  ram: (memory) => [{ start: GIB, end: GIB + memory }],
+  source: 'zone lines that Linux 5.11 and newer print at boot on machines without narrow DMA, RAM from 1 GiB as on QEMU virt',
+};
+
+export const BOARDS: ReadonlyMap<string, Board> = new Map([MT8173, X86_64, ARM64].map((b) => [b.name, b]));
+
+/** The memory map of a named board; `memory` in bytes. Throws UnknownNameError or ArgumentError. */
+export function boardMap(name: string, memory?: number): MemoryMap {
+  const board = lookUp('machine', name, BOARDS);
+  const size = memory ?? board.defaultMemory;
+  if (size < 4 * MIB || size > 4096 * GIB) {
+    throw new ArgumentError(`${name} takes 4 MiB to 4 TiB of memory, not ${size} bytes`);
+  }
+  return checkedMap({ ...board, ram: board.ram(size) });
+}
+
+/** `1G-5G,6G-8G`: a machine from a list of RAM ranges, with the zones of a board (x86_64 unless told). */
+export function rangesMap(text: string, zonesOf = 'x86_64'): MemoryMap {
+  const board = lookUp('machine', zonesOf, BOARDS);
+  const ram = text.split(',').map((part) => {
+    const ends = part.split('-');
+    if (ends.length !== 2) throw new ArgumentError(`'${part}' is no RAM range: expected START-END, such as 1G-5G`);
+    return { start: parseSize(ends[0]!.trim()), end: parseSize(ends[1]!.trim()) };
+  });
+  return checkedMap({ name: `ram:${text}`, title: `RAM at ${text}`, ram, reserved: [], zones: board.zones });
+}
+
+/** Throws ArgumentError unless ranges ascend without touching and zones ascend up to infinity. */
+export function checkedMap(map: MemoryMap): MemoryMap {
+  let before = 0;
+  for (const { start, end } of map.ram) {
+    if (!(Number.isSafeInteger(start) && Number.isSafeInteger(end) && start >= before && end > start)) {
+      throw new ArgumentError(
+        `RAM ranges must ascend and not overlap: ${formatAddress(start)}-${formatAddress(end)} comes after ${formatAddress(before)}`,
+      );
+    }
+    before = end;
+  }
+  if (map.ram.length === 0) throw new ArgumentError('a machine needs at least one RAM range');
+  let zoneEnd = 0;
+  for (const zone of map.zones) {
+    if (zone.end < zoneEnd) throw new ArgumentError(`zone ${zone.name} ends below the zone before it`);
+    zoneEnd = zone.end;
+  }
+  if (zoneEnd < before) throw new ArgumentError('the last zone must reach behind the last byte of RAM');
+  return map;
+}
+
+/** Bytes of RAM in the map. */
+export function ramBytes(map: MemoryMap): number {
+  return map.ram.reduce((sum, r) => sum + r.end - r.start, 0);
+}

@@ -1,0 +1,305 @@
+/**
+ * A machine's memory: a ledger, its zones, and the page allocator over them.
+ *
+ *     const memory = createPhysicalMemory({ map: boardMap('mt8173'), profile, cpus: 4 });
+ *     const pfn = memory.pages.allocPages(GFP.KERNEL | GFP.DMA32, 0);
+ *     memory.zones[0].managed - memory.zones[0].free                 // 1
+ */
+import { ArgumentError, assert, type Pfn, type PhysAddr, roundDown, roundUp } from '../base/index.js';
+import {
+  createLedger,
+  FRAME_FREE,
+  type Ledger,
+  ledgerConfig,
+  openLedger,
+  R_END,
+  R_START,
+  R_VIRGIN,
+  R_VIRGIN_END,
+  RANGE_WORDS,
+  Z_COUNT,
+  Z_END,
+  Z_FREE,
+  Z_HEAD,
+  Z_MANAGED,
+  Z_PEAK,
+  Z_PRESENT,
+  Z_RANGE,
+  Z_RANGE_END,
+  Z_RESERVE,
+  Z_START,
+  Z_WMARK_HIGH,
+  Z_WMARK_LOW,
+  Z_WMARK_MIN,
+  ZONE_WORDS,
+} from './ledger.js';
+import { KernelLog } from './log.js';
+import type { MemoryMap, RamRange, ZoneName } from './memory-map.js';
+import { createPageAllocator, type PageAllocator } from './page-allocator.js';
+import type { PageProfile } from './profile.js';
+import { watermarks } from './watermarks.js';
+
+/** A zone as it is now. Pages. */
+export interface ZoneView {
+  readonly name: ZoneName;
+  readonly startPfn: Pfn;
+  /** First pfn behind the zone. */
+  readonly endPfn: Pfn;
+  readonly present: number;
+  readonly managed: number;
+  readonly free: number;
+  /** The most pages that were handed out at the same time. */
+  readonly peakTaken: number;
+  readonly min: number;
+  readonly low: number;
+  readonly high: number;
+  readonly lowmemReserve: readonly number[];
+  /** Free blocks by order, as in /proc/buddyinfo. */
+  readonly freeBlocks: readonly number[];
+}
+
+export interface PhysicalMemory {
+  readonly ledger: Ledger;
+  readonly pages: PageAllocator;
+  readonly log: KernelLog;
+  readonly profile: PageProfile;
+  /** The ledger's frame 0. */
+  readonly basePfn: number;
+  readonly zoneNames: readonly ZoneName[];
+  /** A fresh view at each call. */
+  zones(): ZoneView[];
+  /** Pages handed out in a zone, or in all. */
+  takenPages(zone?: number): number;
+}
+
+/** Rows of the ledger's tables. What is left out follows from the machine's size. */
+export interface LedgerLimits {
+  slabs?: number;
+  linkPages?: number;
+  caches?: number;
+}
+
+export interface PhysicalMemoryOptions {
+  readonly map: MemoryMap;
+  readonly profile: PageProfile;
+  readonly cpus: number;
+  readonly ledger?: LedgerLimits;
+  /** Put the ledger into a SharedArrayBuffer. */
+  readonly shared?: boolean;
+  readonly log?: KernelLog;
+  /** Whatever else the machine's maker wants to find again in the ledger. */
+  readonly extra?: unknown;
+}
+
+/** What is written into the ledger as text. */
+interface LedgerConfig {
+  readonly basePfn: number;
+  readonly zones: readonly ZoneName[];
+  readonly profile: PageProfile;
+  readonly extra: unknown;
+}
+
+interface FrameRange {
+  readonly start: number;
+  readonly end: number;
+  readonly zone: number;
+}
+
+const MAX_CPUS = 1024;
+
+export function createPhysicalMemory(options: PhysicalMemoryOptions): PhysicalMemory {
+  const { map, profile, cpus } = options;
+  if (!Number.isInteger(cpus) || cpus < 1 || cpus > MAX_CPUS) {
+    throw new ArgumentError(`a machine has 1 to ${MAX_CPUS} CPUs, not ${cpus}`);
+  }
+  const largestBlock = profile.pageSize * 2 ** (profile.orders - 1);
+  const basePfn = roundDown(map.ram[0]!.start, largestBlock) / profile.pageSize;
+  const frames = roundUp(map.ram.at(-1)!.end, largestBlock) / profile.pageSize - basePfn;
+  const present = frameRanges(map, profile.pageSize, basePfn, map.ram);
+  const managed = frameRanges(map, profile.pageSize, basePfn, withoutReserved(map.ram, map.reserved, profile.pageSize));
+  if (managed.length === 0) throw new ArgumentError(`${map.name}: all of its RAM is reserved`);
+  const ledger = createLedger(
+    {
+      frames,
+      slabs: options.ledger?.slabs ?? Math.min(frames, 1 << 20),
+      linkPages: options.ledger?.linkPages ?? Math.min(Math.ceil(frames / 3) + 64, 1 << 15),
+      caches: options.ledger?.caches ?? 512,
+      cpus,
+      zones: map.zones.length,
+      ranges: managed.length,
+    },
+    JSON.stringify({ basePfn, zones: map.zones.map((z) => z.name), profile, extra: options.extra } satisfies LedgerConfig),
+    options.shared,
+  );
+  const memory = attach(ledger, options.log ?? new KernelLog());
+  layOut(ledger, map, present, managed, profile, basePfn);
+  return memory;
+}
+
+/** Goes on from a ledger that somebody else made: a copy of its buffer, or the same shared one. */
+export function openPhysicalMemory(buffer: ArrayBuffer | SharedArrayBuffer, log = new KernelLog()): PhysicalMemory {
+  return attach(openLedger(buffer), log);
+}
+
+/** What the machine's maker put into the ledger as `extra`. */
+export function ledgerExtra(ledger: Ledger): unknown {
+  return (JSON.parse(ledgerConfig(ledger)) as LedgerConfig).extra;
+}
+
+function attach(ledger: Ledger, log: KernelLog): PhysicalMemory {
+  const { basePfn, zones: zoneNames, profile } = JSON.parse(ledgerConfig(ledger)) as LedgerConfig;
+  const pages = createPageAllocator(ledger, { profile, zoneNames, basePfn, log });
+  const { zone } = ledger;
+  return {
+    ledger,
+    pages,
+    log,
+    profile,
+    basePfn,
+    zoneNames,
+    zones: () => zoneNames.map((name, z) => zoneView(ledger, profile, name, z, basePfn)),
+    takenPages(which) {
+      if (which !== undefined) return zone[which * ZONE_WORDS + Z_MANAGED]! - zone[which * ZONE_WORDS + Z_FREE]!;
+      let taken = 0;
+      for (let row = 0; row < zoneNames.length * ZONE_WORDS; row += ZONE_WORDS) {
+        taken += zone[row + Z_MANAGED]! - zone[row + Z_FREE]!;
+      }
+      return taken;
+    },
+  };
+}
+
+function zoneView(ledger: Ledger, profile: PageProfile, name: ZoneName, z: number, basePfn: number): ZoneView {
+  const row = z * ZONE_WORDS;
+  const word = (at: number) => ledger.zone[row + at]!;
+  const freeBlocks = Array.from({ length: profile.orders }, (_, order) => word(Z_COUNT + order));
+  freeBlocks[profile.orders - 1]! += virginFrames(ledger, z) / 2 ** (profile.orders - 1);
+  return {
+    name,
+    startPfn: (word(Z_START) + basePfn) as Pfn,
+    endPfn: (word(Z_END) + basePfn) as Pfn,
+    present: word(Z_PRESENT),
+    managed: word(Z_MANAGED),
+    free: word(Z_FREE),
+    peakTaken: word(Z_PEAK),
+    min: word(Z_WMARK_MIN),
+    low: word(Z_WMARK_LOW),
+    high: word(Z_WMARK_HIGH),
+    lowmemReserve: Array.from({ length: ledger.shape.zones }, (_, j) => word(Z_RESERVE + j)),
+    freeBlocks,
+  };
+}
+
+/** Frames of a zone that were never handed out and are on no list. */
+export function virginFrames(ledger: Ledger, z: number): number {
+  let frames = 0;
+  const row = z * ZONE_WORDS;
+  for (let i = ledger.zone[row + Z_RANGE]!; i < ledger.zone[row + Z_RANGE_END]!; i++) {
+    frames += ledger.range[i * RANGE_WORDS + R_VIRGIN_END]! - ledger.range[i * RANGE_WORDS + R_VIRGIN]!;
+  }
+  return frames;
+}
+
+/** RAM less what is reserved. Whole pages only; address 0 is NULL and never handed out. */
+function withoutReserved(ram: readonly RamRange[], reserved: readonly RamRange[], pageSize: number): RamRange[] {
+  let left: RamRange[] = [...ram];
+  for (const hole of [...reserved, { start: 0, end: pageSize }]) {
+    left = left.flatMap(({ start, end }) => [
+      { start, end: Math.min(end, hole.start) },
+      { start: Math.max(start, hole.end), end },
+    ]).filter(({ start, end }) => start < end);
+  }
+  return left;
+}
+
+/** Byte ranges as ranges of whole frames, cut at the zones' borders, ascending. */
+function frameRanges(map: MemoryMap, pageSize: number, basePfn: number, ranges: readonly RamRange[]): FrameRange[] {
+  const found: FrameRange[] = [];
+  for (const { start, end } of ranges) {
+    let zoneStart = 0;
+    map.zones.forEach((spec, zone) => {
+      const from = Math.ceil(Math.max(start, zoneStart) / pageSize) - basePfn;
+      const to = Math.floor(Math.min(end, spec.end) / pageSize) - basePfn;
+      if (from < to) found.push({ start: from, end: to, zone });
+      zoneStart = spec.end;
+    });
+  }
+  return found.sort((a, b) => a.start - b.start);
+}
+
+/** Fills a fresh ledger's zones, ranges and free lists. */
+function layOut(
+  ledger: Ledger,
+  map: MemoryMap,
+  present: readonly FrameRange[],
+  managed: readonly FrameRange[],
+  profile: PageProfile,
+  basePfn: number,
+): void {
+  const { zone, range } = ledger;
+  const framesIn = (ranges: readonly FrameRange[], z: number) =>
+    ranges.reduce((sum, r) => sum + (r.zone === z ? r.end - r.start : 0), 0);
+  const marks = watermarks(
+    map.zones.map((spec, z) => ({ name: spec.name, managed: framesIn(managed, z) })),
+    profile,
+  );
+  let zoneStart = 0;
+  map.zones.forEach((spec, z) => {
+    const row = z * ZONE_WORDS;
+    const clamp = (address: number) =>
+      Math.min(Math.max(Math.floor(Math.min(address, Number.MAX_SAFE_INTEGER) / profile.pageSize) - basePfn, 0), ledger.shape.frames);
+    zone[row + Z_START] = clamp(zoneStart);
+    zone[row + Z_END] = clamp(spec.end);
+    zone[row + Z_PRESENT] = framesIn(present, z);
+    zone[row + Z_MANAGED] = framesIn(managed, z);
+    zone[row + Z_FREE] = framesIn(managed, z);
+    const mark = marks[z]!;
+    zone[row + Z_WMARK_MIN] = mark.min;
+    zone[row + Z_WMARK_LOW] = mark.low;
+    zone[row + Z_WMARK_HIGH] = mark.high;
+    mark.lowmemReserve.forEach((pages, j) => {
+      zone[row + Z_RESERVE + j] = pages;
+    });
+    const first = managed.findIndex((r) => r.zone === z);
+    const count = managed.filter((r) => r.zone === z).length;
+    zone[row + Z_RANGE] = Math.max(first, 0);
+    zone[row + Z_RANGE_END] = Math.max(first, 0) + count;
+    zoneStart = spec.end;
+  });
+  const largest = 2 ** (profile.orders - 1);
+  managed.forEach((r, i) => {
+    range[i * RANGE_WORDS + R_START] = r.start;
+    range[i * RANGE_WORDS + R_END] = r.end;
+    const first = Math.min(roundUp(r.start, largest), r.end);
+    const last = Math.max(roundDown(r.end, largest), first);
+    range[i * RANGE_WORDS + R_VIRGIN] = first;
+    range[i * RANGE_WORDS + R_VIRGIN_END] = last;
+    listSmallBlocks(ledger, r.zone, r.start, first, profile.orders);
+    listSmallBlocks(ledger, r.zone, last, r.end, profile.orders);
+  });
+}
+
+/** The ends of a range, cut into the largest blocks that fit, upwards; each is appended to its list. */
+function listSmallBlocks(ledger: Ledger, z: number, from: number, to: number, orders: number): void {
+  const { zone, freeNext, freePrev, frameState } = ledger;
+  const row = z * ZONE_WORDS;
+  for (let frame = from; frame < to; ) {
+    let order = 0;
+    while (order < orders - 1 && frame % 2 ** (order + 1) === 0 && frame + 2 ** (order + 1) <= to) order++;
+    let last = zone[row + Z_HEAD + order]!;
+    while (last !== 0 && freeNext[last - 1] !== 0) last = freeNext[last - 1]!;
+    if (last === 0) zone[row + Z_HEAD + order] = frame + 1;
+    else freeNext[last - 1] = frame + 1;
+    freePrev[frame] = last;
+    freeNext[frame] = 0;
+    zone[row + Z_COUNT + order]!++;
+    frameState[frame] = FRAME_FREE + order;
+    frame += 2 ** order;
+    assert(frame <= to, 'a block ends within its range');
+  }
+}
+
+/** The physical address of a page frame. */
+export function pfnToPhys(pfn: Pfn, pageSize: number): PhysAddr {
+  return (pfn * pageSize) as PhysAddr;
+}

@@ -1,0 +1,197 @@
+/**
+ * The table of caches in the ledger: rows by id, and the list of all caches by age.
+ */
+import { ArgumentError, LedgerFullError, type SlabFlags } from '../base/index.js';
+import {
+  C_ALIGN,
+  C_ALLOCFLAGS,
+  C_CPU_PARTIAL,
+  C_CPU_PARTIAL_SLABS,
+  C_CTOR,
+  C_FAILED,
+  C_FLAGS,
+  C_INUSE,
+  C_MIN,
+  C_MIN_PARTIAL,
+  C_NEWER,
+  C_NR_PARTIAL,
+  C_NR_SLABS,
+  C_OBJECT_SIZE,
+  C_OFFSET,
+  C_OLDER,
+  C_OO,
+  C_ORDER_FALLBACK,
+  C_RED_LEFT_PAD,
+  C_REFCOUNT,
+  C_SIZE,
+  C_SLABS_MADE,
+  C_STATE,
+  C_TOTAL_OBJECTS,
+  C_USEROFFSET,
+  C_USERSIZE,
+  CACHE_ABSENT,
+  CACHE_ALIVE,
+  CACHE_NAME_UNITS,
+  CACHE_WORDS,
+  CPU_WORDS,
+  H_CACHE_HIGH,
+  H_CACHE_NEWEST,
+  H_CACHE_OLDEST,
+  type Ledger,
+  P_RED_LEFT_PAD,
+  P_SIZE,
+  readText,
+  writeText,
+} from '../machine/index.js';
+import type { SlabShape, SlubLayout } from './layout-slub.js';
+
+/** A cache as the ledger has it now. Sizes in bytes. */
+export interface CacheInfo extends SlubLayout {
+  readonly id: number;
+  readonly name: string;
+  readonly flags: SlabFlags;
+  /** How many creations share it; -1 for caches that are never merged with. */
+  readonly refcount: number;
+  /** The bytes of an object that user space may copy. */
+  readonly useroffset: number;
+  readonly usersize: number;
+  readonly ctor: boolean;
+  readonly nrSlabs: number;
+  readonly totalObjects: number;
+  readonly nrPartial: number;
+  /** Slabs made over the cache's life. */
+  readonly slabsMade: number;
+  /** How often the preferred order was not to be had. */
+  readonly orderFallbacks: number;
+  /** Allocations that found no memory. */
+  readonly failed: number;
+}
+
+/** All that makes a cache, before it has any slab. */
+export interface CacheRow extends SlubLayout {
+  readonly name: string;
+  readonly refcount: number;
+  readonly useroffset: number;
+  readonly usersize: number;
+  readonly ctor: boolean;
+}
+
+const pack = ({ order, objects }: SlabShape) => (order << 16) | objects;
+const unpack = (word: number): SlabShape => ({ order: word >> 16, objects: word & 0xffff });
+
+export function cacheName(ledger: Ledger, id: number): string {
+  const at = id * CACHE_NAME_UNITS;
+  return readText(ledger.cacheName, at + 1, ledger.cacheName[at]!);
+}
+
+export function readCache(ledger: Ledger, id: number): CacheInfo {
+  const word = (at: number) => ledger.cache[id * CACHE_WORDS + at]!;
+  const unsigned = (at: number) => word(at) >>> 0;
+  return {
+    id,
+    name: cacheName(ledger, id),
+    flags: unsigned(C_FLAGS) as SlabFlags,
+    size: unsigned(C_SIZE),
+    objectSize: unsigned(C_OBJECT_SIZE),
+    inuse: unsigned(C_INUSE),
+    offset: unsigned(C_OFFSET),
+    align: unsigned(C_ALIGN),
+    redLeftPad: unsigned(C_RED_LEFT_PAD),
+    oo: unpack(word(C_OO)),
+    min: unpack(word(C_MIN)),
+    allocflags: unsigned(C_ALLOCFLAGS),
+    minPartial: unsigned(C_MIN_PARTIAL),
+    cpuPartial: unsigned(C_CPU_PARTIAL),
+    cpuPartialSlabs: unsigned(C_CPU_PARTIAL_SLABS),
+    refcount: word(C_REFCOUNT),
+    useroffset: unsigned(C_USEROFFSET),
+    usersize: unsigned(C_USERSIZE),
+    ctor: word(C_CTOR) !== 0,
+    nrSlabs: word(C_NR_SLABS),
+    totalObjects: word(C_TOTAL_OBJECTS),
+    nrPartial: word(C_NR_PARTIAL),
+    slabsMade: word(C_SLABS_MADE),
+    orderFallbacks: word(C_ORDER_FALLBACK),
+    failed: word(C_FAILED),
+  };
+}
+
+/** Adds a cache as the newest. Returns its id; throws LedgerFullError or ArgumentError and adds nothing. */
+export function addCache(ledger: Ledger, row: CacheRow): number {
+  if (row.name.length >= CACHE_NAME_UNITS) {
+    throw new ArgumentError(`a cache's name has at most ${CACHE_NAME_UNITS - 1} characters, '${row.name.slice(0, 20)}…' has ${row.name.length}`);
+  }
+  const { header, cache } = ledger;
+  const id = freeId(ledger);
+  const c = id * CACHE_WORDS;
+  cache.fill(0, c, c + CACHE_WORDS);
+  const set = (at: number, value: number) => {
+    cache[c + at] = value;
+  };
+  set(C_FLAGS, row.flags);
+  set(C_SIZE, row.size);
+  set(C_OBJECT_SIZE, row.objectSize);
+  set(C_INUSE, row.inuse);
+  set(C_OFFSET, row.offset);
+  set(C_ALIGN, row.align);
+  set(C_RED_LEFT_PAD, row.redLeftPad);
+  set(C_OO, pack(row.oo));
+  set(C_MIN, pack(row.min));
+  set(C_ALLOCFLAGS, row.allocflags);
+  set(C_MIN_PARTIAL, row.minPartial);
+  set(C_CPU_PARTIAL, row.cpuPartial);
+  set(C_CPU_PARTIAL_SLABS, row.cpuPartialSlabs);
+  set(C_REFCOUNT, row.refcount);
+  set(C_USEROFFSET, row.useroffset);
+  set(C_USERSIZE, row.usersize);
+  set(C_CTOR, row.ctor ? 1 : 0);
+  ledger.cacheName[id * CACHE_NAME_UNITS] = row.name.length;
+  writeText(ledger.cacheName, id * CACHE_NAME_UNITS + 1, row.name);
+  eachCpuLine(ledger, id, (p) => {
+    ledger.cpuCache.fill(0, p, p + CPU_WORDS);
+    ledger.cpuCache[p + P_SIZE] = row.size;
+    ledger.cpuCache[p + P_RED_LEFT_PAD] = row.redLeftPad;
+  });
+  const newest = header[H_CACHE_NEWEST]!;
+  set(C_OLDER, newest);
+  if (newest !== 0) cache[newest * CACHE_WORDS + C_NEWER] = id;
+  else header[H_CACHE_OLDEST] = id;
+  header[H_CACHE_NEWEST] = id;
+  set(C_STATE, CACHE_ALIVE);
+  return id;
+}
+
+/** Takes a cache without slabs out of the table. */
+export function removeCache(ledger: Ledger, id: number): void {
+  const { header, cache } = ledger;
+  const c = id * CACHE_WORDS;
+  const older = cache[c + C_OLDER]!;
+  const newer = cache[c + C_NEWER]!;
+  if (older !== 0) cache[older * CACHE_WORDS + C_NEWER] = newer;
+  else header[H_CACHE_OLDEST] = newer;
+  if (newer !== 0) cache[newer * CACHE_WORDS + C_OLDER] = older;
+  else header[H_CACHE_NEWEST] = older;
+  cache[c + C_STATE] = CACHE_ABSENT;
+}
+
+/** Ids of all caches, oldest first. */
+export function cacheIds(ledger: Ledger): number[] {
+  const ids: number[] = [];
+  for (let id = ledger.header[H_CACHE_OLDEST]!; id !== 0; id = ledger.cache[id * CACHE_WORDS + C_NEWER]!) ids.push(id);
+  return ids;
+}
+
+/** Calls back with the first word of each CPU's line of a cache. */
+export function eachCpuLine(ledger: Ledger, id: number, visit: (p: number, cpu: number) => void): void {
+  for (let cpu = 0; cpu < ledger.shape.cpus; cpu++) visit((cpu * (ledger.shape.caches + 1) + id) * CPU_WORDS, cpu);
+}
+
+/** The lowest id that no cache has. */
+function freeId(ledger: Ledger): number {
+  const { header, cache, shape } = ledger;
+  const high = header[H_CACHE_HIGH]!;
+  for (let id = 1; id <= high; id++) if (cache[id * CACHE_WORDS + C_STATE] === CACHE_ABSENT) return id;
+  if (high >= shape.caches) throw new LedgerFullError('caches', shape.caches, 'ledger.caches');
+  header[H_CACHE_HIGH] = high + 1;
+  return high + 1;
+}

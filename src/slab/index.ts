@@ -1,0 +1,12 @@
+/** kmem caches: layout, create and merge, SLUB, kmalloc, and the machine that has them. */
+export * from './cache-table.js';
+export * from './flags.js';
+export * from './kmalloc.js';
+export * from './kmem-cache.js';
+export * from './layout-slub.js';
+export * from './machine.js';
+export * from './merge.js';
+export * from './profile.js';
+export * from './reports.js';
+export * from './slab-order.js';
+export * from './slub.js';

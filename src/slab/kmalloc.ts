@@ -1,0 +1,178 @@
+/**
+ * # kmalloc: memory by size
+ *
+ *     kmalloc(1000, GFP_KERNEL)      ─▸ kmalloc-1k           13 sizes × 4 types of caches
+ *     kmalloc(1000, GFP_DMA)         ─▸ dma-kmalloc-1k
+ *     kmalloc(9000, GFP_KERNEL)      ─▸ 2^2 pages, no cache
+ *
+ * The type is looked up in this order: `__GFP_DMA`, `__GFP_RECLAIMABLE`, `__GFP_ACCOUNT`, none. There is no type for `__GFP_DMA32`, on
+ * purpose: such a request is warned about where a slab has to grow, loses the bit, and is served from anywhere. That is why the page
+ * tables which must lie below 4 GiB could not simply use kmalloc.
+ */
+import {
+  ArgumentError,
+  BadFreeError,
+  formatAddress,
+  type Gfp,
+  NO_PFN,
+  NULL,
+  orderOf,
+  type Pfn,
+  type PhysAddr,
+} from '../base/index.js';
+import {
+  __GFP,
+  C_FLAGS,
+  C_INUSE,
+  C_OBJECT_SIZE,
+  C_SIZE,
+  CACHE_WORDS,
+  FRAME_ORDER,
+  FRAME_USED,
+  GFP_KNOWN_BITS,
+  GFP_SLAB_BUG_BITS,
+  type PhysicalMemory,
+} from '../machine/index.js';
+import { addCache } from './cache-table.js';
+import { SLAB } from './flags.js';
+import { type BootParameters, slubLayout, withBootDebug } from './layout-slub.js';
+import type { KernelProfile } from './profile.js';
+import { unexpectedGfp } from './reports.js';
+import type { Slub } from './slub.js';
+
+/** What kmalloc(0) returns: an address that may be freed and must not be used. */
+export const ZERO_SIZE_PTR = 16 as PhysAddr;
+
+interface KmallocType {
+  readonly prefix: string;
+  readonly flags: number;
+  /** -1 keeps others from merging with it; the other types are kept apart by their usercopy region. */
+  readonly refcount: number;
+}
+
+/** In the order in which a kernel makes them. */
+const TYPES: readonly KmallocType[] = [
+  { prefix: 'kmalloc-', flags: SLAB.NONE, refcount: -1 },
+  { prefix: 'kmalloc-cg-', flags: SLAB.ACCOUNT, refcount: 1 },
+  { prefix: 'kmalloc-rcl-', flags: SLAB.RECLAIM_ACCOUNT, refcount: 1 },
+  { prefix: 'dma-kmalloc-', flags: SLAB.CACHE_DMA, refcount: 1 },
+];
+const NORMAL = 0;
+const CGROUP = 1;
+const RECLAIM = 2;
+const DMA = 3;
+
+export interface Kmalloc {
+  /** `size` bytes from the smallest cache that fits, or NULL. */
+  alloc(size: number, gfp: Gfp, cpu: number): PhysAddr;
+  /** Frees what `alloc` returned; NULL and ZERO_SIZE_PTR are no-ops. Throws BadFreeError. */
+  free(address: PhysAddr, cpu: number): void;
+  /** Bytes that the caller of `alloc` may use at an address. */
+  usableSize(address: PhysAddr): number;
+}
+
+/** Adds the kmalloc caches as the newest. Types of a zone that the machine lacks are left out. Returns ids by type and size. */
+export function addKmallocCaches(memory: PhysicalMemory, profile: KernelProfile, boot: BootParameters): number[][] {
+  return TYPES.filter((_, type) => type !== DMA || memory.zoneNames.includes('DMA')).map((type) =>
+    profile.kmallocSizes.map(([bytes, suffix]) => {
+      const powerOfTwo = (bytes & (bytes - 1)) === 0;
+      const align = powerOfTwo || profile.kmallocAlignsToDivisor ? bytes & -bytes : profile.minAlign;
+      const flags = withBootDebug(type.flags | SLAB.KMALLOC, boot.debug);
+      const layout = slubLayout(profile, boot, { size: bytes, align, flags, ctor: false });
+      if (layout === null) throw new ArgumentError(`${type.prefix}${suffix} has no layout under these boot parameters`);
+      return addCache(memory.ledger, {
+        ...layout,
+        name: `${type.prefix}${suffix}`,
+        refcount: type.refcount,
+        useroffset: 0,
+        usersize: profile.hardenedUsercopy ? bytes : 0,
+        ctor: false,
+      });
+    }),
+  );
+}
+
+export function createKmalloc(
+  memory: PhysicalMemory,
+  profile: KernelProfile,
+  slub: Slub,
+  idsByType: readonly (readonly number[])[],
+): Kmalloc {
+  const { ledger, basePfn, pages, log } = memory;
+  const { pageSize } = profile;
+  const sizes = profile.kmallocSizes.map(([bytes]) => bytes);
+  const largest = sizes.at(-1)!;
+  // One entry a word up to the largest class: the index of the class that fits.
+  const classOfWord = Uint8Array.from({ length: largest / profile.wordSize + 1 }, (_, words) =>
+    sizes.findIndex((bytes) => bytes >= words * profile.wordSize),
+  );
+
+  function typeOf(gfp: Gfp): number {
+    if (gfp & __GFP.DMA && idsByType.length > DMA) return DMA;
+    if (gfp & __GFP.RECLAIMABLE) return RECLAIM;
+    return gfp & __GFP.ACCOUNT ? CGROUP : NORMAL;
+  }
+
+  function alloc(size: number, gfp: Gfp, cpu: number): PhysAddr {
+    if (!Number.isSafeInteger(size) || size < 0) throw new ArgumentError(`kmalloc takes a whole number of bytes, not ${size}`);
+    if (size === 0) return ZERO_SIZE_PTR;
+    if (size > largest) return allocLarge(size, gfp);
+    const sizeClass = classOfWord[Math.ceil(size / profile.wordSize)]!;
+    return slub.alloc(idsByType[typeOf(gfp)]![sizeClass]!, gfp, cpu);
+  }
+
+  /** Whole pages. Here the caller's gfp chooses the zone, but DMA32 and HIGHMEM are as wrong as in a slab. */
+  function allocLarge(size: number, callerGfp: Gfp): PhysAddr {
+    let gfp = callerGfp as number;
+    const wrong = gfp & (GFP_SLAB_BUG_BITS | ~GFP_KNOWN_BITS);
+    if (wrong !== 0) {
+      gfp &= ~wrong;
+      log.add(unexpectedGfp(wrong, gfp));
+    }
+    const pfn = pages.allocPages((gfp | __GFP.COMP) as Gfp, orderOf(size, pageSize));
+    return pfn === NO_PFN ? NULL : ((pfn * pageSize) as PhysAddr);
+  }
+
+  /** The order of the page block that begins at an address, or -1. */
+  function largeOrder(address: number): number {
+    const frame = address / pageSize - basePfn;
+    if (!Number.isInteger(frame) || frame < 0 || frame >= ledger.shape.frames) return -1;
+    const state = ledger.frameState[frame]!;
+    return state & FRAME_USED && ledger.frameSlab[frame] === 0 ? state & FRAME_ORDER : -1;
+  }
+
+  function free(address: PhysAddr, cpu: number): void {
+    if (address === NULL || address === ZERO_SIZE_PTR) return;
+    const slab = slub.slabAt(address);
+    if (slab !== 0) return slub.free(ledger.slabCache[slab]!, address, cpu);
+    const order = largeOrder(address);
+    if (order < 0) {
+      throw new BadFreeError(address, 'unknown-address', `kfree(${formatAddress(address)}): no object and no page block begins there`);
+    }
+    pages.freePages((address / pageSize) as Pfn, order);
+  }
+
+  function usableSize(address: PhysAddr): number {
+    if (address === NULL || address === ZERO_SIZE_PTR) return 0;
+    const slab = slub.slabAt(address);
+    if (slab === 0) {
+      const order = largeOrder(address);
+      if (order < 0) throw new ArgumentError(`ksize(${formatAddress(address)}): nothing was handed out there`);
+      return pageSize * 2 ** order;
+    }
+    const c = ledger.slabCache[slab]! * CACHE_WORDS;
+    const flags = ledger.cache[c + C_FLAGS]!;
+    // What lies behind the object belongs to red zones, poison or tracks where there are any.
+    if (flags & (SLAB.RED_ZONE | SLAB.POISON)) return ledger.cache[c + C_OBJECT_SIZE]!;
+    return ledger.cache[c + (flags & (SLAB.TYPESAFE_BY_RCU | SLAB.STORE_USER) ? C_INUSE : C_SIZE)]!;
+  }
+
+  return { alloc, free, usableSize };
+}
+
+/** Names of the kmalloc caches of a machine by type and size, to find them again in a ledger. */
+export function kmallocNames(profile: KernelProfile, hasDma: boolean): string[][] {
+  return TYPES.filter((_, type) => type !== DMA || hasDma).map((type) =>
+    profile.kmallocSizes.map(([, suffix]) => `${type.prefix}${suffix}`),
+  );
+}

@@ -1,0 +1,103 @@
+import { ArgumentError, type Gfp, LiveObjectsError, NULL, type PhysAddr } from '../base/index.js';
+import { C_REFCOUNT, C_STATE, CACHE_ALIVE, CACHE_WORDS, GFP, type Ledger } from '../machine/index.js';
+import { type CacheInfo, cacheName, eachCpuLine, readCache, removeCache } from './cache-table.js';
+import { isMergeable, sysfsId } from './merge.js';
+import type { BootParameters } from './layout-slub.js';
+import type { Slub } from './slub.js';
+
+/**
+ * A kmem cache. Creations that merged hold the same object.
+ *
+ *     const cache = machine.kmemCacheCreate('inode', 600, { flags: SLAB.RECLAIM_ACCOUNT })!;
+ *     const inode = cache.alloc();          // NULL (0) if there is no memory
+ *     cache.free(inode);
+ */
+export class KmemCache {
+  /** The row in the ledger's table of caches. */
+  readonly id: number;
+  readonly #slub: Slub;
+  readonly #ledger: Ledger;
+  readonly #boot: BootParameters;
+
+  constructor(id: number, slub: Slub, ledger: Ledger, boot: BootParameters) {
+    this.id = id;
+    this.#slub = slub;
+    this.#ledger = ledger;
+    this.#boot = boot;
+  }
+
+  get name(): string {
+    return cacheName(this.#ledger, this.id);
+  }
+
+  /** Everything that the ledger knows of it, copied now. */
+  get info(): CacheInfo {
+    return readCache(this.#ledger, this.id);
+  }
+
+  /** The directory in /sys/kernel/slab: `:D-0001024` for a mergeable cache, its own name for any other. */
+  get sysfsId(): string {
+    const { name, flags, size } = this.info;
+    return sysfsId({ name, flags, size, mergeable: isMergeable(this.#ledger, this.id) }, this.#boot);
+  }
+
+  /** Objects handed out and not freed. Looks at every slab. */
+  get live(): number {
+    return this.#slub.live(this.id);
+  }
+
+  /** One object for a CPU, or NULL. Throws ArgumentError for a CPU that the machine lacks or a cache that was destroyed. */
+  alloc(gfp: Gfp = GFP.KERNEL, cpu = 0): PhysAddr {
+    return this.#slub.alloc(this.id, gfp, cpu);
+  }
+
+  /** Throws BadFreeError for what is not a live object of this cache; then nothing changed. */
+  free(address: PhysAddr, cpu = 0): void {
+    this.#slub.free(this.id, address, cpu);
+  }
+
+  /** `count` objects, or none: an empty array if memory ran out on the way. */
+  allocBulk(count: number, gfp: Gfp = GFP.KERNEL, cpu = 0): PhysAddr[] {
+    if (!Number.isInteger(count) || count < 0) throw new ArgumentError(`a bulk is a whole number of objects, not ${count}`);
+    const objects: PhysAddr[] = [];
+    while (objects.length < count) {
+      const address = this.#slub.alloc(this.id, gfp, cpu);
+      if (address === NULL) {
+        this.#slub.freeBulk(this.id, objects, cpu);
+        return [];
+      }
+      objects.push(address);
+    }
+    return objects;
+  }
+
+  /** Frees all of them, or throws BadFreeError and frees none. */
+  freeBulk(addresses: readonly PhysAddr[], cpu = 0): void {
+    this.#slub.freeBulk(this.id, [...addresses], cpu);
+  }
+
+  /** Gives empty slabs back to the page allocator. Returns true if slabs are left. */
+  shrink(): boolean {
+    return this.#slub.shrink(this.id);
+  }
+
+  /**
+   * Gives up one creation's share; the last one takes the cache away. Throws LiveObjectsError while objects of it are live: the
+   * kernel reports them and leaks the cache, here nothing changes.
+   */
+  destroy(): void {
+    const c = this.id * CACHE_WORDS;
+    const { cache } = this.#ledger;
+    if (cache[c + C_STATE] !== CACHE_ALIVE) throw new ArgumentError('this cache was destroyed before');
+    if (cache[c + C_REFCOUNT]! < 0) throw new ArgumentError(`${this.name} belongs to the kernel and cannot be destroyed`);
+    if (cache[c + C_REFCOUNT]! > 1) {
+      cache[c + C_REFCOUNT]!--;
+      return;
+    }
+    const live = this.live;
+    if (live > 0) throw new LiveObjectsError(this.name, live);
+    this.#slub.shrink(this.id);
+    eachCpuLine(this.#ledger, this.id, (p) => this.#ledger.cpuCache.fill(0, p, p + 6));
+    removeCache(this.#ledger, this.id);
+  }
+}

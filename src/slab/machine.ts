@@ -1,0 +1,380 @@
+/**
+ * # A machine: memory, CPUs, and the caches of its kernel
+ *
+ *     const machine = Machine.create({ machine: 'mt8173', cpus: 4 });
+ *     const tables = machine.kmemCacheCreate('tables', 1024, { align: 1024, flags: SLAB.CACHE_DMA32 })!;
+ *     const table = tables.alloc(GFP.ATOMIC);
+ *     machine.validate();
+ *
+ * All of its state lies in `machine.ledger`; `Machine.open(copyOfTheBuffer)` is the same machine, and goes on from there.
+ */
+import {
+  ArgumentError,
+  isPowerOfTwo,
+  KernelPanicError,
+  KernelWouldCrashError,
+  LedgerCorruptError,
+  lookUp,
+  type Gfp,
+  type Order,
+  type Pfn,
+  type PhysAddr,
+} from '../base/index.js';
+import {
+  boardMap,
+  C_CTOR,
+  C_REFCOUNT,
+  CACHE_WORDS,
+  createPhysicalMemory,
+  GFP,
+  type KernelLog,
+  type Ledger,
+  type LedgerLimits,
+  ledgerExtra,
+  type MemoryMap,
+  openPhysicalMemory,
+  type PhysicalMemory,
+  type ZoneView,
+} from '../machine/index.js';
+import { addCache, type CacheRow, cacheIds, cacheName, readCache } from './cache-table.js';
+import { checkMachine } from './check-slabs.js';
+import { parseSlubDebug, SLAB, type SlubDebug } from './flags.js';
+import { KmemCache } from './kmem-cache.js';
+import { addKmallocCaches, createKmalloc, type Kmalloc, kmallocNames } from './kmalloc.js';
+import { type BootParameters, slubLayout, withBootDebug } from './layout-slub.js';
+import { findMergeable, joinCache } from './merge.js';
+import { KERNELS, type KernelProfile } from './profile.js';
+import { outOfMemoryBlock, type SlubReports } from './reports.js';
+import { createSlub, type Slub } from './slub.js';
+import { STANDING_6_1 } from './standing-6.1.js';
+
+export interface MachineOptions {
+  /** A board's name or a memory map. `x86_64` unless told. */
+  machine?: string | MemoryMap;
+  /** Bytes of RAM of a named board. */
+  memory?: number;
+  /** 4 unless told. */
+  cpus?: number;
+  /** A kernel's name or a profile. `6.1` unless told. */
+  kernel?: string | KernelProfile;
+  slubMinOrder?: number;
+  slubMaxOrder?: number;
+  slubMinObjects?: number;
+  slubNomerge?: boolean;
+  /** The letters of `slub_debug=`, such as `FZPU`. */
+  slubDebug?: string;
+  /** Make the caches that a booted kernel has, which new ones may merge with. */
+  standing?: boolean;
+  /** Answer bad arguments as the kernel does, however strange, where it survives them. */
+  faithful?: boolean;
+  ledger?: LedgerLimits;
+  /** Put the ledger into a SharedArrayBuffer. */
+  shared?: boolean;
+  log?: KernelLog;
+}
+
+export interface CacheOptions {
+  /** Bytes; 0 lets the object's size decide. */
+  align?: number;
+  flags?: number;
+  /** Called for each object when its slab is made; it gets the object's address. */
+  ctor?: (address: PhysAddr) => void;
+  /** The part of an object that user space may copy. Bytes. */
+  useroffset?: number;
+  usersize?: number;
+}
+
+/** Kept in the ledger: what a machine was booted with. */
+interface BootRecord {
+  readonly kernel: string;
+  readonly boot: BootParameters;
+  readonly faithful: boolean;
+}
+
+const U32 = 2 ** 32;
+const EINVAL = 22;
+
+export class Machine {
+  readonly memory: PhysicalMemory;
+  readonly kernel: KernelProfile;
+  readonly boot: BootParameters;
+  readonly faithful: boolean;
+  readonly #slub: Slub;
+  readonly #constructors = new Map<number, (address: PhysAddr) => void>();
+  readonly #handles = new Map<number, KmemCache>();
+  #kmalloc: Kmalloc | undefined;
+
+  private constructor(memory: PhysicalMemory, kernel: KernelProfile, record: BootRecord) {
+    this.memory = memory;
+    this.kernel = kernel;
+    this.boot = record.boot;
+    this.faithful = record.faithful;
+    const { cache } = memory.ledger;
+    this.#slub = createSlub(memory, {
+      construct: (id, address) => this.#constructors.get(id)?.(address),
+      hasConstructor: (id) => cache[id * CACHE_WORDS + C_CTOR] !== 0,
+      reports: this.#reports(),
+    });
+  }
+
+  /** Throws UnknownNameError for a board or kernel that does not exist, ArgumentError for numbers that make no machine. */
+  static create(options: MachineOptions = {}): Machine {
+    const kernel = typeof options.kernel === 'object' ? options.kernel : lookUp('kernel', options.kernel ?? '6.1', KERNELS);
+    const map = typeof options.machine === 'object' ? options.machine : boardMap(options.machine ?? 'x86_64', options.memory);
+    const cpus = options.cpus ?? 4;
+    const record: BootRecord = {
+      kernel: kernel.name,
+      boot: bootParameters(options, kernel, cpus),
+      faithful: options.faithful ?? false,
+    };
+    const memory = createPhysicalMemory({
+      map,
+      profile: kernel,
+      cpus,
+      extra: record,
+      ...(options.ledger && { ledger: options.ledger }),
+      ...(options.shared !== undefined && { shared: options.shared }),
+      ...(options.log && { log: options.log }),
+    });
+    const machine = new Machine(memory, kernel, record);
+    if (options.standing) machine.#addStandingCaches();
+    return machine;
+  }
+
+  /** The machine that a ledger describes. Constructors are functions and do not travel: new slabs' objects stay as they are. */
+  static open(buffer: ArrayBuffer | SharedArrayBuffer, log?: KernelLog): Machine {
+    const memory = openPhysicalMemory(buffer, log);
+    const record = ledgerExtra(memory.ledger) as BootRecord;
+    return new Machine(memory, lookUp('kernel', record.kernel, KERNELS), record);
+  }
+
+  get ledger(): Ledger {
+    return this.memory.ledger;
+  }
+
+  /** What the kernel would have printed. */
+  get log(): KernelLog {
+    return this.memory.log;
+  }
+
+  get cpus(): number {
+    return this.memory.ledger.shape.cpus;
+  }
+
+  zones(): ZoneView[] {
+    return this.memory.zones();
+  }
+
+  // ---- pages ---------------------------------------------------------------------------------------------------------------
+
+  /** 2^order page frames, or NO_PFN. */
+  allocPages(gfp: Gfp, order: Order): Pfn {
+    return this.memory.pages.allocPages(gfp, order);
+  }
+
+  freePages(pfn: Pfn, order: Order): void {
+    this.memory.pages.freePages(pfn, order);
+  }
+
+  // ---- caches --------------------------------------------------------------------------------------------------------------
+
+  /**
+   * A new cache, or the standing one that it merges with, or null where the kernel returns NULL: an illegal flag or an object that no
+   * slab can hold (with a line in the log). With SLAB.PANIC that is a KernelPanicError. Throws KernelWouldCrashError where a real
+   * kernel would not survive or not notice.
+   */
+  kmemCacheCreate(name: string | null, size: number, options: CacheOptions = {}): KmemCache | null {
+    const { ctor, align = 0, flags: givenFlags = 0 } = options;
+    if (givenFlags & ~this.kernel.permittedFlags) return this.#failCreate(name, givenFlags);
+    this.#refuseNonsense(name, size, align, options);
+    const flags = givenFlags & this.kernel.createMask;
+    const { useroffset, usersize } = this.#usercopy(options, size);
+    const request = { size, align, flags, ctor: ctor !== undefined, usersize };
+    const shared = findMergeable(this.ledger, this.kernel, this.boot, request);
+    if (shared !== 0) {
+      joinCache(this.ledger, this.kernel, shared, size);
+      return this.#handle(shared);
+    }
+    const layout = slubLayout(this.kernel, this.boot, { ...request, flags: withBootDebug(flags, this.boot.debug) });
+    if (layout === null) return this.#failCreate(name, givenFlags);
+    const cache = this.adoptCache({ ...layout, name: name!, refcount: 1, useroffset, usersize, ctor: request.ctor });
+    if (ctor !== undefined) this.#constructors.set(cache.id, ctor);
+    return cache;
+  }
+
+  /** Adds a cache as it is described, without looking for a merge: for caches known from a real machine. */
+  adoptCache(row: CacheRow): KmemCache {
+    const id = addCache(this.ledger, row);
+    // The row may have belonged to a cache that was destroyed.
+    this.#handles.delete(id);
+    this.#constructors.delete(id);
+    return this.#handle(id);
+  }
+
+  /** All caches, oldest first. */
+  caches(): KmemCache[] {
+    return cacheIds(this.ledger).map((id) => this.#handle(id));
+  }
+
+  /** The newest cache of a name. */
+  findCache(name: string): KmemCache | undefined {
+    const id = cacheIds(this.ledger).findLast((candidate) => cacheName(this.ledger, candidate) === name);
+    return id === undefined ? undefined : this.#handle(id);
+  }
+
+  /** The cache that holds an address, the number of its slab counted over the cache's life, and the index there. */
+  whereIs(address: PhysAddr): { cache: KmemCache; slab: number; index: number; live: boolean } | undefined {
+    const slab = this.#slub.slabAt(address);
+    if (slab === 0) return undefined;
+    const index = this.#slub.indexIn(slab, address);
+    const { slabCache, slabSerial, slabLinks, link } = this.ledger;
+    const live = index >= 0 && link[slabLinks[slab]! + index] === 0xffff;
+    return { cache: this.#handle(slabCache[slab]!), slab: slabSerial[slab]!, index, live };
+  }
+
+  // ---- kmalloc -------------------------------------------------------------------------------------------------------------
+
+  /** `size` bytes, NULL if there is no memory, ZERO_SIZE_PTR for none. */
+  kmalloc(size: number, gfp: Gfp = GFP.KERNEL, cpu = 0): PhysAddr {
+    return this.#kmallocCaches().alloc(size, gfp, cpu);
+  }
+
+  kfree(address: PhysAddr, cpu = 0): void {
+    this.#kmallocCaches().free(address, cpu);
+  }
+
+  /** Bytes usable at an address that kmalloc returned. */
+  ksize(address: PhysAddr): number {
+    return this.#kmallocCaches().usableSize(address);
+  }
+
+  // ---- checks --------------------------------------------------------------------------------------------------------------
+
+  /**
+   * Checks the ledger's equation (ledger.ts). `cheap` adds up lists and counters, `full` looks at every block, slab and object that was
+   * ever touched. Throws LedgerCorruptError at the first term that does not hold.
+   */
+  validate(level: 'cheap' | 'full' = 'full'): void {
+    checkMachine(this.memory, level, (term, message) => {
+      throw new LedgerCorruptError(term, message);
+    });
+  }
+
+  // ---- inside --------------------------------------------------------------------------------------------------------------
+
+  #handle(id: number): KmemCache {
+    let handle = this.#handles.get(id);
+    if (handle === undefined) {
+      handle = new KmemCache(id, this.#slub, this.ledger, this.boot);
+      this.#handles.set(id, handle);
+    }
+    return handle;
+  }
+
+  #kmallocCaches(): Kmalloc {
+    if (this.#kmalloc === undefined) {
+      const names = kmallocNames(this.kernel, this.memory.zoneNames.includes('DMA'));
+      const known = names.map((row) => row.map((name) => this.findCache(name)?.id));
+      const ids = known.flat().includes(undefined)
+        ? addKmallocCaches(this.memory, this.kernel, this.boot)
+        : (known as number[][]);
+      this.#kmalloc = createKmalloc(this.memory, this.kernel, this.#slub, ids);
+    }
+    return this.#kmalloc;
+  }
+
+  #addStandingCaches(): void {
+    STANDING_6_1.forEach(([name, size, grown, align, flags, ctor, useroffset, usersize, refcount], row) => {
+      // The first two are the caches that caches are made of; kmalloc's come next.
+      if (row === 2) this.#kmallocCaches();
+      const request = { size, align, flags: withBootDebug(flags, this.boot.debug), ctor: ctor !== 0 };
+      const layout = slubLayout(this.kernel, this.boot, request);
+      if (layout === null) throw new ArgumentError(`${name} has no layout under these boot parameters`);
+      const cache = this.adoptCache({ ...layout, name, refcount, useroffset, usersize, ctor: ctor !== 0 });
+      if (grown === size) return;
+      joinCache(this.ledger, this.kernel, cache.id, grown);
+      this.ledger.cache[cache.id * CACHE_WORDS + C_REFCOUNT] = refcount;
+    });
+  }
+
+  #failCreate(name: string | null, flags: number): null {
+    const { createFunction } = this.kernel;
+    if (flags & SLAB.PANIC) {
+      throw new KernelPanicError(`${createFunction}: Failed to create slab '${name}'. Error -${EINVAL}`);
+    }
+    this.log.add(`${createFunction}(${name}) failed with error -${EINVAL}`);
+    return null;
+  }
+
+  /** What the kernel would crash on, or take without noticing. The faithful mode lets through what a kernel survives. */
+  #refuseNonsense(name: string | null, size: number, align: number, { ctor, flags = 0 }: CacheOptions): void {
+    for (const [what, value] of [['size', size], ['align', align]] as const) {
+      if (!Number.isInteger(value) || value < 0 || value >= U32) {
+        throw new ArgumentError(`${what} is a whole number of bytes below 4 GiB, not ${value}`);
+      }
+    }
+    if (name === null) {
+      throw new KernelWouldCrashError('a cache needs a name', ctor ? 'NULL, error -12' : 'oops in strlen when a merge is looked for');
+    }
+    if (size === 0 && (!this.faithful || ctor === undefined || flags & SLAB.HWCACHE_ALIGN)) {
+      throw new KernelWouldCrashError(`${name}: an object needs a size`, ctor ? 'objects of 0 bytes, or a hang with HWCACHE_ALIGN' : 'divide error');
+    }
+    if (!this.faithful && align !== 0 && !isPowerOfTwo(align)) {
+      throw new KernelWouldCrashError(`${name}: alignment ${align} is no power of two`, 'silent nonsense: objects are not aligned to it');
+    }
+  }
+
+  /** A region outside the object is warned about and forgotten; the creation goes on. 32-bit arithmetic, as in the kernel. */
+  #usercopy({ useroffset = 0, usersize = 0 }: CacheOptions, size: number): { useroffset: number; usersize: number } {
+    if (!this.kernel.hardenedUsercopy) return { useroffset: 0, usersize: 0 };
+    const outside = (usersize === 0 && useroffset !== 0) || size < usersize || (size - usersize) >>> 0 < useroffset;
+    if (!outside) return { useroffset, usersize };
+    this.log.add(`WARNING: usercopy region ${useroffset}+${usersize} does not lie in an object of ${size} bytes`);
+    return { useroffset: 0, usersize: 0 };
+  }
+
+  #reports(): SlubReports {
+    const { ledger, log, profile } = this.memory;
+    let failures = 0;
+    return {
+      warn: (line) => log.add(line),
+      zeroWithConstructor: () => log.addOnce('zero-ctor', 'WARNING: __GFP_ZERO with a constructor: its work is overwritten'),
+      outOfMemory: (id, gfp) => {
+        // Rate-limited as in the kernel: ten blocks in a burst. There is no clock here that would let more through later.
+        if (++failures > 10) return;
+        const info = readCache(ledger, id);
+        const block = outOfMemoryBlock(gfp, {
+          name: info.name,
+          objectSize: info.objectSize,
+          size: info.size,
+          order: info.oo.order,
+          minOrder: info.min.order,
+          slabs: info.nrSlabs,
+          objects: info.totalObjects,
+          free: this.#slub.freeOnNode(id),
+          raisedByDebug: profile.pageSize * 2 ** info.min.order >= 2 * profile.pageSize && info.objectSize <= profile.pageSize,
+        });
+        for (const line of block) log.add(line);
+      },
+      cacheName: (id) => cacheName(ledger, id),
+    };
+  }
+}
+
+function bootParameters(options: MachineOptions, kernel: KernelProfile, cpus: number): BootParameters {
+  const whole = (what: string, value: number, most: number) => {
+    if (!Number.isInteger(value) || value < 0 || value > most) {
+      throw new ArgumentError(`${what} is a whole number from 0 to ${most}, not ${value}`);
+    }
+    return value;
+  };
+  const debug: SlubDebug = parseSlubDebug(options.slubDebug ?? '');
+  return {
+    minOrder: whole('slub_min_order', options.slubMinOrder ?? 0, kernel.orders - 1),
+    maxOrder: whole('slub_max_order', options.slubMaxOrder ?? kernel.defaultMaxOrder, kernel.orders - 1),
+    minObjects: whole('slub_min_objects', options.slubMinObjects ?? 0, 32767),
+    noMerge: options.slubNomerge ?? false,
+    debug,
+    cpus,
+  };
+}

@@ -1,0 +1,101 @@
+/**
+ * # Which caches are one
+ *
+ * A new cache whose objects would fit into a standing cache's becomes an alias of it: one list of slabs instead of two. The kernel
+ * asks the oldest cache first; the first that satisfies all of this is taken:
+ *  1. neither side has a constructor, a usercopy region, or a flag of SLAB_NEVER_MERGE (with what `slub_debug` adds), and the standing
+ *     cache is not one of those that are kept apart (refcount below 0);
+ *  2. RECLAIM_ACCOUNT, CACHE_DMA, CACHE_DMA32 and ACCOUNT are equal: a cache in ZONE_DMA32 merges with its like alone;
+ *  3. the new object, rounded up to a word and its alignment, is at most as large as the standing one's slab size;
+ *  4. that slab size is a multiple of the new alignment;
+ *  5. less than a word is wasted.
+ *
+ * The alias shares name, size and flags with the standing cache; object size and inuse grow to the larger of the two and do not shrink
+ * again when the alias is destroyed.
+ *
+ * Rule: truth/README.md, "When an existing cache is reused", checked against all recorded merges.
+ */
+import { alignMask32 } from '../base/index.js';
+import {
+  C_CTOR,
+  C_FLAGS,
+  C_INUSE,
+  C_NEWER,
+  C_OBJECT_SIZE,
+  C_REFCOUNT,
+  C_SIZE,
+  C_USERSIZE,
+  CACHE_WORDS,
+  H_CACHE_OLDEST,
+  type Ledger,
+} from '../machine/index.js';
+import { SLAB, SLAB_MERGE_SAME, SLAB_NEVER_MERGE } from './flags.js';
+import { type BootParameters, calculateAlignment, withBootDebug } from './layout-slub.js';
+import type { KernelProfile } from './profile.js';
+
+export interface MergeRequest {
+  /** Bytes, 32 bits. */
+  readonly size: number;
+  readonly align: number;
+  /** As the caller gave them, masked; without the boot's debug flags. */
+  readonly flags: number;
+  readonly ctor: boolean;
+  readonly usersize: number;
+}
+
+/** The id of the cache that a request would share, or 0. */
+export function findMergeable(ledger: Ledger, profile: KernelProfile, boot: BootParameters, request: MergeRequest): number {
+  if (boot.noMerge || request.ctor || request.usersize !== 0) return 0;
+  const flags = withBootDebug(request.flags, boot.debug);
+  if (flags & SLAB_NEVER_MERGE) return 0;
+  const wordSized = alignMask32(request.size, profile.wordSize);
+  const align = calculateAlignment(profile, flags, request.align, wordSized);
+  const size = alignMask32(wordSized, align);
+  const { cache } = ledger;
+  for (let id = ledger.header[H_CACHE_OLDEST]!; id !== 0; id = cache[id * CACHE_WORDS + C_NEWER]!) {
+    const c = id * CACHE_WORDS;
+    if (!isMergeable(ledger, id) || ((flags ^ cache[c + C_FLAGS]!) & SLAB_MERGE_SAME) !== 0) continue;
+    const has = cache[c + C_SIZE]! >>> 0;
+    if (size <= has && ((has & ~(align - 1)) >>> 0) === has && has - size < profile.wordSize) return id;
+  }
+  return 0;
+}
+
+/** Whether other creations may share this cache. */
+export function isMergeable(ledger: Ledger, id: number): boolean {
+  const { cache } = ledger;
+  const c = id * CACHE_WORDS;
+  return (
+    (cache[c + C_FLAGS]! & SLAB_NEVER_MERGE) === 0 &&
+    cache[c + C_CTOR] === 0 &&
+    cache[c + C_USERSIZE] === 0 &&
+    cache[c + C_REFCOUNT]! >= 0
+  );
+}
+
+/** Makes a request share a cache. */
+export function joinCache(ledger: Ledger, profile: KernelProfile, id: number, size: number): void {
+  const { cache } = ledger;
+  const c = id * CACHE_WORDS;
+  cache[c + C_REFCOUNT]!++;
+  cache[c + C_OBJECT_SIZE] = Math.max(cache[c + C_OBJECT_SIZE]! >>> 0, size);
+  cache[c + C_INUSE] = Math.max(cache[c + C_INUSE]! >>> 0, alignMask32(size, profile.wordSize));
+}
+
+/**
+ * The name of a cache's directory in /sys/kernel/slab. A mergeable cache has a unique id that tells what merges with it, and its users are
+ * links to that; any other has its own name.
+ */
+export function sysfsId(
+  facts: { readonly name: string; readonly flags: number; readonly size: number; readonly mergeable: boolean },
+  boot: BootParameters,
+): string {
+  if (boot.noMerge || !facts.mergeable) return facts.name;
+  let letters = '';
+  if (facts.flags & SLAB.CACHE_DMA) letters += 'd';
+  if (facts.flags & SLAB.CACHE_DMA32) letters += 'D';
+  if (facts.flags & SLAB.RECLAIM_ACCOUNT) letters += 'a';
+  if (facts.flags & SLAB.CONSISTENCY_CHECKS) letters += 'F';
+  if (facts.flags & SLAB.ACCOUNT) letters += 'A';
+  return `:${letters}${letters === '' ? '' : '-'}${String(facts.size).padStart(7, '0')}`;
+}

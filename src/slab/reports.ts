@@ -1,0 +1,46 @@
+/**
+ * What SLUB prints when it is misused or finds no memory, in the kernel's words.
+ */
+import { type Gfp } from '../base/index.js';
+import { formatGfp } from '../machine/index.js';
+
+/** Where SLUB's messages go, and the names it needs for them. */
+export interface SlubReports {
+  warn(line: string): void;
+  /** A constructed cache was asked for zeroed objects: said once. */
+  zeroWithConstructor(): void;
+  /** The block that a failed allocation prints. */
+  outOfMemory(cache: number, gfp: Gfp): void;
+  cacheName(cache: number): string;
+}
+
+/** The warning for zone bits in a slab request; the allocation goes on without them. */
+export function unexpectedGfp(wrong: number, fixed: number): string {
+  const hex = (flags: number) => `0x${(flags >>> 0).toString(16)}`;
+  return `Unexpected gfp: ${hex(wrong)} (${formatGfp(wrong)}). Fixing up to gfp: ${hex(fixed)} (${formatGfp(fixed)}). Fix your code!`;
+}
+
+/** What the out-of-memory block says of a cache. */
+export interface OutOfMemoryFacts {
+  readonly name: string;
+  readonly objectSize: number;
+  readonly size: number;
+  readonly order: number;
+  readonly minOrder: number;
+  readonly slabs: number;
+  readonly objects: number;
+  /** Free objects on the node's partial list. */
+  readonly free: number;
+  /** The order that the object alone would need, where debugging raised it. */
+  readonly raisedByDebug: boolean;
+}
+
+export function outOfMemoryBlock(gfp: Gfp, facts: OutOfMemoryFacts): string[] {
+  const lines = [
+    `SLUB: Unable to allocate memory on node -1, gfp=0x${(gfp >>> 0).toString(16)}(${formatGfp(gfp)})`,
+    `  cache: ${facts.name}, object size: ${facts.objectSize}, buffer size: ${facts.size}, default order: ${facts.order}, min order: ${facts.minOrder}`,
+  ];
+  if (facts.raisedByDebug) lines.push(`  ${facts.name} debugging increased min order, use slub_debug=O to disable.`);
+  lines.push(`  node 0: slabs: ${facts.slabs}, objs: ${facts.objects}, free: ${facts.free}`);
+  return lines;
+}
