@@ -60,7 +60,9 @@ export type BadFreeReason =
   /** another cache's object */
   | 'wrong-cache'
   /** a page block of another order */
-  | 'wrong-order';
+  | 'wrong-order'
+  /** a pool's allocation of another size */
+  | 'wrong-size';
 
 /** A free of something that is not live. Nothing was changed; the machine stays usable. */
 export class BadFreeError extends SlablabError {

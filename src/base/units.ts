@@ -17,9 +17,15 @@ const SUFFIX: ReadonlyMap<string, number> = new Map([
 export function parseSize(text: string): number {
   const hex = /^0x[0-9a-f]+$/i.exec(text);
   const match = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?$/i.exec(text);
-  const bytes = hex ? Number(text) : match ? Number(match[1]) * SUFFIX.get(match[2]!.toLowerCase())! : Number.NaN;
+  const bytes = hex
+    ? Number(text)
+    : match
+      ? Number(match[1]) * SUFFIX.get(match[2]!.toLowerCase())!
+      : Number.NaN;
   if (!Number.isSafeInteger(bytes)) {
-    throw new ArgumentError(`'${text}' is no size: expected a number of bytes with an optional K, M, G or T, such as 4G`);
+    throw new ArgumentError(
+      `'${text}' is no size: expected a number of bytes with an optional K, M, G or T, such as 4G`,
+    );
   }
   return bytes;
 }

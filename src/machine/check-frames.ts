@@ -1,4 +1,20 @@
-import { FRAME_FREE, FRAME_ORDER, FRAME_USED, R_END, R_START, R_VIRGIN, R_VIRGIN_END, RANGE_WORDS, Z_COUNT, Z_END, Z_FREE, Z_HEAD, Z_MANAGED, Z_START, ZONE_WORDS } from './ledger.js';
+import {
+  FRAME_FREE,
+  FRAME_ORDER,
+  FRAME_USED,
+  R_END,
+  R_START,
+  R_VIRGIN,
+  R_VIRGIN_END,
+  RANGE_WORDS,
+  Z_COUNT,
+  Z_END,
+  Z_FREE,
+  Z_HEAD,
+  Z_MANAGED,
+  Z_START,
+  ZONE_WORDS,
+} from './ledger.js';
 import { type PhysicalMemory, virginFrames } from './physical-memory.js';
 
 /** Told of each term of the equation that does not hold. */
@@ -11,18 +27,26 @@ export type Fault = (term: string, message: string) => void;
  * `cheap` adds up the lists; `full` walks every block that was ever touched. Returns the blocks that are handed out (full only): first
  * frame and order, in ascending order of frames.
  */
-export function checkFrames(memory: PhysicalMemory, level: 'cheap' | 'full', fail: Fault): Map<number, number> {
+export function checkFrames(
+  memory: PhysicalMemory,
+  level: 'cheap' | 'full',
+  fail: Fault,
+): Map<number, number> {
   const { ledger } = memory;
   const used = new Map<number, number>();
   memory.zoneNames.forEach((name, z) => {
     const row = z * ZONE_WORDS;
     const managed = ledger.zone[row + Z_MANAGED]!;
     const free = ledger.zone[row + Z_FREE]!;
-    if (free < 0 || free > managed) fail('zone.free', `zone ${name}: ${free} of ${managed} managed frames are free`);
+    if (free < 0 || free > managed)
+      fail('zone.free', `zone ${name}: ${free} of ${managed} managed frames are free`);
     const listed = checkFreeLists(memory, name, row, fail);
     const virgin = virginFrames(ledger, z);
     if (listed + virgin !== free) {
-      fail('zone.free', `zone ${name} counts ${free} free frames; its lists hold ${listed} and ${virgin} were never used`);
+      fail(
+        'zone.free',
+        `zone ${name} counts ${free} free frames; its lists hold ${listed} and ${virgin} were never used`,
+      );
     }
     if (level === 'full') walkBlocks(memory, name, z, used, fail);
   });
@@ -42,7 +66,10 @@ function checkFreeLists(memory: PhysicalMemory, name: string, row: number, fail:
         break;
       }
       if (frameState[frame] !== FRAME_FREE + order || freePrev[frame] !== prev || frame % 2 ** order !== 0) {
-        fail('zone.list', `zone ${name}: frame ${frame} is on the free list of order ${order} and says otherwise`);
+        fail(
+          'zone.list',
+          `zone ${name}: frame ${frame} is on the free list of order ${order} and says otherwise`,
+        );
       }
       if (frame < zone[row + Z_START]! || frame >= zone[row + Z_END]!) {
         fail('zone.list', `zone ${name}: frame ${frame} of another zone is on its free list`);
@@ -51,7 +78,10 @@ function checkFreeLists(memory: PhysicalMemory, name: string, row: number, fail:
       prev = at;
     }
     if (blocks !== zone[row + Z_COUNT + order]) {
-      fail('zone.count', `zone ${name} counts ${zone[row + Z_COUNT + order]} free blocks of order ${order}, its list has ${blocks}`);
+      fail(
+        'zone.count',
+        `zone ${name} counts ${zone[row + Z_COUNT + order]} free blocks of order ${order}, its list has ${blocks}`,
+      );
     }
     frames += blocks * 2 ** order;
   }
@@ -59,7 +89,13 @@ function checkFreeLists(memory: PhysicalMemory, name: string, row: number, fail:
 }
 
 /** The blocks of a zone lie one behind the other without gap or overlap: each frame is in exactly one of them. */
-function walkBlocks(memory: PhysicalMemory, name: string, z: number, used: Map<number, number>, fail: Fault): void {
+function walkBlocks(
+  memory: PhysicalMemory,
+  name: string,
+  z: number,
+  used: Map<number, number>,
+  fail: Fault,
+): void {
   const { ledger } = memory;
   const { range, frameState, zone, shape } = ledger;
   let freeFrames = virginFrames(ledger, z);
@@ -86,13 +122,20 @@ function walkBlocks(memory: PhysicalMemory, name: string, z: number, used: Map<n
         freeFrames += 2 ** order;
       }
       for (let inside = frame + 1; inside < frame + 2 ** order; inside++) {
-        if (frameState[inside] !== 0) fail('frame.state', `zone ${name}: frame ${inside} lies in the block at ${frame} and is one itself`);
+        if (frameState[inside] !== 0)
+          fail(
+            'frame.state',
+            `zone ${name}: frame ${inside} lies in the block at ${frame} and is one itself`,
+          );
       }
       frame += 2 ** order;
     }
   }
   const managed = zone[z * ZONE_WORDS + Z_MANAGED]!;
   if (freeFrames + usedFrames !== managed || freeFrames !== zone[z * ZONE_WORDS + Z_FREE]) {
-    fail('zone.managed', `zone ${name}: ${managed} managed frames are not ${freeFrames} free + ${usedFrames} handed out`);
+    fail(
+      'zone.managed',
+      `zone ${name}: ${managed} managed frames are not ${freeFrames} free + ${usedFrames} handed out`,
+    );
   }
 }

@@ -292,7 +292,9 @@ export function createLedger(shape: LedgerShape, config: string, shared = false)
     }
   }
   if (config.length > CONFIG_UNITS) {
-    throw new ArgumentError(`the machine's description is ${config.length} characters long, at most ${CONFIG_UNITS} fit`);
+    throw new ArgumentError(
+      `the machine's description is ${config.length} characters long, at most ${CONFIG_UNITS} fit`,
+    );
   }
   const bytes = ledgerBytes(shape);
   const ledger = view(shared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes), shape);
@@ -308,15 +310,20 @@ export function createLedger(shape: LedgerShape, config: string, shared = false)
 
 /** Opens a buffer that holds a ledger. Throws ArgumentError if it does not. */
 export function openLedger(buffer: ArrayBuffer | SharedArrayBuffer): Ledger {
-  if (buffer.byteLength < HEADER_WORDS * 4) throw new ArgumentError('this buffer is too small to hold a ledger');
+  if (buffer.byteLength < HEADER_WORDS * 4)
+    throw new ArgumentError('this buffer is too small to hold a ledger');
   const header = new Int32Array(buffer, 0, HEADER_WORDS);
   if (header[H_MAGIC] !== MAGIC) throw new ArgumentError('this buffer holds no ledger');
   if (header[H_VERSION] !== VERSION) {
     throw new ArgumentError(`this ledger has version ${header[H_VERSION]}, expected ${VERSION}`);
   }
-  const shape = Object.fromEntries(SHAPE_KEYS.map((key, i) => [key, header[H_SHAPE + i]])) as unknown as LedgerShape;
+  const shape = Object.fromEntries(
+    SHAPE_KEYS.map((key, i) => [key, header[H_SHAPE + i]]),
+  ) as unknown as LedgerShape;
   if (buffer.byteLength !== ledgerBytes(shape)) {
-    throw new ArgumentError(`this ledger is ${buffer.byteLength} bytes long, its header says ${ledgerBytes(shape)}`);
+    throw new ArgumentError(
+      `this ledger is ${buffer.byteLength} bytes long, its header says ${ledgerBytes(shape)}`,
+    );
   }
   return view(buffer, shape);
 }

@@ -58,7 +58,8 @@ function slotsOf(linkClass: number): number {
 /** Room for the links of `objects` objects: the index of the first. Throws LedgerFullError; then nothing was taken. */
 export function takeLinks(ledger: Ledger, objects: number): number {
   assert(objects >= 1 && objects <= MAX_OBJECTS_PER_SLAB, `a slab of ${objects} objects`);
-  if (objects > LINKS_PER_PAGE) return takeWholePages(ledger, Math.ceil(objects / LINKS_PER_PAGE)) * LINKS_PER_PAGE;
+  if (objects > LINKS_PER_PAGE)
+    return takeWholePages(ledger, Math.ceil(objects / LINKS_PER_PAGE)) * LINKS_PER_PAGE;
   const { header, linkPage, link } = ledger;
   const linkClass = classOf(objects);
   const head = H_LINK_CLASSES + linkClass;
@@ -84,7 +85,10 @@ export function giveLinks(ledger: Ledger, first: number, objects: number): void 
   }
   const linkClass = classOf(objects);
   const row = page * LINKPAGE_WORDS;
-  assert(linkPage[row + L_CLASS] === linkClass + 1, `link page ${page} holds class ${linkPage[row + L_CLASS]}`);
+  assert(
+    linkPage[row + L_CLASS] === linkClass + 1,
+    `link page ${page} holds class ${linkPage[row + L_CLASS]}`,
+  );
   const head = H_LINK_CLASSES + linkClass;
   const slot = (first - page * LINKS_PER_PAGE) / CLASS_LINKS[linkClass]!;
   const wasFull = linkPage[row + L_FREE_SLOT] === 0;
@@ -209,19 +213,20 @@ export function linkPagesInUse(ledger: Ledger): number {
 /** Checks the link pages: every page on the list it should be on, free slots and used ones add up to the page. */
 export function checkLinkPages(ledger: Ledger, fail: (term: string, message: string) => void): void {
   const { header, linkPage, link } = ledger;
-  CLASS_LINKS.forEach((size, linkClass) => {
+  for (const [linkClass, size] of CLASS_LINKS.entries()) {
     let prev = 0;
     let steps = 0;
     for (let page = header[H_LINK_CLASSES + linkClass]!; page !== 0; ) {
       const row = (page - 1) * LINKPAGE_WORDS;
-      if (++steps > ledger.shape.linkPages) return fail('link.list', `class ${size}: the list of link pages has a cycle`);
+      if (++steps > ledger.shape.linkPages)
+        return fail('link.list', `class ${size}: the list of link pages has a cycle`);
       if (linkPage[row + L_CLASS] !== linkClass + 1 || linkPage[row + L_PREV] !== prev) {
         return fail('link.list', `link page ${page - 1} is on the list of class ${size} and says otherwise`);
       }
       prev = page;
       page = linkPage[row + L_NEXT]!;
     }
-  });
+  }
   for (let page = 0; page < header[H_LINKPAGE_HIGH]!; page++) {
     const row = page * LINKPAGE_WORDS;
     const linkClass = linkPage[row + L_CLASS]! - 1;
@@ -232,7 +237,10 @@ export function checkLinkPages(ledger: Ledger, fail: (term: string, message: str
       slot = link[page * LINKS_PER_PAGE + (slot - 1) * CLASS_LINKS[linkClass]!]!;
     }
     if (free + linkPage[row + L_USED]! !== slots) {
-      fail('link.slots', `link page ${page}: ${linkPage[row + L_USED]} used + ${free} free slots are not ${slots}`);
+      fail(
+        'link.slots',
+        `link page ${page}: ${linkPage[row + L_USED]} used + ${free} free slots are not ${slots}`,
+      );
     }
   }
 }

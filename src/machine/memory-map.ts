@@ -84,7 +84,8 @@ const MT8173: Board = {
   reserved: [],
   ram: (memory) => [{ start: GIB, end: GIB + memory }],
   source:
-    'the discussion of "iommu/io-pgtable-arm-v7s: Use DMA32 zone for page tables": RAM starts at 1 GiB, so the last of 4 GiB lies above 4 GiB',
+    'the discussion of "iommu/io-pgtable-arm-v7s: Use DMA32 zone for page tables": RAM starts at 1 GiB, ' +
+    'so the last of 4 GiB lies above 4 GiB',
 };
 
 const ARM64: Board = {
@@ -96,7 +97,8 @@ const ARM64: Board = {
   zones: [{ name: 'DMA', end: 4 * GIB }, ...above4GiB],
   reserved: [],
   ram: (memory) => [{ start: GIB, end: GIB + memory }],
-  source: 'zone lines that Linux 5.11 and newer print at boot on machines without narrow DMA, RAM from 1 GiB as on QEMU virt',
+  source:
+    'zone lines that Linux 5.11 and newer print at boot on machines without narrow DMA, RAM from 1 GiB as on QEMU virt',
 };
 
 export const BOARDS: ReadonlyMap<string, Board> = new Map([MT8173, X86_64, ARM64].map((b) => [b.name, b]));
@@ -116,7 +118,8 @@ export function rangesMap(text: string, zonesOf = 'x86_64'): MemoryMap {
   const board = lookUp('machine', zonesOf, BOARDS);
   const ram = text.split(',').map((part) => {
     const ends = part.split('-');
-    if (ends.length !== 2) throw new ArgumentError(`'${part}' is no RAM range: expected START-END, such as 1G-5G`);
+    if (ends.length !== 2)
+      throw new ArgumentError(`'${part}' is no RAM range: expected START-END, such as 1G-5G`);
     return { start: parseSize(ends[0]!.trim()), end: parseSize(ends[1]!.trim()) };
   });
   return checkedMap({ name: `ram:${text}`, title: `RAM at ${text}`, ram, reserved: [], zones: board.zones });

@@ -32,7 +32,16 @@
  * Sources: the rules are stated in truth/README.md, section "Page allocator", from recordings of zones running dry; buddy system:
  * Knowlton 1965; Linux Documentation/admin-guide/mm.
  */
-import { ArgumentError, BadFreeError, EngineError, formatAddress, type Gfp, NO_PFN, type Order, type Pfn } from '../base/index.js';
+import {
+  ArgumentError,
+  BadFreeError,
+  EngineError,
+  formatAddress,
+  type Gfp,
+  NO_PFN,
+  type Order,
+  type Pfn,
+} from '../base/index.js';
 import { __GFP, formatGfp } from './gfp.js';
 import {
   FRAME_FREE,
@@ -102,7 +111,8 @@ export function createPageAllocator(ledger: Ledger, options: PageAllocatorOption
     // Two zones at once name none: the kernel's table has nothing there and the lowest zone comes out.
     log.addOnce(
       `impossible-zone-${dmaBits}`,
-      `gfp ${formatGfp(dmaBits)} names an impossible zone: no zone satisfies two of DMA, DMA32 and HIGHMEM; the lowest zone (${zoneNames[0]}) is taken`,
+      `gfp ${formatGfp(dmaBits)} names an impossible zone: none is two of DMA, DMA32 and HIGHMEM at once; ` +
+        `the lowest zone (${zoneNames[0]}) is taken`,
     );
     return 0;
   }
@@ -130,10 +140,14 @@ export function createPageAllocator(ledger: Ledger, options: PageAllocatorOption
   }
 
   function allocPages(gfp: Gfp, order: Order): Pfn {
-    if (!Number.isInteger(order) || order < 0) throw new ArgumentError(`an order is a whole number from 0, not ${order}`);
+    if (!Number.isInteger(order) || order < 0)
+      throw new ArgumentError(`an order is a whole number from 0, not ${order}`);
     if (order > topOrder) {
       if (!(gfp & __GFP.NOWARN)) {
-        log.addOnce('order-too-large', `WARNING: order ${order} >= ${orders}, gfp_mask=${formatGfp(gfp)}: no block is that large`);
+        log.addOnce(
+          'order-too-large',
+          `WARNING: order ${order} >= ${orders}, gfp_mask=${formatGfp(gfp)}: no block is that large`,
+        );
       }
       return NO_PFN;
     }
@@ -239,10 +253,18 @@ export function createPageAllocator(ledger: Ledger, options: PageAllocatorOption
     }
     const state = frameState[frame]!;
     if (!(state & FRAME_USED)) {
-      throw new BadFreeError(address, 'not-live', `${where} is not the start of a block that was handed out; it may be free already`);
+      throw new BadFreeError(
+        address,
+        'not-live',
+        `${where} is not the start of a block that was handed out; it may be free already`,
+      );
     }
     if (frameSlab[frame] !== 0) {
-      throw new BadFreeError(address, 'not-live', `${where} is a slab's page: free its objects, not its pages`);
+      throw new BadFreeError(
+        address,
+        'not-live',
+        `${where} is a slab's page: free its objects, not its pages`,
+      );
     }
     if ((state & FRAME_ORDER) !== order) {
       throw new BadFreeError(

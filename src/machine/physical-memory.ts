@@ -116,7 +116,12 @@ export function createPhysicalMemory(options: PhysicalMemoryOptions): PhysicalMe
   const basePfn = roundDown(map.ram[0]!.start, largestBlock) / profile.pageSize;
   const frames = roundUp(map.ram.at(-1)!.end, largestBlock) / profile.pageSize - basePfn;
   const present = frameRanges(map, profile.pageSize, basePfn, map.ram);
-  const managed = frameRanges(map, profile.pageSize, basePfn, withoutReserved(map.ram, map.reserved, profile.pageSize));
+  const managed = frameRanges(
+    map,
+    profile.pageSize,
+    basePfn,
+    withoutReserved(map.ram, map.reserved, profile.pageSize),
+  );
   if (managed.length === 0) throw new ArgumentError(`${map.name}: all of its RAM is reserved`);
   const ledger = createLedger(
     {
@@ -128,7 +133,12 @@ export function createPhysicalMemory(options: PhysicalMemoryOptions): PhysicalMe
       zones: map.zones.length,
       ranges: managed.length,
     },
-    JSON.stringify({ basePfn, zones: map.zones.map((z) => z.name), profile, extra: options.extra } satisfies LedgerConfig),
+    JSON.stringify({
+      basePfn,
+      zones: map.zones.map((z) => z.name),
+      profile,
+      extra: options.extra,
+    } satisfies LedgerConfig),
     options.shared,
   );
   const memory = attach(ledger, options.log ?? new KernelLog());
@@ -137,7 +147,10 @@ export function createPhysicalMemory(options: PhysicalMemoryOptions): PhysicalMe
 }
 
 /** Goes on from a ledger that somebody else made: a copy of its buffer, or the same shared one. */
-export function openPhysicalMemory(buffer: ArrayBuffer | SharedArrayBuffer, log = new KernelLog()): PhysicalMemory {
+export function openPhysicalMemory(
+  buffer: ArrayBuffer | SharedArrayBuffer,
+  log = new KernelLog(),
+): PhysicalMemory {
   return attach(openLedger(buffer), log);
 }
 
@@ -159,7 +172,8 @@ function attach(ledger: Ledger, log: KernelLog): PhysicalMemory {
     zoneNames,
     zones: () => zoneNames.map((name, z) => zoneView(ledger, profile, name, z, basePfn)),
     takenPages(which) {
-      if (which !== undefined) return zone[which * ZONE_WORDS + Z_MANAGED]! - zone[which * ZONE_WORDS + Z_FREE]!;
+      if (which !== undefined)
+        return zone[which * ZONE_WORDS + Z_MANAGED]! - zone[which * ZONE_WORDS + Z_FREE]!;
       let taken = 0;
       for (let row = 0; row < zoneNames.length * ZONE_WORDS; row += ZONE_WORDS) {
         taken += zone[row + Z_MANAGED]! - zone[row + Z_FREE]!;
@@ -169,7 +183,13 @@ function attach(ledger: Ledger, log: KernelLog): PhysicalMemory {
   };
 }
 
-function zoneView(ledger: Ledger, profile: PageProfile, name: ZoneName, z: number, basePfn: number): ZoneView {
+function zoneView(
+  ledger: Ledger,
+  profile: PageProfile,
+  name: ZoneName,
+  z: number,
+  basePfn: number,
+): ZoneView {
   const row = z * ZONE_WORDS;
   const word = (at: number) => ledger.zone[row + at]!;
   const freeBlocks = Array.from({ length: profile.orders }, (_, order) => word(Z_COUNT + order));
@@ -201,19 +221,30 @@ export function virginFrames(ledger: Ledger, z: number): number {
 }
 
 /** RAM less what is reserved. Whole pages only; address 0 is NULL and never handed out. */
-function withoutReserved(ram: readonly RamRange[], reserved: readonly RamRange[], pageSize: number): RamRange[] {
+function withoutReserved(
+  ram: readonly RamRange[],
+  reserved: readonly RamRange[],
+  pageSize: number,
+): RamRange[] {
   let left: RamRange[] = [...ram];
   for (const hole of [...reserved, { start: 0, end: pageSize }]) {
-    left = left.flatMap(({ start, end }) => [
-      { start, end: Math.min(end, hole.start) },
-      { start: Math.max(start, hole.end), end },
-    ]).filter(({ start, end }) => start < end);
+    left = left
+      .flatMap(({ start, end }) => [
+        { start, end: Math.min(end, hole.start) },
+        { start: Math.max(start, hole.end), end },
+      ])
+      .filter(({ start, end }) => start < end);
   }
   return left;
 }
 
 /** Byte ranges as ranges of whole frames, cut at the zones' borders, ascending. */
-function frameRanges(map: MemoryMap, pageSize: number, basePfn: number, ranges: readonly RamRange[]): FrameRange[] {
+function frameRanges(
+  map: MemoryMap,
+  pageSize: number,
+  basePfn: number,
+  ranges: readonly RamRange[],
+): FrameRange[] {
   const found: FrameRange[] = [];
   for (const { start, end } of ranges) {
     let zoneStart = 0;
@@ -247,7 +278,10 @@ function layOut(
   map.zones.forEach((spec, z) => {
     const row = z * ZONE_WORDS;
     const clamp = (address: number) =>
-      Math.min(Math.max(Math.floor(Math.min(address, Number.MAX_SAFE_INTEGER) / profile.pageSize) - basePfn, 0), ledger.shape.frames);
+      Math.min(
+        Math.max(Math.floor(Math.min(address, Number.MAX_SAFE_INTEGER) / profile.pageSize) - basePfn, 0),
+        ledger.shape.frames,
+      );
     zone[row + Z_START] = clamp(zoneStart);
     zone[row + Z_END] = clamp(spec.end);
     zone[row + Z_PRESENT] = framesIn(present, z);

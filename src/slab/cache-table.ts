@@ -119,7 +119,9 @@ export function readCache(ledger: Ledger, id: number): CacheInfo {
 /** Adds a cache as the newest. Returns its id; throws LedgerFullError or ArgumentError and adds nothing. */
 export function addCache(ledger: Ledger, row: CacheRow): number {
   if (row.name.length >= CACHE_NAME_UNITS) {
-    throw new ArgumentError(`a cache's name has at most ${CACHE_NAME_UNITS - 1} characters, '${row.name.slice(0, 20)}…' has ${row.name.length}`);
+    throw new ArgumentError(
+      `a cache's name has at most ${CACHE_NAME_UNITS - 1} characters, '${row.name.slice(0, 20)}…' has ${row.name.length}`,
+    );
   }
   const { header, cache } = ledger;
   const id = freeId(ledger);
@@ -177,13 +179,15 @@ export function removeCache(ledger: Ledger, id: number): void {
 /** Ids of all caches, oldest first. */
 export function cacheIds(ledger: Ledger): number[] {
   const ids: number[] = [];
-  for (let id = ledger.header[H_CACHE_OLDEST]!; id !== 0; id = ledger.cache[id * CACHE_WORDS + C_NEWER]!) ids.push(id);
+  for (let id = ledger.header[H_CACHE_OLDEST]!; id !== 0; id = ledger.cache[id * CACHE_WORDS + C_NEWER]!)
+    ids.push(id);
   return ids;
 }
 
 /** Calls back with the first word of each CPU's line of a cache. */
 export function eachCpuLine(ledger: Ledger, id: number, visit: (p: number, cpu: number) => void): void {
-  for (let cpu = 0; cpu < ledger.shape.cpus; cpu++) visit((cpu * (ledger.shape.caches + 1) + id) * CPU_WORDS, cpu);
+  for (let cpu = 0; cpu < ledger.shape.cpus; cpu++)
+    visit((cpu * (ledger.shape.caches + 1) + id) * CPU_WORDS, cpu);
 }
 
 /** The lowest id that no cache has. */

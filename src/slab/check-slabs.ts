@@ -3,22 +3,22 @@
  */
 import {
   C_FLAGS,
+  C_MIN,
   C_NR_PARTIAL,
   C_NR_SLABS,
   C_OO,
-  C_MIN,
   C_PARTIAL_HEAD,
   C_PARTIAL_TAIL,
   C_STATE,
   C_TOTAL_OBJECTS,
   CACHE_ALIVE,
   CACHE_WORDS,
-  checkFrames,
-  checkLinkPages,
   COUNTERS_FREE,
   COUNTERS_FROZEN,
   COUNTERS_INUSE,
   COUNTERS_INUSE_SHIFT,
+  checkFrames,
+  checkLinkPages,
   type Fault,
   H_SLAB_FREE,
   H_SLAB_HIGH,
@@ -70,28 +70,40 @@ export function checkMachine(memory: PhysicalMemory, level: 'cheap' | 'full', fa
     if (ledger.cache[c + C_NR_SLABS] !== slabs || ledger.cache[c + C_TOTAL_OBJECTS] !== objects) {
       fail(
         'cache.slabs',
-        `${cacheName(ledger, id)} counts ${ledger.cache[c + C_NR_SLABS]} slabs with ${ledger.cache[c + C_TOTAL_OBJECTS]} objects, it has ${slabs} with ${objects}`,
+        `${cacheName(ledger, id)} counts ${ledger.cache[c + C_NR_SLABS]} slabs with ` +
+          `${ledger.cache[c + C_TOTAL_OBJECTS]} objects, it has ${slabs} with ${objects}`,
       );
     }
   }
   if (level === 'full') checkSlabPages(memory, used, fail);
 }
 
-function checkNodeList(memory: PhysicalMemory, id: number, name: string, states: Map<number, SlabState>, fail: Fault): void {
+function checkNodeList(
+  memory: PhysicalMemory,
+  id: number,
+  name: string,
+  states: Map<number, SlabState>,
+  fail: Fault,
+): void {
   const { cache, slabNext, slabPrev, slabCache, shape } = memory.ledger;
   const c = id * CACHE_WORDS;
   let count = 0;
   let prev = 0;
   for (let slab = cache[c + C_PARTIAL_HEAD]!; slab !== 0; slab = slabNext[slab]!) {
-    if (slab > shape.slabs || slabCache[slab] !== id) return fail('cache.partial', `${name}: slab ${slab} is on its partial list and not its own`);
-    if (states.has(slab)) return fail('cache.partial', `${name}: slab ${slab} is on two lists, or twice on one`);
-    if (slabPrev[slab] !== prev) return fail('cache.partial', `${name}: slab ${slab} does not point back to ${prev}`);
+    if (slab > shape.slabs || slabCache[slab] !== id)
+      return fail('cache.partial', `${name}: slab ${slab} is on its partial list and not its own`);
+    if (states.has(slab))
+      return fail('cache.partial', `${name}: slab ${slab} is on two lists, or twice on one`);
+    if (slabPrev[slab] !== prev)
+      return fail('cache.partial', `${name}: slab ${slab} does not point back to ${prev}`);
     states.set(slab, 3);
     prev = slab;
     count++;
   }
-  if (cache[c + C_PARTIAL_TAIL] !== prev) fail('cache.partial', `${name}: its partial list ends with ${prev}, not ${cache[c + C_PARTIAL_TAIL]}`);
-  if (cache[c + C_NR_PARTIAL] !== count) fail('cache.nrPartial', `${name} counts ${cache[c + C_NR_PARTIAL]} partial slabs, its list has ${count}`);
+  if (cache[c + C_PARTIAL_TAIL] !== prev)
+    fail('cache.partial', `${name}: its partial list ends with ${prev}, not ${cache[c + C_PARTIAL_TAIL]}`);
+  if (cache[c + C_NR_PARTIAL] !== count)
+    fail('cache.nrPartial', `${name} counts ${cache[c + C_NR_PARTIAL]} partial slabs, its list has ${count}`);
 }
 
 function checkCpuLists(
@@ -115,7 +127,8 @@ function checkCpuLists(
     };
     const active = cpuCache[p + P_SLAB]!;
     const own = cpuCache[p + P_OWN]!;
-    if (isDebug && (active !== 0 || cpuCache[p + P_PARTIAL] !== 0)) fail('cpu.slab', `${name} is debugged, yet CPU ${cpu} holds a slab`);
+    if (isDebug && (active !== 0 || cpuCache[p + P_PARTIAL] !== 0))
+      fail('cpu.slab', `${name} is debugged, yet CPU ${cpu} holds a slab`);
     if (active === 0) {
       if (own !== 0) fail('cpu.own', `${name}: CPU ${cpu} has objects of its own and no slab`);
     } else if (claim(active, 1)) {
@@ -130,7 +143,10 @@ function checkCpuLists(
       count++;
     }
     if (count !== cpuCache[p + P_PARTIAL_COUNT]) {
-      fail('cpu.partial', `${name}: CPU ${cpu} counts ${cpuCache[p + P_PARTIAL_COUNT]} partial slabs, its list has ${count}`);
+      fail(
+        'cpu.partial',
+        `${name}: CPU ${cpu} counts ${cpuCache[p + P_PARTIAL_COUNT]} partial slabs, its list has ${count}`,
+      );
     }
   });
 }
@@ -146,7 +162,8 @@ function checkSlabIds(memory: PhysicalMemory, fail: Fault): void {
     if (slabCache[slab] !== 0) return fail('slab.ids', `slab ${slab} is in use and among the free ids`);
     chained++;
   }
-  if (chained !== unused) fail('slab.ids', `${unused} slab ids are unused, ${chained} are in the chain of free ones`);
+  if (chained !== unused)
+    fail('slab.ids', `${unused} slab ids are unused, ${chained} are in the chain of free ones`);
 }
 
 function checkSlab(
@@ -167,10 +184,13 @@ function checkSlab(
   const counters = slabCounters[slab]!;
   const inUse = (counters >>> COUNTERS_INUSE_SHIFT) & COUNTERS_INUSE;
   const frozen = (counters & COUNTERS_FROZEN) !== 0;
-  if (shape !== cache[c + C_OO] && shape !== cache[c + C_MIN]) fail('slab.shape', `${what} has neither the preferred nor the smallest order`);
-  if (frozen !== (state === 1 || state === 2)) fail('slab.frozen', `${what} is ${frozen ? '' : 'not '}frozen in state ${state}`);
+  if (shape !== cache[c + C_OO] && shape !== cache[c + C_MIN])
+    fail('slab.shape', `${what} has neither the preferred nor the smallest order`);
+  if (frozen !== (state === 1 || state === 2))
+    fail('slab.frozen', `${what} is ${frozen ? '' : 'not '}frozen in state ${state}`);
   if (inUse > objects) fail('slab.inUse', `${what} counts ${inUse} of ${objects} objects in use`);
-  if (state === 4 && inUse !== objects) fail('slab.full', `${what} is on no list and has ${objects - inUse} free objects`);
+  if (state === 4 && inUse !== objects)
+    fail('slab.full', `${what} is on no list and has ${objects - inUse} free objects`);
   if (level === 'cheap') return;
 
   const listed = new Set<number>();
@@ -178,7 +198,10 @@ function checkSlab(
     let count = 0;
     for (let object = first; object !== LINK_END; object = ledger.link[slabLinks[slab]! + object - 1]!) {
       if (object > objects || listed.has(object)) {
-        fail('link.list', `${what}: the ${list} list leads to object ${object - 1}, which is ${object > objects ? 'none or live' : 'on a list already'}`);
+        fail(
+          'link.list',
+          `${what}: the ${list} list leads to object ${object - 1}, which is ${object > objects ? 'none or live' : 'on a list already'}`,
+        );
         return count;
       }
       listed.add(object);
@@ -191,13 +214,22 @@ function checkSlab(
   let live = 0;
   for (let i = 0; i < objects; i++) if (ledger.link[slabLinks[slab]! + i] === LINK_LIVE) live++;
   if (live + onSlab + onCpu !== objects) {
-    fail('slab.objects', `${what}: ${objects} objects are not ${live} live + ${onSlab} on its list + ${onCpu} on its CPU's`);
+    fail(
+      'slab.objects',
+      `${what}: ${objects} objects are not ${live} live + ${onSlab} on its list + ${onCpu} on its CPU's`,
+    );
   }
-  if (inUse !== objects - onSlab) fail('slab.inUse', `${what} counts ${inUse} in use, but ${onSlab} of ${objects} are on its list`);
+  if (inUse !== objects - onSlab)
+    fail('slab.inUse', `${what} counts ${inUse} in use, but ${onSlab} of ${objects} are on its list`);
   const frame = slabFrame[slab]!;
-  if (used.get(frame) !== shape >> 16) fail('slab.pages', `${what} says that it is the block at frame ${frame}, order ${shape >> 16}; no such block is handed out`);
+  if (used.get(frame) !== shape >> 16)
+    fail(
+      'slab.pages',
+      `${what} says that it is the block at frame ${frame}, order ${shape >> 16}; no such block is handed out`,
+    );
   for (let f = frame; f < frame + 2 ** (shape >> 16); f++) {
-    if (frameSlab[f] !== slab) fail('frame.slab', `frame ${f} lies in ${what} and names slab ${frameSlab[f]}`);
+    if (frameSlab[f] !== slab)
+      fail('frame.slab', `frame ${f} lies in ${what} and names slab ${frameSlab[f]}`);
   }
 }
 

@@ -4,7 +4,8 @@
  */
 import { ArgumentError, lookUp, type SlabFlags } from '../base/index.js';
 
-const bits = <T extends Record<string, number>>(table: T) => table as { readonly [K in keyof T]: T[K] & SlabFlags };
+const bits = <T extends Record<string, number>>(table: T) =>
+  table as { readonly [K in keyof T]: T[K] & SlabFlags };
 
 export const SLAB = bits({
   NONE: 0,
@@ -32,7 +33,8 @@ export const SLAB_OBJECT_POISON = 0x80000000;
 export const SLAB_CMPXCHG_DOUBLE = 0x40000000;
 
 /** The flags that `slub_debug` can add. Any of them takes the per-CPU slabs away. */
-export const SLAB_DEBUG_FLAGS = SLAB.CONSISTENCY_CHECKS | SLAB.RED_ZONE | SLAB.POISON | SLAB.STORE_USER | SLAB.TRACE;
+export const SLAB_DEBUG_FLAGS =
+  SLAB.CONSISTENCY_CHECKS | SLAB.RED_ZONE | SLAB.POISON | SLAB.STORE_USER | SLAB.TRACE;
 /** The ones that need room in a slab; `slub_debug=…O` drops them where they would raise its order. */
 export const SLAB_DEBUG_METADATA_FLAGS = SLAB.RED_ZONE | SLAB.POISON | SLAB.STORE_USER;
 /** A cache with one of these is never merged with another. */
@@ -41,9 +43,7 @@ export const SLAB_NEVER_MERGE =
 /** Caches that merge agree in these. */
 export const SLAB_MERGE_SAME = SLAB.RECLAIM_ACCOUNT | SLAB.CACHE_DMA | SLAB.CACHE_DMA32 | SLAB.ACCOUNT;
 
-const NAMES: ReadonlyMap<string, number> = new Map(
-  Object.entries(SLAB).filter(([name]) => name !== 'NONE'),
-);
+const NAMES: ReadonlyMap<string, number> = new Map(Object.entries(SLAB).filter(([name]) => name !== 'NONE'));
 
 /** `HWCACHE_ALIGN|CACHE_DMA32`; internal and unknown bits in hex at the end, `none` for 0. */
 export function formatSlabFlags(flags: number): string {

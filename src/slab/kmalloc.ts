@@ -72,14 +72,19 @@ export interface Kmalloc {
 }
 
 /** Adds the kmalloc caches as the newest. Types of a zone that the machine lacks are left out. Returns ids by type and size. */
-export function addKmallocCaches(memory: PhysicalMemory, profile: KernelProfile, boot: BootParameters): number[][] {
+export function addKmallocCaches(
+  memory: PhysicalMemory,
+  profile: KernelProfile,
+  boot: BootParameters,
+): number[][] {
   return TYPES.filter((_, type) => type !== DMA || memory.zoneNames.includes('DMA')).map((type) =>
     profile.kmallocSizes.map(([bytes, suffix]) => {
       const powerOfTwo = (bytes & (bytes - 1)) === 0;
       const align = powerOfTwo || profile.kmallocAlignsToDivisor ? bytes & -bytes : profile.minAlign;
       const flags = withBootDebug(type.flags | SLAB.KMALLOC, boot.debug);
       const layout = slubLayout(profile, boot, { size: bytes, align, flags, ctor: false });
-      if (layout === null) throw new ArgumentError(`${type.prefix}${suffix} has no layout under these boot parameters`);
+      if (layout === null)
+        throw new ArgumentError(`${type.prefix}${suffix} has no layout under these boot parameters`);
       return addCache(memory.ledger, {
         ...layout,
         name: `${type.prefix}${suffix}`,
@@ -114,7 +119,8 @@ export function createKmalloc(
   }
 
   function alloc(size: number, gfp: Gfp, cpu: number): PhysAddr {
-    if (!Number.isSafeInteger(size) || size < 0) throw new ArgumentError(`kmalloc takes a whole number of bytes, not ${size}`);
+    if (!Number.isSafeInteger(size) || size < 0)
+      throw new ArgumentError(`kmalloc takes a whole number of bytes, not ${size}`);
     if (size === 0) return ZERO_SIZE_PTR;
     if (size > largest) return allocLarge(size, gfp);
     const sizeClass = classOfWord[Math.ceil(size / profile.wordSize)]!;
@@ -147,7 +153,11 @@ export function createKmalloc(
     if (slab !== 0) return slub.free(ledger.slabCache[slab]!, address, cpu);
     const order = largeOrder(address);
     if (order < 0) {
-      throw new BadFreeError(address, 'unknown-address', `kfree(${formatAddress(address)}): no object and no page block begins there`);
+      throw new BadFreeError(
+        address,
+        'unknown-address',
+        `kfree(${formatAddress(address)}): no object and no page block begins there`,
+      );
     }
     pages.freePages((address / pageSize) as Pfn, order);
   }
@@ -157,7 +167,8 @@ export function createKmalloc(
     const slab = slub.slabAt(address);
     if (slab === 0) {
       const order = largeOrder(address);
-      if (order < 0) throw new ArgumentError(`ksize(${formatAddress(address)}): nothing was handed out there`);
+      if (order < 0)
+        throw new ArgumentError(`ksize(${formatAddress(address)}): nothing was handed out there`);
       return pageSize * 2 ** order;
     }
     const c = ledger.slabCache[slab]! * CACHE_WORDS;

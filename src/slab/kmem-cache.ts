@@ -1,8 +1,8 @@
 import { ArgumentError, type Gfp, LiveObjectsError, NULL, type PhysAddr } from '../base/index.js';
 import { C_REFCOUNT, C_STATE, CACHE_ALIVE, CACHE_WORDS, GFP, type Ledger } from '../machine/index.js';
 import { type CacheInfo, cacheName, eachCpuLine, readCache, removeCache } from './cache-table.js';
-import { isMergeable, sysfsId } from './merge.js';
 import type { BootParameters } from './layout-slub.js';
+import { isMergeable, sysfsId } from './merge.js';
 import type { Slub } from './slub.js';
 
 /**
@@ -58,7 +58,8 @@ export class KmemCache {
 
   /** `count` objects, or none: an empty array if memory ran out on the way. */
   allocBulk(count: number, gfp: Gfp = GFP.KERNEL, cpu = 0): PhysAddr[] {
-    if (!Number.isInteger(count) || count < 0) throw new ArgumentError(`a bulk is a whole number of objects, not ${count}`);
+    if (!Number.isInteger(count) || count < 0)
+      throw new ArgumentError(`a bulk is a whole number of objects, not ${count}`);
     const objects: PhysAddr[] = [];
     while (objects.length < count) {
       const address = this.#slub.alloc(this.id, gfp, cpu);
@@ -89,7 +90,8 @@ export class KmemCache {
     const c = this.id * CACHE_WORDS;
     const { cache } = this.#ledger;
     if (cache[c + C_STATE] !== CACHE_ALIVE) throw new ArgumentError('this cache was destroyed before');
-    if (cache[c + C_REFCOUNT]! < 0) throw new ArgumentError(`${this.name} belongs to the kernel and cannot be destroyed`);
+    if (cache[c + C_REFCOUNT]! < 0)
+      throw new ArgumentError(`${this.name} belongs to the kernel and cannot be destroyed`);
     if (cache[c + C_REFCOUNT]! > 1) {
       cache[c + C_REFCOUNT]!--;
       return;

@@ -91,10 +91,19 @@ export interface SlubLayout {
  * The alignment that a cache gets: what was asked, at least a word, and with HWCACHE_ALIGN a cache line, halved as long as
  * two objects fit into half of it. Alignments that are no power of two are not refused by the kernel.
  */
-export function calculateAlignment(profile: KernelProfile, flags: number, align: number, size: number): number {
+export function calculateAlignment(
+  profile: KernelProfile,
+  flags: number,
+  align: number,
+  size: number,
+): number {
   let wanted = align;
   if (flags & SLAB.HWCACHE_ALIGN) {
-    if (size === 0) throw new KernelWouldCrashError('size 0 with SLAB_HWCACHE_ALIGN', 'hang: an endless loop halves the line');
+    if (size === 0)
+      throw new KernelWouldCrashError(
+        'size 0 with SLAB_HWCACHE_ALIGN',
+        'hang: an endless loop halves the line',
+      );
     let line = profile.cacheLineSize;
     while (size <= line / 2) line /= 2;
     wanted = Math.max(wanted, line);
@@ -111,7 +120,11 @@ export function withBootDebug(flags: number, debug: SlubDebug): number {
 }
 
 /** The layout, or null where no slab can hold an object (the kernel's -EINVAL). Throws KernelWouldCrashError for sizes that wrap to 0. */
-export function slubLayout(profile: KernelProfile, boot: BootParameters, request: LayoutRequest): SlubLayout | null {
+export function slubLayout(
+  profile: KernelProfile,
+  boot: BootParameters,
+  request: LayoutRequest,
+): SlubLayout | null {
   const layout = layoutWithFlags(profile, boot, request, request.flags);
   if (layout === null || !boot.debug.avoidHigherOrders) return layout;
   const grew = orderOf(layout.size, profile.pageSize) > orderOf(layout.objectSize, profile.pageSize);
@@ -148,7 +161,11 @@ function layoutWithFlags(
     size += wordSize + redLeftPad;
   }
   size = alignMask32(size >>> 0, align);
-  if (size === 0) throw new KernelWouldCrashError(`an object of ${objectSize} bytes makes a slab size of 0`, 'divide error');
+  if (size === 0)
+    throw new KernelWouldCrashError(
+      `an object of ${objectSize} bytes makes a slab size of 0`,
+      'divide error',
+    );
 
   const order = profile.orderRule({ size, ...boot, pageSize: profile.pageSize, orders: profile.orders });
   if (order < 0) return null;
@@ -168,7 +185,10 @@ function layoutWithFlags(
     oo,
     min: { order: minOrder, objects: objectsInOrder(minOrder, size, profile.pageSize) },
     allocflags: pageFlags(profile, flags, order),
-    minPartial: Math.min(Math.max(Math.floor(log2Floor(size) / 2), profile.minPartial[0]), profile.minPartial[1]),
+    minPartial: Math.min(
+      Math.max(Math.floor(log2Floor(size) / 2), profile.minPartial[0]),
+      profile.minPartial[1],
+    ),
     cpuPartial,
     cpuPartialSlabs: Math.ceil((2 * cpuPartial) / oo.objects),
   };

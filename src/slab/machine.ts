@@ -10,12 +10,12 @@
  */
 import {
   ArgumentError,
+  type Gfp,
   isPowerOfTwo,
   KernelPanicError,
   KernelWouldCrashError,
   LedgerCorruptError,
   lookUp,
-  type Gfp,
   type Order,
   type Pfn,
   type PhysAddr,
@@ -39,8 +39,8 @@ import {
 import { addCache, type CacheRow, cacheIds, cacheName, readCache } from './cache-table.js';
 import { checkMachine } from './check-slabs.js';
 import { parseSlubDebug, SLAB, type SlubDebug } from './flags.js';
-import { KmemCache } from './kmem-cache.js';
 import { addKmallocCaches, createKmalloc, type Kmalloc, kmallocNames } from './kmalloc.js';
+import { KmemCache } from './kmem-cache.js';
 import { type BootParameters, slubLayout, withBootDebug } from './layout-slub.js';
 import { findMergeable, joinCache } from './merge.js';
 import { KERNELS, type KernelProfile } from './profile.js';
@@ -119,8 +119,14 @@ export class Machine {
 
   /** Throws UnknownNameError for a board or kernel that does not exist, ArgumentError for numbers that make no machine. */
   static create(options: MachineOptions = {}): Machine {
-    const kernel = typeof options.kernel === 'object' ? options.kernel : lookUp('kernel', options.kernel ?? '6.1', KERNELS);
-    const map = typeof options.machine === 'object' ? options.machine : boardMap(options.machine ?? 'x86_64', options.memory);
+    const kernel =
+      typeof options.kernel === 'object'
+        ? options.kernel
+        : lookUp('kernel', options.kernel ?? '6.1', KERNELS);
+    const map =
+      typeof options.machine === 'object'
+        ? options.machine
+        : boardMap(options.machine ?? 'x86_64', options.memory);
     const cpus = options.cpus ?? 4;
     const record: BootRecord = {
       kernel: kernel.name,
@@ -195,9 +201,19 @@ export class Machine {
       joinCache(this.ledger, this.kernel, shared, size);
       return this.#handle(shared);
     }
-    const layout = slubLayout(this.kernel, this.boot, { ...request, flags: withBootDebug(flags, this.boot.debug) });
+    const layout = slubLayout(this.kernel, this.boot, {
+      ...request,
+      flags: withBootDebug(flags, this.boot.debug),
+    });
     if (layout === null) return this.#failCreate(name, givenFlags);
-    const cache = this.adoptCache({ ...layout, name: name!, refcount: 1, useroffset, usersize, ctor: request.ctor });
+    const cache = this.adoptCache({
+      ...layout,
+      name: name!,
+      refcount: 1,
+      useroffset,
+      usersize,
+      ctor: request.ctor,
+    });
     if (ctor !== undefined) this.#constructors.set(cache.id, ctor);
     return cache;
   }
@@ -308,28 +324,46 @@ export class Machine {
 
   /** What the kernel would crash on, or take without noticing. The faithful mode lets through what a kernel survives. */
   #refuseNonsense(name: string | null, size: number, align: number, { ctor, flags = 0 }: CacheOptions): void {
-    for (const [what, value] of [['size', size], ['align', align]] as const) {
+    for (const [what, value] of [
+      ['size', size],
+      ['align', align],
+    ] as const) {
       if (!Number.isInteger(value) || value < 0 || value >= U32) {
         throw new ArgumentError(`${what} is a whole number of bytes below 4 GiB, not ${value}`);
       }
     }
     if (name === null) {
-      throw new KernelWouldCrashError('a cache needs a name', ctor ? 'NULL, error -12' : 'oops in strlen when a merge is looked for');
+      throw new KernelWouldCrashError(
+        'a cache needs a name',
+        ctor ? 'NULL, error -12' : 'oops in strlen when a merge is looked for',
+      );
     }
     if (size === 0 && (!this.faithful || ctor === undefined || flags & SLAB.HWCACHE_ALIGN)) {
-      throw new KernelWouldCrashError(`${name}: an object needs a size`, ctor ? 'objects of 0 bytes, or a hang with HWCACHE_ALIGN' : 'divide error');
+      throw new KernelWouldCrashError(
+        `${name}: an object needs a size`,
+        ctor ? 'objects of 0 bytes, or a hang with HWCACHE_ALIGN' : 'divide error',
+      );
     }
     if (!this.faithful && align !== 0 && !isPowerOfTwo(align)) {
-      throw new KernelWouldCrashError(`${name}: alignment ${align} is no power of two`, 'silent nonsense: objects are not aligned to it');
+      throw new KernelWouldCrashError(
+        `${name}: alignment ${align} is no power of two`,
+        'silent nonsense: objects are not aligned to it',
+      );
     }
   }
 
   /** A region outside the object is warned about and forgotten; the creation goes on. 32-bit arithmetic, as in the kernel. */
-  #usercopy({ useroffset = 0, usersize = 0 }: CacheOptions, size: number): { useroffset: number; usersize: number } {
+  #usercopy(
+    { useroffset = 0, usersize = 0 }: CacheOptions,
+    size: number,
+  ): { useroffset: number; usersize: number } {
     if (!this.kernel.hardenedUsercopy) return { useroffset: 0, usersize: 0 };
-    const outside = (usersize === 0 && useroffset !== 0) || size < usersize || (size - usersize) >>> 0 < useroffset;
+    const outside =
+      (usersize === 0 && useroffset !== 0) || size < usersize || (size - usersize) >>> 0 < useroffset;
     if (!outside) return { useroffset, usersize };
-    this.log.add(`WARNING: usercopy region ${useroffset}+${usersize} does not lie in an object of ${size} bytes`);
+    this.log.add(
+      `WARNING: usercopy region ${useroffset}+${usersize} does not lie in an object of ${size} bytes`,
+    );
     return { useroffset: 0, usersize: 0 };
   }
 
@@ -338,7 +372,8 @@ export class Machine {
     let failures = 0;
     return {
       warn: (line) => log.add(line),
-      zeroWithConstructor: () => log.addOnce('zero-ctor', 'WARNING: __GFP_ZERO with a constructor: its work is overwritten'),
+      zeroWithConstructor: () =>
+        log.addOnce('zero-ctor', 'WARNING: __GFP_ZERO with a constructor: its work is overwritten'),
       outOfMemory: (id, gfp) => {
         // Rate-limited as in the kernel: ten blocks in a burst. There is no clock here that would let more through later.
         if (++failures > 10) return;
@@ -352,7 +387,9 @@ export class Machine {
           slabs: info.nrSlabs,
           objects: info.totalObjects,
           free: this.#slub.freeOnNode(id),
-          raisedByDebug: profile.pageSize * 2 ** info.min.order >= 2 * profile.pageSize && info.objectSize <= profile.pageSize,
+          raisedByDebug:
+            profile.pageSize * 2 ** info.min.order >= 2 * profile.pageSize &&
+            info.objectSize <= profile.pageSize,
         });
         for (const line of block) log.add(line);
       },

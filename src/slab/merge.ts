@@ -44,7 +44,12 @@ export interface MergeRequest {
 }
 
 /** The id of the cache that a request would share, or 0. */
-export function findMergeable(ledger: Ledger, profile: KernelProfile, boot: BootParameters, request: MergeRequest): number {
+export function findMergeable(
+  ledger: Ledger,
+  profile: KernelProfile,
+  boot: BootParameters,
+  request: MergeRequest,
+): number {
   if (boot.noMerge || request.ctor || request.usersize !== 0) return 0;
   const flags = withBootDebug(request.flags, boot.debug);
   if (flags & SLAB_NEVER_MERGE) return 0;
@@ -56,7 +61,7 @@ export function findMergeable(ledger: Ledger, profile: KernelProfile, boot: Boot
     const c = id * CACHE_WORDS;
     if (!isMergeable(ledger, id) || ((flags ^ cache[c + C_FLAGS]!) & SLAB_MERGE_SAME) !== 0) continue;
     const has = cache[c + C_SIZE]! >>> 0;
-    if (size <= has && ((has & ~(align - 1)) >>> 0) === has && has - size < profile.wordSize) return id;
+    if (size <= has && (has & ~(align - 1)) >>> 0 === has && has - size < profile.wordSize) return id;
   }
   return 0;
 }
@@ -87,7 +92,12 @@ export function joinCache(ledger: Ledger, profile: KernelProfile, id: number, si
  * links to that; any other has its own name.
  */
 export function sysfsId(
-  facts: { readonly name: string; readonly flags: number; readonly size: number; readonly mergeable: boolean },
+  facts: {
+    readonly name: string;
+    readonly flags: number;
+    readonly size: number;
+    readonly mergeable: boolean;
+  },
   boot: BootParameters,
 ): string {
   if (boot.noMerge || !facts.mergeable) return facts.name;

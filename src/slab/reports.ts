@@ -1,7 +1,7 @@
 /**
  * What SLUB prints when it is misused or finds no memory, in the kernel's words.
  */
-import { type Gfp } from '../base/index.js';
+import type { Gfp } from '../base/index.js';
 import { formatGfp } from '../machine/index.js';
 
 /** Where SLUB's messages go, and the names it needs for them. */
@@ -38,9 +38,11 @@ export interface OutOfMemoryFacts {
 export function outOfMemoryBlock(gfp: Gfp, facts: OutOfMemoryFacts): string[] {
   const lines = [
     `SLUB: Unable to allocate memory on node -1, gfp=0x${(gfp >>> 0).toString(16)}(${formatGfp(gfp)})`,
-    `  cache: ${facts.name}, object size: ${facts.objectSize}, buffer size: ${facts.size}, default order: ${facts.order}, min order: ${facts.minOrder}`,
+    `  cache: ${facts.name}, object size: ${facts.objectSize}, buffer size: ${facts.size}, ` +
+      `default order: ${facts.order}, min order: ${facts.minOrder}`,
   ];
-  if (facts.raisedByDebug) lines.push(`  ${facts.name} debugging increased min order, use slub_debug=O to disable.`);
+  if (facts.raisedByDebug)
+    lines.push(`  ${facts.name} debugging increased min order, use slub_debug=O to disable.`);
   lines.push(`  node 0: slabs: ${facts.slabs}, objs: ${facts.objects}, free: ${facts.free}`);
   return lines;
 }

@@ -57,6 +57,7 @@ import {
 } from '../base/index.js';
 import {
   __GFP,
+  C_ALLOCFLAGS,
   C_CPU_PARTIAL_SLABS,
   C_FAILED,
   C_FLAGS,
@@ -80,7 +81,6 @@ import {
   COUNTERS_INUSE,
   COUNTERS_INUSE_SHIFT,
   CPU_WORDS,
-  C_ALLOCFLAGS,
   GFP_KNOWN_BITS,
   GFP_SLAB_BUG_BITS,
   giveLinks,
@@ -138,15 +138,36 @@ const BULK_LOOKAHEAD = 3;
 const SHRINK_PROMOTE_MAX = 32;
 
 const REQUEST_BITS =
-  __GFP.RECLAIM | __GFP.HIGH | __GFP.IO | __GFP.FS | __GFP.NOWARN | __GFP.RETRY_MAYFAIL | __GFP.NOFAIL | __GFP.NORETRY |
-  __GFP.MEMALLOC | __GFP.NOMEMALLOC | __GFP.ATOMIC | __GFP.HARDWALL | __GFP.THISNODE;
+  __GFP.RECLAIM |
+  __GFP.HIGH |
+  __GFP.IO |
+  __GFP.FS |
+  __GFP.NOWARN |
+  __GFP.RETRY_MAYFAIL |
+  __GFP.NOFAIL |
+  __GFP.NORETRY |
+  __GFP.MEMALLOC |
+  __GFP.NOMEMALLOC |
+  __GFP.ATOMIC |
+  __GFP.HARDWALL |
+  __GFP.THISNODE;
 
 export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
   const { ledger, basePfn, pages } = memory;
   const { pageSize } = memory.profile;
   const { reports } = options;
-  const { cache, cpuCache, slabCounters, slabNext, slabPrev, slabCache, slabFrame, slabLinks, slabShape, slabSerial } =
-    ledger;
+  const {
+    cache,
+    cpuCache,
+    slabCounters,
+    slabNext,
+    slabPrev,
+    slabCache,
+    slabFrame,
+    slabLinks,
+    slabShape,
+    slabSerial,
+  } = ledger;
   const { frameSlab, link } = ledger;
   const cacheRows = ledger.shape.caches + 1;
   const { cpus, frames } = ledger.shape;
@@ -297,7 +318,8 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
   /** The larger order is an offer, not a need: it may not warn, retry hard, reclaim, or use the reserves. */
   function firstTry(request: number, preferred: number, smallest: number): Gfp {
     let gfp = (request | __GFP.NOWARN | __GFP.NORETRY) & ~__GFP.NOFAIL;
-    if (gfp & __GFP.DIRECT_RECLAIM && preferred >> 16 > smallest >> 16) gfp = (gfp | __GFP.NOMEMALLOC) & ~__GFP.RECLAIM;
+    if (gfp & __GFP.DIRECT_RECLAIM && preferred >> 16 > smallest >> 16)
+      gfp = (gfp | __GFP.NOMEMALLOC) & ~__GFP.RECLAIM;
     return gfp as Gfp;
   }
 
@@ -327,7 +349,8 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
     frameSlab.fill(slab, frame, frame + 2 ** (shape >> 16));
     cache[c + C_NR_SLABS]!++;
     cache[c + C_TOTAL_OBJECTS]! += objects;
-    if (options.hasConstructor(id)) for (let i = 0; i < objects; i++) options.construct(id, objectAddress(slab, i));
+    if (options.hasConstructor(id))
+      for (let i = 0; i < objects; i++) options.construct(id, objectAddress(slab, i));
     return slab;
   }
 
@@ -406,7 +429,14 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
   }
 
   /** Step g: puts a chain of `count` objects on a slab's own list; `head` is the first object + 1, `tailLink` the last one's link. */
-  function freeToSlab(id: number, p: number, slab: number, head: number, tailLink: number, count: number): void {
+  function freeToSlab(
+    id: number,
+    p: number,
+    slab: number,
+    head: number,
+    tailLink: number,
+    count: number,
+  ): void {
     const c = id * CACHE_WORDS;
     const counters = slabCounters[slab]!;
     const prior = counters & COUNTERS_FREE;
@@ -483,7 +513,14 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
     }
   }
 
-  function freeGroup(id: number, p: number, slab: number, addresses: readonly PhysAddr[], from: number, to: number): void {
+  function freeGroup(
+    id: number,
+    p: number,
+    slab: number,
+    addresses: readonly PhysAddr[],
+    from: number,
+    to: number,
+  ): void {
     const links = slabLinks[slab]!;
     const head = indexIn(slab, addresses[to - 1]!) + 1;
     let at = links + head - 1;
@@ -536,7 +573,9 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
 
   function objectAddress(slab: number, index: number): PhysAddr {
     const c = slabCache[slab]! * CACHE_WORDS;
-    return ((slabFrame[slab]! + basePfn) * pageSize + cache[c + C_RED_LEFT_PAD]! + index * cache[c + C_SIZE]!) as PhysAddr;
+    return ((slabFrame[slab]! + basePfn) * pageSize +
+      cache[c + C_RED_LEFT_PAD]! +
+      index * cache[c + C_SIZE]!) as PhysAddr;
   }
 
   function badFree(id: number, address: number): BadFreeError {
@@ -553,7 +592,11 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
       return refuse('wrong-cache', `${where} was freed to ${wanted}, but it is an object of ${owner}`, owner);
     }
     if (indexIn(slab, address) < 0) {
-      return refuse('misaligned', `${where} lies inside a slab of ${owner}, but not at the start of an object`, owner);
+      return refuse(
+        'misaligned',
+        `${where} lies inside a slab of ${owner}, but not at the start of an object`,
+        owner,
+      );
     }
     return refuse('not-live', `${where} was freed to ${owner}, but that object is free already`, owner);
   }
@@ -625,7 +668,12 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
     }
     for (let cpu = 0; cpu < cpus; cpu++) {
       const p = (cpu * cacheRows + id) * CPU_WORDS;
-      for (let object = cpuCache[p + P_OWN]!; object !== LINK_END; object = link[cpuCache[p + P_LINKS]! + object - 1]!) count--;
+      for (
+        let object = cpuCache[p + P_OWN]!;
+        object !== LINK_END;
+        object = link[cpuCache[p + P_LINKS]! + object - 1]!
+      )
+        count--;
     }
     return count;
   }

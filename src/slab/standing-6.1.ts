@@ -3,7 +3,8 @@
  * What a new cache merges with depends on them, so a machine can be made with them (`standing: true`).
  *
  * Without the kmalloc caches, which follow from the profile and come behind the first two rows.
- * Oldest first: name, size as created, size now (other creations were merged into it), alignment, flags, constructor, usercopy offset and size, how
+ * Oldest first: name, size as created, size now (other creations were merged into it), alignment, flags,
+ * constructor, usercopy offset and size, how
  * many creations share it. All else follows from the layout rules, which the recording confirms (truth/create-slub-default-public.json.gz).
  */
 export type StandingCache = readonly [

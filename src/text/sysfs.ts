@@ -36,7 +36,11 @@ export function sysfsCounters(machine: Machine, cache: KmemCache): SysfsCounters
   const { nrSlabs, totalObjects, nrPartial } = cache.info;
   let free = 0;
   let objectsPartial = 0;
-  for (let slab = ledger.cache[cache.id * CACHE_WORDS + C_PARTIAL_HEAD]!; slab !== 0; slab = ledger.slabNext[slab]!) {
+  for (
+    let slab = ledger.cache[cache.id * CACHE_WORDS + C_PARTIAL_HEAD]!;
+    slab !== 0;
+    slab = ledger.slabNext[slab]!
+  ) {
     const inUse = (ledger.slabCounters[slab]! >>> COUNTERS_INUSE_SHIFT) & COUNTERS_INUSE;
     objectsPartial += inUse;
     free += (ledger.slabShape[slab]! & 0xffff) - inUse;

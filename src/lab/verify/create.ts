@@ -41,7 +41,13 @@ export interface ParamsRecording {
   readonly kernel: string;
   readonly boots: Readonly<Record<string, RecordedBoot>>;
   readonly settings: Readonly<
-    Record<string, { readonly boot: string; readonly cases: readonly (Omit<CreateRequest, 'name'> & { readonly out: CreateOutcome })[] }>
+    Record<
+      string,
+      {
+        readonly boot: string;
+        readonly cases: readonly (Omit<CreateRequest, 'name'> & { readonly out: CreateOutcome })[];
+      }
+    >
   >;
 }
 
@@ -101,7 +107,13 @@ const COUNTERS = new Set([
   'slabs_cpu_partial',
 ]);
 
-function expectSysfs(expect: Expect, files: Readonly<Record<string, string>>, machine: Machine, cache: KmemCache, merged: boolean): void {
+function expectSysfs(
+  expect: Expect,
+  files: Readonly<Record<string, string>>,
+  machine: Machine,
+  cache: KmemCache,
+  merged: boolean,
+): void {
   const ours = sysfsFiles(machine, cache);
   for (const [file, text] of Object.entries(files)) {
     if (merged && COUNTERS.has(file)) continue;
@@ -113,11 +125,19 @@ function expectSysfs(expect: Expect, files: Readonly<Record<string, string>>, ma
 
 /** create-*: each case alone, on the caches that the boot had made. */
 export function verifyCreate(recording: CreateRecording, set: string): SetResult {
-  const machine = recordedMachine(recording.kernel, onlyBoot(recording.boots), recording.caches_already_there);
+  const machine = recordedMachine(
+    recording.kernel,
+    onlyBoot(recording.boots),
+    recording.caches_already_there,
+  );
   const tally = new SetTally(set);
   for (const recorded of recording.cases) {
     tally.case(recorded.name, (expect) => {
-      undoing(machine, () => expectOutcome(expect, machine, recorded.out, recorded.name, () => createAsRecorded(machine, recorded)));
+      undoing(machine, () =>
+        expectOutcome(expect, machine, recorded.out, recorded.name, () =>
+          createAsRecorded(machine, recorded),
+        ),
+      );
     });
   }
   machine.validate();
@@ -129,13 +149,16 @@ export function verifyCreateParams(recording: ParamsRecording, set: string): Set
   const tally = new SetTally(set);
   for (const [label, setting] of Object.entries(recording.settings)) {
     const boot = recording.boots[setting.boot];
-    if (boot === undefined) throw new ArgumentError(`setting ${label} names the boot '${setting.boot}', which is not there`);
+    if (boot === undefined)
+      throw new ArgumentError(`setting ${label} names the boot '${setting.boot}', which is not there`);
     const machine = recordedMachine(recording.kernel, boot);
     setting.cases.forEach((recorded, i) => {
       const name = `${label}/${i}`;
       tally.case(`${label}: case ${i}, size ${recorded.size}`, (expect) => {
         undoing(machine, () =>
-          expectOutcome(expect, machine, recorded.out, name, () => createAsRecorded(machine, { ...recorded, name })),
+          expectOutcome(expect, machine, recorded.out, name, () =>
+            createAsRecorded(machine, { ...recorded, name }),
+          ),
         );
       });
     });

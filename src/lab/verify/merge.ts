@@ -29,15 +29,22 @@ export interface MergeRecording {
 
 /** merge-*: caches made one after the other, kept until all are there, then destroyed in the recorded order. */
 export function verifyMerge(recording: MergeRecording, set: string): SetResult {
-  const machine = recordedMachine(recording.kernel, onlyBoot(recording.boots), recording.caches_already_there);
+  const machine = recordedMachine(
+    recording.kernel,
+    onlyBoot(recording.boots),
+    recording.caches_already_there,
+  );
   const tally = new SetTally(set);
   recording.scenarios.forEach((scenario, n) => {
     tally.case(`scenario ${n}${scenario.group ? ` (${scenario.group})` : ''}`, (expect) => {
       undoing(machine, () => {
         const made = new Map<string, ReturnType<typeof createAsRecorded>>();
         for (const request of scenario.creates) {
-          const inCreate: typeof expect = (field, expected, got) => expect(`${request.name}: ${field}`, expected, got);
-          const cache = expectOutcome(inCreate, machine, request.out, request.name, () => createAsRecorded(machine, request));
+          const inCreate: typeof expect = (field, expected, got) =>
+            expect(`${request.name}: ${field}`, expected, got);
+          const cache = expectOutcome(inCreate, machine, request.out, request.name, () =>
+            createAsRecorded(machine, request),
+          );
           made.set(request.name, cache);
           if (cache && request.out.aliases !== undefined) {
             inCreate('aliases', request.out.aliases, Math.max(cache.info.refcount - 1, 0));
@@ -53,7 +60,13 @@ export function verifyMerge(recording: MergeRecording, set: string): SetResult {
           expect(
             `destroy ${step.destroy}: left`,
             step.left,
-            left && { name: left.name, refcount: left.refcount, object_size: left.objectSize, inuse: left.inuse, size: left.size },
+            left && {
+              name: left.name,
+              refcount: left.refcount,
+              object_size: left.objectSize,
+              inuse: left.inuse,
+              size: left.size,
+            },
           );
         }
       });

@@ -100,23 +100,32 @@ export function bootOptions(cmdline: string): MachineOptions {
 /** The one boot of a recording that has a single one. */
 export function onlyBoot(boots: Readonly<Record<string, RecordedBoot>>): RecordedBoot {
   const all = Object.values(boots);
-  if (all.length !== 1) throw new ArgumentError(`expected one boot, found ${Object.keys(boots).join(', ') || 'none'}`);
+  if (all.length !== 1)
+    throw new ArgumentError(`expected one boot, found ${Object.keys(boots).join(', ') || 'none'}`);
   return all[0]!;
 }
 
-/** A machine booted like the recorded one, with the caches that were there before the first case. */
-export function recordedMachine(kernel: string, boot: RecordedBoot, standing: readonly RecordedCache[] = []): Machine {
+/** The profile's name for a recorded kernel. Throws ArgumentError for one that there is no profile of. */
+export function kernelRelease(kernel: string): string {
   const release = kernel.split('.').slice(0, 2).join('.');
-  if (!KERNELS.has(release)) {
-    throw new ArgumentError(`this was recorded on Linux ${kernel}; known kernels: ${[...KERNELS.keys()].join(', ')}`);
-  }
-  // Two frames are enough where nothing is allocated, but the zones should be the recorded ones.
+  if (KERNELS.has(release)) return release;
+  throw new ArgumentError(
+    `this was recorded on Linux ${kernel}; known kernels: ${[...KERNELS.keys()].join(', ')}`,
+  );
+}
+
+/** A machine booted like the recorded one, with the caches that were there before the first case. */
+export function recordedMachine(
+  kernel: string,
+  boot: RecordedBoot,
+  standing: readonly RecordedCache[] = [],
+): Machine {
   const machine = Machine.create({
     ...bootOptions(boot.cmdline),
     machine: 'x86_64',
     memory: Number.parseInt(boot.mem, 10) * (boot.mem.endsWith('G') ? 2 ** 30 : 2 ** 20),
     cpus: boot.smp,
-    kernel: release,
+    kernel: kernelRelease(kernel),
     faithful: true,
     ledger: { slabs: 1 << 16, linkPages: 1 << 12 },
   });

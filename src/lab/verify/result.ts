@@ -1,15 +1,19 @@
 /**
- * What comes out when the engine is held against a recording: how many of its cases agree, and the first few that do not.
+ * What comes out when the engine is held against a recording: how many of its cases agree, and the first few
+ * that do not.
  *
  *     const tally = new SetTally('genalloc');
- *     for (const pool of recording.pools) tally.case(pool.why, (expect) => expect('size', pool.size, mine.size));
+ *     for (const pool of pools) tally.case(pool.why, (expect) => expect('size', pool.size, mine.size));
  *     tally.result();                      // { set: 'genalloc', total: 110, agreed: 110, disagreements: [] }
  *
- * A case agrees when every recorded value of it does. An exception is a disagreement, never the end of the verification.
+ * A case agrees when every recorded value of it does. An exception is a disagreement, never the end of the
+ * verification.
  */
 import { ArgumentError } from '../../base/index.js';
 
-/** One thing that differs. `where` names the case and, inside it, the operation; values are printed as JSON. */
+/**
+ * One thing that differs. `where` names the case and, inside it, the operation; values are printed as JSON.
+ */
 export interface Disagreement {
   readonly where: string;
   readonly field: string;
@@ -40,7 +44,9 @@ export class SetTally {
     this.#keep = keep;
   }
 
-  /** A `where` that is a function is asked at the moment of the difference, so that it can name the operation. */
+  /**
+   * A `where` that is a function is asked at the moment of the difference, so that it can name the operation.
+   */
   case(where: string | (() => string), check: (expect: Expect) => void): void {
     let first: Disagreement | undefined;
     const differ = (field: string, expected: unknown, got: unknown) => {

@@ -17,7 +17,14 @@ import {
 } from '../../machine/index.js';
 import { eachCpuLine, type KmemCache, type Machine } from '../../slab/index.js';
 import { sysfsFiles } from '../../text/index.js';
-import { onlyBoot, type RecordedBoot, type RecordedCache, recordedFields, recordedMachine } from './recording.js';
+import {
+  kernelRelease,
+  onlyBoot,
+  type RecordedBoot,
+  type RecordedCache,
+  recordedFields,
+  recordedMachine,
+} from './recording.js';
 import { type Expect, type SetResult, SetTally } from './result.js';
 
 interface Checkpoint {
@@ -81,6 +88,8 @@ export interface SeqRecording {
 
 export function verifySeq(recording: SeqRecording, set: string): SetResult[] {
   const boot = onlyBoot(recording.boots);
+  // Said here, for inside a case an error counts as a difference.
+  kernelRelease(recording.kernel);
   const tally = new SetTally(set);
   recording.sequences.forEach((sequence, n) => {
     tally.case(`sequence ${n} (${sequence.pattern}, size ${sequence.size})`, (expect) => {
@@ -90,18 +99,27 @@ export function verifySeq(recording: SeqRecording, set: string): SetResult[] {
     });
   });
   const results = [tally.result()];
-  if (recording.zone_truth) results.push(verifyZones(recording.kernel, boot, recording.zone_truth, `${set}/zones`));
+  if (recording.zone_truth)
+    results.push(verifyZones(recording.kernel, boot, recording.zone_truth, `${set}/zones`));
   return results;
 }
 
 /** Which zones the slabs of a cache come from. */
-export function verifyZones(kernel: string, boot: RecordedBoot, rows: readonly ZoneTruth[], set: string): SetResult {
+export function verifyZones(
+  kernel: string,
+  boot: RecordedBoot,
+  rows: readonly ZoneTruth[],
+  set: string,
+): SetResult {
   const tally = new SetTally(set);
   for (const row of rows) {
     tally.case(`${row.count} objects of ${row.size}, flags ${row.flags}, ${row.gfp}`, (expect) => {
       const machine = recordedMachine(kernel, boot);
       // The recorder gave its caches a constructor, to keep them to itself.
-      const cache = machine.kmemCacheCreate('zones', row.size, { flags: Number.parseInt(row.flags, 16), ctor: () => {} })!;
+      const cache = machine.kmemCacheCreate('zones', row.size, {
+        flags: Number.parseInt(row.flags, 16),
+        ctor: () => {},
+      })!;
       const gfp = parseGfp(row.gfp);
       const zones: Record<string, { objects: number; slabs: number }> = {};
       const seen = new Set<number>();
@@ -195,7 +213,8 @@ class SequenceRun {
     const rest = colon < 0 ? '' : token.slice(colon + 1);
     if (kind === 'a') this.#allocated(this.#cache.alloc(undefined, cpu), op);
     else if (kind === 'f') this.#free(Number(rest), cpu);
-    else if (kind === 'A') for (const address of this.#cache.allocBulk(Number(rest), undefined, cpu)) this.#allocated(address, op);
+    else if (kind === 'A')
+      for (const address of this.#cache.allocBulk(Number(rest), undefined, cpu)) this.#allocated(address, op);
     else if (kind === 'F') this.#freeBulk(rest.split(',').map(Number), cpu);
     else if (kind === 's') this.#cache.shrink();
     else throw new ArgumentError(`operation ${op} is '${token}': expected a, f, A, F, s or c`);
@@ -205,10 +224,17 @@ class SequenceRun {
   #allocated(address: PhysAddr, op: number): void {
     const k = this.#addresses.push(address) - 1;
     const where = this.#machine.whereIs(address);
-    this.#expect(`allocation ${k}`, [this.#sequence.ord[k], this.#sequence.idx[k]], [where?.slab, where?.index]);
+    this.#expect(
+      `allocation ${k}`,
+      [this.#sequence.ord[k], this.#sequence.idx[k]],
+      [where?.slab, where?.index],
+    );
     while (where !== undefined && this.#born <= where.slab) {
       const recorded = this.#sequence.slabs[this.#born];
-      this.#expect(`slab ${this.#born}: born, zone`, recorded && [recorded[0], recorded[2]], [op, zoneName(this.#machine, address)]);
+      this.#expect(`slab ${this.#born}: born, zone`, recorded && [recorded[0], recorded[2]], [
+        op,
+        zoneName(this.#machine, address),
+      ]);
       this.#alive.add(this.#born++);
     }
   }
@@ -219,7 +245,10 @@ class SequenceRun {
   }
 
   #freeBulk(ks: readonly number[], cpu: number): void {
-    this.#cache.freeBulk(ks.map((k) => this.#addresses[k]!), cpu);
+    this.#cache.freeBulk(
+      ks.map((k) => this.#addresses[k]!),
+      cpu,
+    );
     for (const k of ks) this.#addresses[k] = 0 as PhysAddr;
   }
 
@@ -245,7 +274,8 @@ class SequenceRun {
     if (recorded === undefined) return;
     this.#expect(`${at}: live`, recorded.live, this.#cache.live);
     const files = sysfsFiles(this.#machine, this.#cache);
-    for (const [file, text] of Object.entries(recorded.sysfs)) this.#expect(`${at}: ${file}`, text, files.get(file)?.trimEnd());
+    for (const [file, text] of Object.entries(recorded.sysfs))
+      this.#expect(`${at}: ${file}`, text, files.get(file)?.trimEnd());
     this.#expect(`${at}: state`, recorded.state, this.#state());
   }
 
@@ -277,7 +307,11 @@ class SequenceRun {
       );
     });
     const nodePartial: [number, number][] = [];
-    for (let slab = ledger.cache[id * CACHE_WORDS + C_PARTIAL_HEAD]!; slab !== 0; slab = ledger.slabNext[slab]!) {
+    for (
+      let slab = ledger.cache[id * CACHE_WORDS + C_PARTIAL_HEAD]!;
+      slab !== 0;
+      slab = ledger.slabNext[slab]!
+    ) {
       nodePartial.push([ledger.slabSerial[slab]!, inUse(slab)]);
     }
     return {

@@ -1,0 +1,39 @@
+/**
+ * slablab: Linux's slab memory as an engine.
+ *
+ *     import { GFP, Machine, SLAB } from 'slablab';
+ *
+ *     const machine = Machine.create({ machine: 'mt8173', cpus: 4 });
+ *     const tables = machine.kmemCacheCreate('tables', 1024, { align: 1024, flags: SLAB.CACHE_DMA32 });
+ *     const table = tables?.alloc(GFP.ATOMIC);
+ */
+export * from './base/index.js';
+export * from './lab/index.js';
+export {
+  __GFP,
+  BOARDS,
+  type Board,
+  boardMap,
+  formatGfp,
+  GFP,
+  KernelLog,
+  type MemoryMap,
+  parseGfp,
+  rangesMap,
+  type ZoneView,
+} from './machine/index.js';
+export * from './pools/index.js';
+export {
+  type CacheInfo,
+  type CacheOptions,
+  formatSlabFlags,
+  KERNELS,
+  type KernelProfile,
+  KmemCache,
+  Machine,
+  type MachineOptions,
+  parseSlabFlags,
+  SLAB,
+  ZERO_SIZE_PTR,
+} from './slab/index.js';
+export { sysfsCounters, sysfsFiles } from './text/index.js';

@@ -1,0 +1,43 @@
+/**
+ * # Is the engine right? Held against recordings of real kernels
+ *
+ * A recording is recognised by what is in it, never by its name. Each kind is compared value by value in a file of its own; what no file
+ * here understands is an error, so that nothing passes by not being compared.
+ */
+import { ArgumentError } from '../../base/index.js';
+import { type CreateRecording, type ParamsRecording, verifyCreate, verifyCreateParams } from './create.js';
+import { type GenallocRecording, verifyGenalloc } from './genalloc.js';
+import { type MergeRecording, verifyMerge } from './merge.js';
+import { type PageFragRecording, verifyPageFrag } from './page-frag.js';
+import type { SetResult } from './result.js';
+import { type SeqRecording, verifySeq } from './seq.js';
+
+export type { Disagreement, SetResult } from './result.js';
+
+/** Holds the engine against one parsed recording. `set` names it in the result. Throws ArgumentError for what is no known recording. */
+export function verifyRecording(recording: unknown, set: string): SetResult[] {
+  if (typeof recording !== 'object' || recording === null)
+    throw new ArgumentError('expected a recording, an object with "what"');
+  const has = (key: string) => key in recording;
+  const allocator = (recording as { allocator?: unknown }).allocator;
+  const slub = allocator === 'SLUB';
+  if (has('pools')) return [verifyGenalloc(recording as GenallocRecording, set)];
+  if (has('sequences') && !has('boots')) throw new ArgumentError('expected "boots" beside "sequences"');
+  if (has('sequences') && isPageFrag(recording)) return [verifyPageFrag(recording as PageFragRecording, set)];
+  if (slub && has('cases') && has('caches_already_there'))
+    return [verifyCreate(recording as CreateRecording, set)];
+  if (slub && has('settings')) return [verifyCreateParams(recording as ParamsRecording, set)];
+  if (slub && has('scenarios')) return [verifyMerge(recording as MergeRecording, set)];
+  if (slub && has('sequences')) return verifySeq(recording as SeqRecording, set);
+  const what = (recording as { what?: unknown }).what;
+  throw new ArgumentError(
+    `verify does not understand this recording${typeof allocator === 'string' ? ` of ${allocator}` : ''}` +
+      `${typeof what === 'string' ? ` ("${what}")` : ''}; it reads create, merge and seq of SLUB, genalloc and page_frag`,
+  );
+}
+
+/** Both page_frag and seq keep sequences; only page_frag's have pages and no size. */
+function isPageFrag(recording: object): boolean {
+  const [first] = (recording as { sequences: unknown[] }).sequences;
+  return typeof first === 'object' && first !== null && 'r' in first && 'pages' in first;
+}

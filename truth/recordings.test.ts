@@ -1,0 +1,110 @@
+/**
+ * The engine against every public recording that it understands. Longer words about them: README.md beside this file.
+ */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
+import { verifyRecording } from 'slablab/lab';
+
+function recording(name: string): unknown {
+  return JSON.parse(
+    gunzipSync(readFileSync(new URL(`../../truth/${name}.json.gz`, import.meta.url))).toString(),
+  );
+}
+
+/** How many cases each recording holds, so that a reader that skips some is noticed. */
+const SETS: readonly (readonly [name: string, cases: readonly number[]])[] = [
+  ['create-slub-default-public', [4097]],
+  ['create-slub-nomerge-public', [4097]],
+  ['create-slub-debug-public', [4097]],
+  ['create-slub-params-public', [2600]],
+  ['merge-slub-public', [748]],
+  ['merge-slub-debugF-public', [748]],
+  ['seq-slub-public', [66, 16]],
+  ['seq-slub-debug-public', [33, 16]],
+  ['genalloc-public', [110]],
+  ['page_frag-public', [104]],
+];
+
+for (const [name, cases] of SETS) {
+  test(name, () => {
+    const results = verifyRecording(recording(name), name);
+    assert.deepEqual(
+      results.map((r) => r.total),
+      cases,
+    );
+    for (const result of results) assert.deepEqual(result.disagreements, []);
+    for (const result of results) assert.equal(result.agreed, result.total);
+  });
+}
+
+/** Changes one number deep inside a recording. */
+function doctored(
+  name: string,
+  path: readonly (string | number)[],
+  change: (value: unknown) => unknown,
+): unknown {
+  const copy = recording(name);
+  let at = copy as Record<string | number, unknown>;
+  for (const key of path.slice(0, -1)) at = at[key] as Record<string | number, unknown>;
+  const last = path.at(-1)!;
+  at[last] = change(at[last]);
+  return copy;
+}
+
+const plusOne = (value: unknown) => Number(value) + 1;
+
+const PLANTED: readonly (readonly [
+  name: string,
+  path: readonly (string | number)[],
+  change: (value: unknown) => unknown,
+])[] = [
+  ['create-slub-default-public', ['cases', 4, 'out', 'offset'], plusOne],
+  ['create-slub-default-public', ['cases', 8, 'out', 'merged_with'], () => 'dentry'],
+  ['create-slub-params-public', ['settings', 'max_order0', 'cases', 7, 'out', 'cpu_partial_slabs'], plusOne],
+  ['merge-slub-public', ['scenarios', 0, 'destroys', 0, 'left', 'refcount'], plusOne],
+  ['seq-slub-public', ['sequences', 3, 'idx', 17], plusOne],
+  ['seq-slub-public', ['sequences', 40, 'slabs', 1, 1], plusOne],
+  ['seq-slub-public', ['sequences', 1, 'cp', 0, 'state', 'cpu', 0, 'free'], plusOne],
+  ['seq-slub-debug-public', ['sequences', 2, 'cp', 1, 'sysfs', 'partial'], () => '77'],
+];
+
+for (const [name, path, change] of PLANTED) {
+  test(`a planted difference is found: ${name} ${path.join('.')}`, () => {
+    const [result] = verifyRecording(doctored(name, path, change), name);
+    assert.equal(result!.agreed, result!.total - 1);
+    assert.equal(result!.disagreements.length, 1);
+  });
+}
+
+test('what is no recording, or none that is understood, is an error and never a pass', () => {
+  for (const wrong of [
+    null,
+    7,
+    'x',
+    {},
+    [],
+    { cases: [] },
+    recording('seq-slab-public'),
+    recording('kmalloc-slub'),
+  ]) {
+    assert.throws(() => verifyRecording(wrong, 'wrong'));
+  }
+  assert.throws(
+    () =>
+      verifyRecording(
+        doctored('genalloc-public', ['pools'], () => []),
+        'empty',
+      ),
+    /no cases/,
+  );
+  assert.throws(
+    () =>
+      verifyRecording(
+        doctored('seq-slub-public', ['kernel'], () => '5.4.1'),
+        'other',
+      ),
+    /5\.4\.1/,
+  );
+});
