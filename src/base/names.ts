@@ -28,7 +28,8 @@ export function nearestNames(word: string, known: readonly string[]): string[] {
   const scored = known.map((name) => {
     const candidate = name.toLowerCase();
     const contained = wanted.length >= 3 && (candidate.includes(wanted) || wanted.includes(candidate));
-    return { name, distance: contained ? 1 : editDistance(wanted, candidate) };
+    const distance = editDistance(wanted, candidate);
+    return { name, distance: contained ? Math.min(distance, 1) : distance };
   });
   const limit = Math.max(1, Math.floor(wanted.length / 3) + 1);
   return scored

@@ -39,7 +39,7 @@ export function formatBytes(bytes: number): string {
     value /= 1024;
     unit++;
   }
-  const digits = unit === 0 || Number.isInteger(value) ? 0 : value < 100 ? 2 : 1;
+  const digits = unit === 0 || Number.isInteger(value) || value >= 1000 ? 0 : value < 100 ? 2 : 1;
   return `${value.toFixed(digits)} ${units[unit]}`;
 }
 

@@ -170,6 +170,9 @@ export const C_SLABS_MADE = 25;
 export const C_ORDER_FALLBACK = 26;
 /** Allocations that found no memory. */
 export const C_FAILED = 27;
+/** Object sizes as odd number × 2^shift, to divide by them without dividing (slab/object-address.ts). */
+export const C_ODD_INVERSE = 28;
+export const C_SHIFT = 29;
 export const CACHE_NAME_UNITS = 96;
 
 /** C_STATE */
@@ -182,15 +185,19 @@ export const CPU_WORDS = 16;
 export const P_OWN = 0;
 /** The active slab's id; 0 none. */
 export const P_SLAB = 1;
-/** Its first link and first frame: copies, so that the fast path stays in this line. */
+/** Its first link and how many objects it has: copies, so that the fast path stays in this line. */
 export const P_LINKS = 2;
-export const P_FRAME = 3;
+export const P_OBJECTS = 3;
 /** CPU-partial slabs: first, chained by `slabNext`, and how many. */
 export const P_PARTIAL = 4;
 export const P_PARTIAL_COUNT = 5;
 /** The cache's constants, copied when it is made. */
 export const P_SIZE = 6;
-export const P_RED_LEFT_PAD = 7;
+export const P_ODD_INVERSE = 7;
+export const P_SHIFT = 8;
+/** The address of the active slab's first object: a double, by its index in `cpuDouble`, where a line is eight of them. */
+export const PD_FIRST = 6;
+export const CPU_DOUBLES = CPU_WORDS / 2;
 
 // Links.
 export const LINK_END = 0;
@@ -222,6 +229,8 @@ export interface Ledger {
   readonly cache: Int32Array;
   readonly cacheName: Uint16Array;
   readonly cpuCache: Int32Array;
+  /** The same bytes as `cpuCache`. */
+  readonly cpuDouble: Float64Array;
   readonly linkPage: Int32Array;
   readonly slabCounters: Int32Array;
   readonly slabNext: Int32Array;
@@ -335,6 +344,7 @@ function view(buffer: ArrayBuffer | SharedArrayBuffer, shape: LedgerShape): Ledg
     if (each === 1) arrays[name] = new Uint8Array(buffer, offset, count);
     else if (each === 2) arrays[name] = new Uint16Array(buffer, offset, count);
     else arrays[name] = new Int32Array(buffer, offset, count);
+    if (name === 'cpuCache') arrays.cpuDouble = new Float64Array(buffer, offset, count / 2);
     offset += alignField(each * count);
   }
   return arrays as unknown as Ledger;

@@ -17,12 +17,14 @@ import {
   C_NR_PARTIAL,
   C_NR_SLABS,
   C_OBJECT_SIZE,
+  C_ODD_INVERSE,
   C_OFFSET,
   C_OLDER,
   C_OO,
   C_ORDER_FALLBACK,
   C_RED_LEFT_PAD,
   C_REFCOUNT,
+  C_SHIFT,
   C_SIZE,
   C_SLABS_MADE,
   C_STATE,
@@ -38,11 +40,13 @@ import {
   H_CACHE_NEWEST,
   H_CACHE_OLDEST,
   type Ledger,
-  P_RED_LEFT_PAD,
+  P_ODD_INVERSE,
+  P_SHIFT,
   P_SIZE,
   readText,
   writeText,
 } from '../machine/index.js';
+import { oddInverse } from './divide.js';
 import type { SlabShape, SlubLayout } from './layout-slub.js';
 
 /** A cache as the ledger has it now. Sizes in bytes. */
@@ -135,6 +139,9 @@ export function addCache(ledger: Ledger, row: CacheRow): number {
   set(C_OBJECT_SIZE, row.objectSize);
   set(C_INUSE, row.inuse);
   set(C_OFFSET, row.offset);
+  const shift = 31 - Math.clz32(row.size & -row.size);
+  set(C_SHIFT, shift);
+  set(C_ODD_INVERSE, oddInverse(row.size >>> shift));
   set(C_ALIGN, row.align);
   set(C_RED_LEFT_PAD, row.redLeftPad);
   set(C_OO, pack(row.oo));
@@ -152,7 +159,8 @@ export function addCache(ledger: Ledger, row: CacheRow): number {
   eachCpuLine(ledger, id, (p) => {
     ledger.cpuCache.fill(0, p, p + CPU_WORDS);
     ledger.cpuCache[p + P_SIZE] = row.size;
-    ledger.cpuCache[p + P_RED_LEFT_PAD] = row.redLeftPad;
+    ledger.cpuCache[p + P_SHIFT] = shift;
+    ledger.cpuCache[p + P_ODD_INVERSE] = oddInverse(row.size >>> shift);
   });
   const newest = header[H_CACHE_NEWEST]!;
   set(C_OLDER, newest);

@@ -9,6 +9,7 @@ import {
   C_OO,
   C_PARTIAL_HEAD,
   C_PARTIAL_TAIL,
+  C_RED_LEFT_PAD,
   C_STATE,
   C_TOTAL_OBJECTS,
   CACHE_ALIVE,
@@ -24,12 +25,13 @@ import {
   H_SLAB_HIGH,
   LINK_END,
   LINK_LIVE,
-  P_FRAME,
   P_LINKS,
+  P_OBJECTS,
   P_OWN,
   P_PARTIAL,
   P_PARTIAL_COUNT,
   P_SLAB,
+  PD_FIRST,
   type PhysicalMemory,
 } from '../machine/index.js';
 import { cacheIds, cacheName, eachCpuLine } from './cache-table.js';
@@ -114,7 +116,7 @@ function checkCpuLists(
   ownLists: Map<number, number>,
   fail: Fault,
 ): void {
-  const { cache, cpuCache, slabNext, slabCache, slabLinks, slabFrame } = memory.ledger;
+  const { cache, cpuCache, cpuDouble, slabNext, slabCache, slabLinks, slabFrame, slabShape } = memory.ledger;
   const isDebug = (cache[id * CACHE_WORDS + C_FLAGS]! & SLAB_DEBUG_FLAGS) !== 0;
   eachCpuLine(memory.ledger, id, (p, cpu) => {
     const claim = (slab: number, state: SlabState): boolean => {
@@ -130,10 +132,16 @@ function checkCpuLists(
     if (isDebug && (active !== 0 || cpuCache[p + P_PARTIAL] !== 0))
       fail('cpu.slab', `${name} is debugged, yet CPU ${cpu} holds a slab`);
     if (active === 0) {
-      if (own !== 0) fail('cpu.own', `${name}: CPU ${cpu} has objects of its own and no slab`);
+      if (own !== 0 || cpuCache[p + P_OBJECTS] !== 0) {
+        fail('cpu.own', `${name}: CPU ${cpu} has objects of its own and no slab`);
+      }
     } else if (claim(active, 1)) {
       ownLists.set(active, own);
-      if (cpuCache[p + P_LINKS] !== slabLinks[active] || cpuCache[p + P_FRAME] !== slabFrame[active]) {
+      const c = id * CACHE_WORDS;
+      const first =
+        (slabFrame[active]! + memory.basePfn) * memory.profile.pageSize + cache[c + C_RED_LEFT_PAD]!;
+      const copied = cpuCache[p + P_LINKS] === slabLinks[active] && cpuDouble[(p >> 1) + PD_FIRST] === first;
+      if (!copied || cpuCache[p + P_OBJECTS] !== (slabShape[active]! & 0xffff)) {
         fail('cpu.slab', `${name}: CPU ${cpu}'s copy of where slab ${active} lies is wrong`);
       }
     }

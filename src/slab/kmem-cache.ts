@@ -1,6 +1,6 @@
 import { ArgumentError, type Gfp, LiveObjectsError, NULL, type PhysAddr } from '../base/index.js';
 import { C_REFCOUNT, C_STATE, CACHE_ALIVE, CACHE_WORDS, GFP, type Ledger } from '../machine/index.js';
-import { type CacheInfo, cacheName, eachCpuLine, readCache, removeCache } from './cache-table.js';
+import { type CacheInfo, cacheName, readCache, removeCache } from './cache-table.js';
 import type { BootParameters } from './layout-slub.js';
 import { isMergeable, sysfsId } from './merge.js';
 import type { Slub } from './slub.js';
@@ -99,7 +99,6 @@ export class KmemCache {
     const live = this.live;
     if (live > 0) throw new LiveObjectsError(this.name, live);
     this.#slub.shrink(this.id);
-    eachCpuLine(this.#ledger, this.id, (p) => this.#ledger.cpuCache.fill(0, p, p + 6));
     removeCache(this.#ledger, this.id);
   }
 }

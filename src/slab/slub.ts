@@ -43,18 +43,7 @@
  * them: slab, index, birth and death of every slab, list order, sysfs counters. Ideas: Christoph Lameter, "SLUB: The unqueued
  * slab allocator" (2007); Bonwick, "The Slab Allocator" (USENIX 1994).
  */
-import {
-  ArgumentError,
-  BadFreeError,
-  type BadFreeReason,
-  EngineError,
-  formatAddress,
-  type Gfp,
-  NO_PFN,
-  NULL,
-  type Pfn,
-  type PhysAddr,
-} from '../base/index.js';
+import { ArgumentError, type Gfp, NO_PFN, NULL, type Pfn, type PhysAddr } from '../base/index.js';
 import {
   __GFP,
   C_ALLOCFLAGS,
@@ -68,9 +57,6 @@ import {
   C_OO,
   C_ORDER_FALLBACK,
   C_PARTIAL_HEAD,
-  C_PARTIAL_TAIL,
-  C_RED_LEFT_PAD,
-  C_SIZE,
   C_SLABS_MADE,
   C_STATE,
   C_TOTAL_OBJECTS,
@@ -88,19 +74,24 @@ import {
   H_SLAB_HIGH,
   LINK_END,
   LINK_LIVE,
-  P_FRAME,
   P_LINKS,
+  P_OBJECTS,
+  P_ODD_INVERSE,
   P_OWN,
   P_PARTIAL,
   P_PARTIAL_COUNT,
-  P_RED_LEFT_PAD,
+  P_SHIFT,
   P_SIZE,
   P_SLAB,
+  PD_FIRST,
   type PhysicalMemory,
   takeLinks,
   takeSlabId,
 } from '../machine/index.js';
+import { divide } from './divide.js';
 import { SLAB_DEBUG_FLAGS } from './flags.js';
+import { createNodeLists } from './node-list.js';
+import { createObjectAddresses } from './object-address.js';
 import { type SlubReports, unexpectedGfp } from './reports.js';
 
 /** The operations of all SLUB caches of a machine. Caches are named by their id in the ledger, CPUs by number. */
@@ -154,11 +145,13 @@ const REQUEST_BITS =
 
 export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
   const { ledger, basePfn, pages } = memory;
-  const { pageSize } = memory.profile;
   const { reports } = options;
+  const { listFirst, listLast, unlist } = createNodeLists(ledger);
+  const { slabAt, indexIn, objectAddress, badFree } = createObjectAddresses(memory);
   const {
     cache,
     cpuCache,
+    cpuDouble,
     slabCounters,
     slabNext,
     slabPrev,
@@ -170,7 +163,7 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
   } = ledger;
   const { frameSlab, link } = ledger;
   const cacheRows = ledger.shape.caches + 1;
-  const { cpus, frames } = ledger.shape;
+  const { cpus } = ledger.shape;
 
   const isDebug = (id: number) => (cache[id * CACHE_WORDS + C_FLAGS]! & SLAB_DEBUG_FLAGS) !== 0;
   const inUse = (counters: number) => (counters >>> COUNTERS_INUSE_SHIFT) & COUNTERS_INUSE;
@@ -192,9 +185,7 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
     const at = cpuCache[p + P_LINKS]! + own - 1;
     cpuCache[p + P_OWN] = link[at]!;
     link[at] = LINK_LIVE;
-    return ((cpuCache[p + P_FRAME]! + basePfn) * pageSize +
-      cpuCache[p + P_RED_LEFT_PAD]! +
-      (own - 1) * cpuCache[p + P_SIZE]!) as PhysAddr;
+    return (cpuDouble[(p >> 1) + PD_FIRST]! + (own - 1) * cpuCache[p + P_SIZE]!) as PhysAddr;
   }
 
   function allocSlow(id: number, gfp: Gfp, p: number): PhysAddr {
@@ -228,7 +219,15 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
   function activate(p: number, slab: number): void {
     cpuCache[p + P_SLAB] = slab;
     cpuCache[p + P_LINKS] = slabLinks[slab]!;
-    cpuCache[p + P_FRAME] = slabFrame[slab]!;
+    cpuDouble[(p >> 1) + PD_FIRST] = objectAddress(slab, 0);
+    cpuCache[p + P_OBJECTS] = objectsOf(slab);
+  }
+
+  /** The CPU has no active slab: no object can be one of its. */
+  function leave(p: number): void {
+    cpuCache[p + P_SLAB] = 0;
+    cpuCache[p + P_OWN] = 0;
+    cpuCache[p + P_OBJECTS] = 0;
   }
 
   /** Step b: the active slab's own list becomes the CPU's. An empty one makes the slab full. Returns the first object + 1. */
@@ -238,7 +237,7 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
     const first = counters & COUNTERS_FREE;
     if (first === LINK_END) {
       slabCounters[slab] = pack(LINK_END, inUse(counters), 0);
-      cpuCache[p + P_SLAB] = 0;
+      leave(p);
       return 0;
     }
     slabCounters[slab] = pack(LINK_END, objectsOf(slab), COUNTERS_FROZEN);
@@ -367,38 +366,7 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
     pages.freePages((frame + basePfn) as Pfn, order);
   }
 
-  // ---- the node's partial list -------------------------------------------------------------------------------------------
-
-  function listFirst(c: number, slab: number): void {
-    const next = cache[c + C_PARTIAL_HEAD]!;
-    slabNext[slab] = next;
-    slabPrev[slab] = 0;
-    if (next !== 0) slabPrev[next] = slab;
-    else cache[c + C_PARTIAL_TAIL] = slab;
-    cache[c + C_PARTIAL_HEAD] = slab;
-    cache[c + C_NR_PARTIAL]!++;
-  }
-
-  function listLast(c: number, slab: number): void {
-    const prev = cache[c + C_PARTIAL_TAIL]!;
-    slabNext[slab] = 0;
-    slabPrev[slab] = prev;
-    if (prev !== 0) slabNext[prev] = slab;
-    else cache[c + C_PARTIAL_HEAD] = slab;
-    cache[c + C_PARTIAL_TAIL] = slab;
-    cache[c + C_NR_PARTIAL]!++;
-  }
-
-  function unlist(c: number, slab: number): void {
-    const next = slabNext[slab]!;
-    const prev = slabPrev[slab]!;
-    if (prev !== 0) slabNext[prev] = next;
-    else if (cache[c + C_PARTIAL_HEAD] === slab) cache[c + C_PARTIAL_HEAD] = next;
-    else throw new EngineError(`slab ${slab} is not on its node's list`);
-    if (next !== 0) slabPrev[next] = prev;
-    else cache[c + C_PARTIAL_TAIL] = prev;
-    cache[c + C_NR_PARTIAL]!--;
-  }
+  // ---- slabs leave a CPU ------------------------------------------------------------------------------------
 
   /** Discards an empty slab where the node has enough partial ones; else it becomes node-partial. For slabs that are on no list. */
   function unfreeze(c: number, slab: number, toFront: boolean): void {
@@ -413,18 +381,26 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
 
   function free(id: number, address: PhysAddr, cpu: number): void {
     if (cpu >>> 0 >= cpus) throw noSuchCpu(cpu);
+    // Step f needs nothing but this CPU's line and the link: what divides is an object of the active slab.
+    const p = (cpu * cacheRows + id) * CPU_WORDS;
+    const distance = address - cpuDouble[(p >> 1) + PD_FIRST]!;
+    const offset = distance | 0;
+    const index = divide(offset, cpuCache[p + P_ODD_INVERSE]!, cpuCache[p + P_SHIFT]!);
+    if (index >= cpuCache[p + P_OBJECTS]! || offset !== distance) return freeElsewhere(id, p, address);
+    const at = cpuCache[p + P_LINKS]! + index;
+    if (link[at] !== LINK_LIVE) throw badFree(id, address);
+    link[at] = cpuCache[p + P_OWN]!;
+    cpuCache[p + P_OWN] = index + 1;
+  }
+
+  /** An object of another slab than the active one, or something that is no object. */
+  function freeElsewhere(id: number, p: number, address: PhysAddr): void {
     const slab = slabAt(address);
     if (slab === 0 || slabCache[slab] !== id) throw badFree(id, address);
     const index = indexIn(slab, address);
     if (index < 0) throw badFree(id, address);
     const at = slabLinks[slab]! + index;
     if (link[at] !== LINK_LIVE) throw badFree(id, address);
-    const p = (cpu * cacheRows + id) * CPU_WORDS;
-    if (slab === cpuCache[p + P_SLAB]) {
-      link[at] = cpuCache[p + P_OWN]!;
-      cpuCache[p + P_OWN] = index + 1;
-      return;
-    }
     freeToSlab(id, p, slab, index + 1, at, 1);
   }
 
@@ -556,51 +532,6 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
     if (bad !== undefined) throw badFree(id, bad);
   }
 
-  // ---- where an address is -----------------------------------------------------------------------------------------------
-
-  function slabAt(address: number): number {
-    const frame = Math.floor(address / pageSize) - basePfn;
-    return frame >= 0 && frame < frames ? frameSlab[frame]! : 0;
-  }
-
-  function indexIn(slab: number, address: number): number {
-    const c = slabCache[slab]! * CACHE_WORDS;
-    const offset = address - (slabFrame[slab]! + basePfn) * pageSize - cache[c + C_RED_LEFT_PAD]!;
-    const size = cache[c + C_SIZE]!;
-    const index = Math.floor(offset / size);
-    return index * size === offset && index >= 0 && index < objectsOf(slab) ? index : -1;
-  }
-
-  function objectAddress(slab: number, index: number): PhysAddr {
-    const c = slabCache[slab]! * CACHE_WORDS;
-    return ((slabFrame[slab]! + basePfn) * pageSize +
-      cache[c + C_RED_LEFT_PAD]! +
-      index * cache[c + C_SIZE]!) as PhysAddr;
-  }
-
-  function badFree(id: number, address: number): BadFreeError {
-    const where = formatAddress(address);
-    const slab = slabAt(address);
-    const refuse = (reason: BadFreeReason, message: string, owner: string | undefined) =>
-      new BadFreeError(address, reason, message, owner);
-    const wanted = reports.cacheName(id);
-    if (slab === 0) {
-      return refuse('unknown-address', `${where} was freed to ${wanted}, but no slab lies there`, undefined);
-    }
-    const owner = reports.cacheName(slabCache[slab]!);
-    if (slabCache[slab] !== id) {
-      return refuse('wrong-cache', `${where} was freed to ${wanted}, but it is an object of ${owner}`, owner);
-    }
-    if (indexIn(slab, address) < 0) {
-      return refuse(
-        'misaligned',
-        `${where} lies inside a slab of ${owner}, but not at the start of an object`,
-        owner,
-      );
-    }
-    return refuse('not-live', `${where} was freed to ${owner}, but that object is free already`, owner);
-  }
-
   function noSuchCpu(cpu: number): ArgumentError {
     return new ArgumentError(`this machine has CPUs 0 to ${cpus - 1}, not ${cpu}`);
   }
@@ -614,8 +545,7 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
     const active = cpuCache[p + P_SLAB]!;
     if (active !== 0) {
       const own = cpuCache[p + P_OWN]!;
-      cpuCache[p + P_SLAB] = 0;
-      cpuCache[p + P_OWN] = 0;
+      leave(p);
       deactivate(c, active, own);
     }
     const partial = cpuCache[p + P_PARTIAL]!;
