@@ -170,6 +170,8 @@ export const C_SLABS_MADE = 25;
 export const C_ORDER_FALLBACK = 26;
 /** Allocations that found no memory. */
 export const C_FAILED = 27;
+/** How many more slabs a CPU takes from the node with the one it needs. */
+export const C_EXTRA_FROM_NODE = 30;
 /** Object sizes as odd number × 2^shift, to divide by them without dividing (slab/object-address.ts). */
 export const C_ODD_INVERSE = 28;
 export const C_SHIFT = 29;

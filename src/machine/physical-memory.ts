@@ -136,7 +136,7 @@ export function createPhysicalMemory(options: PhysicalMemoryOptions): PhysicalMe
     JSON.stringify({
       basePfn,
       zones: map.zones.map((z) => z.name),
-      profile,
+      profile: pagePart(profile),
       extra: options.extra,
     } satisfies LedgerConfig),
     options.shared,
@@ -144,6 +144,11 @@ export function createPhysicalMemory(options: PhysicalMemoryOptions): PhysicalMe
   const memory = attach(ledger, options.log ?? new KernelLog());
   layOut(ledger, map, present, managed, profile, basePfn);
   return memory;
+}
+
+/** A profile of a whole kernel has more in it than the page allocator needs, and functions. */
+function pagePart({ pageSize, orders, watermarkScaleFactor, lowmemReserveRatio }: PageProfile): PageProfile {
+  return { pageSize, orders, watermarkScaleFactor, lowmemReserveRatio };
 }
 
 /** Goes on from a ledger that somebody else made: a copy of its buffer, or the same shared one. */
@@ -255,7 +260,19 @@ function frameRanges(
       zoneStart = spec.end;
     });
   }
-  return found.sort((a, b) => a.start - b.start);
+  return joinTouching(found.sort((a, b) => a.start - b.start));
+}
+
+/** Ranges that touch within a zone become one, for blocks join across where they touched. */
+function joinTouching(ranges: readonly FrameRange[]): FrameRange[] {
+  const joined: FrameRange[] = [];
+  for (const range of ranges) {
+    const last = joined.at(-1);
+    if (last && last.end === range.start && last.zone === range.zone)
+      joined[joined.length - 1] = { ...last, end: range.end };
+    else joined.push(range);
+  }
+  return joined;
 }
 
 /** Fills a fresh ledger's zones, ranges and free lists. */

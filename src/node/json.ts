@@ -11,8 +11,11 @@ export function parseJson(text: string, file: string): unknown {
     const { at, expected } = findJsonError(text);
     const line = text.slice(0, at).split('\n').length;
     const rest = text.slice(at).split('\n', 1)[0]!;
-    const stands = at >= text.length ? 'the file ends' : `there stands ${rest.length > 40 ? `${rest.slice(0, 40)}…` : rest}`;
-    throw new InputError(file, line, `expected ${expected} of JSON, but ${stands}`);
+    const stands =
+      at >= text.length
+        ? 'the file ends'
+        : `there stands ${rest.length > 40 ? `${rest.slice(0, 40)}…` : rest}`;
+    throw new InputError(file, line, `not JSON: expected ${expected}, but ${stands}`);
   }
 }
 
@@ -21,7 +24,15 @@ const BLANK = /[ \t\n\r]*/y;
 const ESCAPE = /["\\/bfnrt]|u[0-9a-fA-F]{4}/y;
 
 /** What may come next, by the name that the message gives it. */
-type Next = 'a value' | 'a value or ]' | 'a name in "" or }' | 'a name in ""' | ':' | ', or ]' | ', or }' | 'the end';
+type Next =
+  | 'a value'
+  | 'a value or ]'
+  | 'a name in "" or }'
+  | 'a name in ""'
+  | ':'
+  | ', or ]'
+  | ', or }'
+  | 'the end';
 
 /** The first place at which a text is not JSON any more. */
 function findJsonError(text: string): { at: number; expected: string } {

@@ -8,6 +8,7 @@ import {
   C_CPU_PARTIAL,
   C_CPU_PARTIAL_SLABS,
   C_CTOR,
+  C_EXTRA_FROM_NODE,
   C_FAILED,
   C_FLAGS,
   C_INUSE,
@@ -107,6 +108,7 @@ export function readCache(ledger: Ledger, id: number): CacheInfo {
     minPartial: unsigned(C_MIN_PARTIAL),
     cpuPartial: unsigned(C_CPU_PARTIAL),
     cpuPartialSlabs: unsigned(C_CPU_PARTIAL_SLABS),
+    extraFromNode: unsigned(C_EXTRA_FROM_NODE),
     refcount: word(C_REFCOUNT),
     useroffset: unsigned(C_USEROFFSET),
     usersize: unsigned(C_USERSIZE),
@@ -150,6 +152,7 @@ export function addCache(ledger: Ledger, row: CacheRow): number {
   set(C_MIN_PARTIAL, row.minPartial);
   set(C_CPU_PARTIAL, row.cpuPartial);
   set(C_CPU_PARTIAL_SLABS, row.cpuPartialSlabs);
+  set(C_EXTRA_FROM_NODE, row.extraFromNode);
   set(C_REFCOUNT, row.refcount);
   set(C_USEROFFSET, row.useroffset);
   set(C_USERSIZE, row.usersize);

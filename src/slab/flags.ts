@@ -1,6 +1,6 @@
 /**
- * `SLAB_*` flags: what a cache is. Values are those of Linux 6.1; the engine uses them whatever the profile, and a kernel with other
- * values (6.12 makes them an enum) is translated by name.
+ * `SLAB_*` flags: what a cache is. Values are those of Linux 6.1; the engine uses them whatever the profile, and a kernel with
+ * other values (from 6.9 on they are an enum that depends on the configuration) is translated by name.
  */
 import { ArgumentError, lookUp, type SlabFlags } from '../base/index.js';
 
@@ -26,6 +26,8 @@ export const SLAB = bits({
   NOLEAKTRACE: 0x800000,
   ACCOUNT: 0x4000000,
   NO_USER_FLAGS: 0x10000000,
+  /** From 6.5 on: the cache is never merged, from either side. 6.1 has no such bit; this value is free there. */
+  NO_MERGE: 0x20000000,
 });
 
 /** Set by the engine, never by a caller: objects are filled with poison; a slab's two words can change as one. */
@@ -39,7 +41,13 @@ export const SLAB_DEBUG_FLAGS =
 export const SLAB_DEBUG_METADATA_FLAGS = SLAB.RED_ZONE | SLAB.POISON | SLAB.STORE_USER;
 /** A cache with one of these is never merged with another. */
 export const SLAB_NEVER_MERGE =
-  SLAB.RED_ZONE | SLAB.POISON | SLAB.STORE_USER | SLAB.TRACE | SLAB.TYPESAFE_BY_RCU | SLAB.NOLEAKTRACE;
+  SLAB.RED_ZONE |
+  SLAB.POISON |
+  SLAB.STORE_USER |
+  SLAB.TRACE |
+  SLAB.TYPESAFE_BY_RCU |
+  SLAB.NOLEAKTRACE |
+  SLAB.NO_MERGE;
 /** Caches that merge agree in these. */
 export const SLAB_MERGE_SAME = SLAB.RECLAIM_ACCOUNT | SLAB.CACHE_DMA | SLAB.CACHE_DMA32 | SLAB.ACCOUNT;
 

@@ -46,16 +46,14 @@ export const ZERO_SIZE_PTR = 16 as PhysAddr;
 interface KmallocType {
   readonly prefix: string;
   readonly flags: number;
-  /** -1 keeps others from merging with it; the other types are kept apart by their usercopy region. */
-  readonly refcount: number;
 }
 
 /** In the order in which a kernel makes them. */
 const TYPES: readonly KmallocType[] = [
-  { prefix: 'kmalloc-', flags: SLAB.NONE, refcount: -1 },
-  { prefix: 'kmalloc-cg-', flags: SLAB.ACCOUNT, refcount: 1 },
-  { prefix: 'kmalloc-rcl-', flags: SLAB.RECLAIM_ACCOUNT, refcount: 1 },
-  { prefix: 'dma-kmalloc-', flags: SLAB.CACHE_DMA, refcount: 1 },
+  { prefix: 'kmalloc-', flags: SLAB.NONE },
+  { prefix: 'kmalloc-cg-', flags: SLAB.ACCOUNT },
+  { prefix: 'kmalloc-rcl-', flags: SLAB.RECLAIM_ACCOUNT },
+  { prefix: 'dma-kmalloc-', flags: SLAB.CACHE_DMA },
 ];
 const NORMAL = 0;
 const CGROUP = 1;
@@ -81,14 +79,16 @@ export function addKmallocCaches(
     profile.kmallocSizes.map(([bytes, suffix]) => {
       const powerOfTwo = (bytes & (bytes - 1)) === 0;
       const align = powerOfTwo || profile.kmallocAlignsToDivisor ? bytes & -bytes : profile.minAlign;
-      const flags = withBootDebug(type.flags | SLAB.KMALLOC, boot.debug);
+      // The plain ones are kept from merging; the others only by their usercopy region, where there is one.
+      const own = type.flags === SLAB.NONE ? profile.plainKmalloc : { flags: 0, refcount: 1 };
+      const flags = withBootDebug(type.flags | own.flags | SLAB.KMALLOC, boot.debug);
       const layout = slubLayout(profile, boot, { size: bytes, align, flags, ctor: false });
       if (layout === null)
         throw new ArgumentError(`${type.prefix}${suffix} has no layout under these boot parameters`);
       return addCache(memory.ledger, {
         ...layout,
         name: `${type.prefix}${suffix}`,
-        refcount: type.refcount,
+        refcount: own.refcount,
         useroffset: 0,
         usersize: profile.hardenedUsercopy ? bytes : 0,
         ctor: false,

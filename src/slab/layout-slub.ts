@@ -55,6 +55,8 @@ export interface LayoutRequest {
   /** With the boot's debug flags already in. */
   readonly flags: number;
   readonly ctor: boolean;
+  /** Where the caller wants the free pointer of a TYPESAFE_BY_RCU cache, in bytes from the object's start. */
+  readonly freeptrOffset?: number | undefined;
 }
 
 /** Orders and objects of a slab. */
@@ -85,6 +87,8 @@ export interface SlubLayout {
   /** In objects, as sysfs shows it; and in slabs, which is the limit that counts. */
   readonly cpuPartial: number;
   readonly cpuPartialSlabs: number;
+  /** How many more partial slabs a CPU takes from the node with the one it needs. */
+  readonly extraFromNode: number;
 }
 
 /**
@@ -147,9 +151,7 @@ function layoutWithFlags(
   if (flags & SLAB.RED_ZONE && size === objectSize) size += wordSize;
   const inuse = size >>> 0;
 
-  const outside =
-    flags & (SLAB.TYPESAFE_BY_RCU | SLAB.POISON) || ctor || (flags & SLAB.RED_ZONE && objectSize < wordSize);
-  const offset = outside ? inuse : Math.floor(objectSize / 2 / wordSize) * wordSize;
+  const { offset, outside } = freePointer(profile, request, flags, inuse);
   if (outside) size += wordSize;
   if (flags & SLAB.STORE_USER) {
     size += 2 * profile.trackSize;
@@ -174,6 +176,7 @@ function layoutWithFlags(
   if (oo.objects === 0) return null;
   if (!(flags & (SLAB.CONSISTENCY_CHECKS | SLAB.STORE_USER | SLAB.TRACE))) flags |= SLAB_CMPXCHG_DOUBLE;
   const cpuPartial = defaultCpuPartial(profile, flags, size);
+  const cpuPartialSlabs = Math.ceil((2 * cpuPartial) / oo.objects);
   return {
     flags: flags >>> 0,
     size,
@@ -190,8 +193,31 @@ function layoutWithFlags(
       profile.minPartial[1],
     ),
     cpuPartial,
-    cpuPartialSlabs: Math.ceil((2 * cpuPartial) / oo.objects),
+    cpuPartialSlabs,
+    extraFromNode: profile.extraFromNode(cpuPartialSlabs),
   };
+}
+
+/** Where the free pointer goes: into the middle of the object, unless the object must stay as it is while it is free. */
+function freePointer(
+  profile: KernelProfile,
+  request: LayoutRequest,
+  flags: number,
+  inuse: number,
+): { offset: number; outside: boolean } {
+  const { wordSize } = profile;
+  const { size: objectSize, ctor, freeptrOffset } = request;
+  const given = freeptrOffset !== undefined && profile.freeptrOffset;
+  // The owner of such a cache says which bytes nobody reads after a free; poison and constructors leave no such bytes.
+  const reserved = Boolean(flags & SLAB.TYPESAFE_BY_RCU) && !given;
+  const redZoned = flags & SLAB.RED_ZONE;
+  const asked = flags & SLAB.KMALLOC && flags & SLAB.STORE_USER && profile.kmallocRedZonesRequest;
+  if (reserved || flags & SLAB.POISON || ctor || (redZoned && (objectSize < wordSize || asked))) {
+    return { offset: inuse, outside: true };
+  }
+  if (flags & SLAB.TYPESAFE_BY_RCU && freeptrOffset !== undefined)
+    return { offset: freeptrOffset, outside: false };
+  return { offset: Math.floor(objectSize / 2 / wordSize) * wordSize, outside: false };
 }
 
 /** Debugging takes the per-CPU slabs away, so there is nothing to keep partial. */

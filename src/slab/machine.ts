@@ -46,7 +46,6 @@ import { findMergeable, joinCache } from './merge.js';
 import { KERNELS, type KernelProfile } from './profile.js';
 import { outOfMemoryBlock, type SlubReports } from './reports.js';
 import { createSlub, type Slub } from './slub.js';
-import { STANDING_6_1 } from './standing-6.1.js';
 
 export interface MachineOptions {
   /** A board's name or a memory map. `x86_64` unless told. */
@@ -82,6 +81,8 @@ export interface CacheOptions {
   /** The part of an object that user space may copy. Bytes. */
   useroffset?: number;
   usersize?: number;
+  /** Where the free pointer of a TYPESAFE_BY_RCU cache may lie inside the object, in bytes; kernels from 6.12 on. */
+  freeptrOffset?: number;
 }
 
 /** Kept in the ledger: what a machine was booted with. */
@@ -201,9 +202,11 @@ export class Machine {
       joinCache(this.ledger, this.kernel, shared, size);
       return this.#handle(shared);
     }
+    if (!this.#freeptrFits(size, options)) return this.#failCreate(name, givenFlags);
     const layout = slubLayout(this.kernel, this.boot, {
       ...request,
       flags: withBootDebug(flags, this.boot.debug),
+      freeptrOffset: options.freeptrOffset,
     });
     if (layout === null) return this.#failCreate(name, givenFlags);
     const cache = this.adoptCache({
@@ -300,10 +303,17 @@ export class Machine {
   }
 
   #addStandingCaches(): void {
-    STANDING_6_1.forEach(([name, size, grown, align, flags, ctor, useroffset, usersize, refcount], row) => {
+    this.kernel.standing.forEach((standing, row) => {
+      const [name, size, grown, align, flags, ctor, useroffset, usersize, refcount, freeptrOffset] = standing;
       // The first two are the caches that caches are made of; kmalloc's come next.
       if (row === 2) this.#kmallocCaches();
-      const request = { size, align, flags: withBootDebug(flags, this.boot.debug), ctor: ctor !== 0 };
+      const request = {
+        size,
+        align,
+        flags: withBootDebug(flags, this.boot.debug),
+        ctor: ctor !== 0,
+        freeptrOffset,
+      };
       const layout = slubLayout(this.kernel, this.boot, request);
       if (layout === null) throw new ArgumentError(`${name} has no layout under these boot parameters`);
       const cache = this.adoptCache({ ...layout, name, refcount, useroffset, usersize, ctor: ctor !== 0 });
@@ -350,6 +360,13 @@ export class Machine {
         'silent nonsense: objects are not aligned to it',
       );
     }
+  }
+
+  /** Looked at only when no merge was found: a bad offset that merges is never noticed. */
+  #freeptrFits(size: number, { freeptrOffset, flags = 0 }: CacheOptions): boolean {
+    if (freeptrOffset === undefined || !this.kernel.freeptrOffset) return true;
+    const aligned = freeptrOffset % this.kernel.wordSize === 0;
+    return freeptrOffset >= 0 && freeptrOffset < size && aligned && (flags & SLAB.TYPESAFE_BY_RCU) !== 0;
   }
 
   /** A region outside the object is warned about and forgotten; the creation goes on. 32-bit arithmetic, as in the kernel. */
@@ -406,9 +423,17 @@ function bootParameters(options: MachineOptions, kernel: KernelProfile, cpus: nu
     return value;
   };
   const debug: SlubDebug = parseSlubDebug(options.slubDebug ?? '');
+  let minOrder = whole('slub_min_order', options.slubMinOrder ?? 0, kernel.orders - 1);
+  let maxOrder = whole('slub_max_order', options.slubMaxOrder ?? kernel.defaultMaxOrder, kernel.orders - 1);
+  if (kernel.ordersFollow && minOrder > maxOrder) {
+    // The one that was read later wins; options keep the order in which they were written.
+    const given = Object.keys(options);
+    if (given.indexOf('slubMaxOrder') > given.indexOf('slubMinOrder')) minOrder = maxOrder;
+    else maxOrder = minOrder;
+  }
   return {
-    minOrder: whole('slub_min_order', options.slubMinOrder ?? 0, kernel.orders - 1),
-    maxOrder: whole('slub_max_order', options.slubMaxOrder ?? kernel.defaultMaxOrder, kernel.orders - 1),
+    minOrder,
+    maxOrder,
     minObjects: whole('slub_min_objects', options.slubMinObjects ?? 0, 32767),
     noMerge: options.slubNomerge ?? false,
     debug,

@@ -3,7 +3,9 @@
  */
 import type { PageProfile } from '../machine/index.js';
 import { SLAB } from './flags.js';
-import { type OrderRule, orderByFewerObjects } from './slab-order.js';
+import { type OrderRule, orderByFewerObjects, orderByMoreWaste } from './slab-order.js';
+import { STANDING_6_1, type StandingCache } from './standing-6.1.js';
+import { STANDING_6_12 } from './standing-6.12.js';
 
 export interface KernelProfile extends PageProfile {
   /** Such as `6.1`. */
@@ -38,8 +40,22 @@ export interface KernelProfile extends PageProfile {
   readonly kmallocSizes: readonly (readonly [bytes: number, name: string])[];
   /** Whether a kmalloc cache whose size is no power of two is aligned to the largest power of two that divides it. */
   readonly kmallocAlignsToDivisor: boolean;
+  /** Kept apart from merging by a reference count of -1 (6.1) or by SLAB_NO_MERGE (6.12): the plain kmalloc caches. */
+  readonly plainKmalloc: { readonly flags: number; readonly refcount: number };
+  /** Whether a cache of kmalloc remembers the size asked for, so that its free pointer must lie behind a red-zoned object. */
+  readonly kmallocRedZonesRequest: boolean;
+  /** Whether kmem_cache_create can put the free pointer at an offset inside an object of a TYPESAFE_BY_RCU cache. */
+  readonly freeptrOffset: boolean;
+  /** How many partial slabs a CPU takes from the node beside the one it needs, by the limit of its own list. */
+  readonly extraFromNode: (cpuPartialSlabs: number) => number;
+  /** Whether a `slub_min_order` above `slub_max_order`, or the reverse, moves the other along as it is read; the later one wins. */
+  readonly ordersFollow: boolean;
+  /** How the names of boot parameters begin: `slub_min_order`. */
+  readonly parameterPrefixes: readonly string[];
   /** The name in the kernel's messages about a create that failed. */
   readonly createFunction: string;
+  /** The caches of a machine that has just booted, beside kmalloc's. */
+  readonly standing: readonly StandingCache[];
 }
 
 const KMALLOC_SIZES: readonly (readonly [number, string])[] = [
@@ -85,7 +101,47 @@ export const LINUX_6_1: KernelProfile = {
   minPartial: [5, 10],
   kmallocSizes: KMALLOC_SIZES,
   kmallocAlignsToDivisor: false,
+  plainKmalloc: { flags: SLAB.NONE, refcount: -1 },
+  kmallocRedZonesRequest: false,
+  freeptrOffset: false,
+  extraFromNode: (cpuPartialSlabs) => Math.floor(cpuPartialSlabs / 2) + 1,
+  ordersFollow: false,
+  parameterPrefixes: ['slub'],
   createFunction: 'kmem_cache_create_usercopy',
+  standing: STANDING_6_1,
 };
 
-export const KERNELS: ReadonlyMap<string, KernelProfile> = new Map([[LINUX_6_1.name, LINUX_6_1]]);
+/** Linux 6.12, x86_64, as recorded in truth/6.12. What is not named here is as in 6.1. */
+export const LINUX_6_12: KernelProfile = {
+  ...LINUX_6_1,
+  name: '6.12',
+  // SLAB_KMALLOC may come from outside ("mm/slub, kunit: Add a test case for kmalloc redzone check", 6.2); SLAB_NO_MERGE is new ("mm/slab:
+  // introduce kmem_cache flag SLAB_NO_MERGE", 6.5); SLAB_MEM_SPREAD is gone ("mm, slab: deprecate SLAB_MEM_SPREAD flag", 6.9).
+  permittedFlags: (LINUX_6_1.permittedFlags | SLAB.KMALLOC | SLAB.NO_MERGE) & ~SLAB.MEM_SPREAD,
+  createMask: (LINUX_6_1.createMask | SLAB.KMALLOC | SLAB.NO_MERGE) & ~SLAB.MEM_SPREAD,
+  orderRule: orderByMoreWaste,
+  // "slub: Set __GFP_COMP in kmem_cache by default", 6.10.
+  alwaysCompound: true,
+  // Only with CONFIG_HARDENED_USERCOPY: "mm, slab: ignore hardened usercopy parameters when disabled", 6.2.
+  hardenedUsercopy: false,
+  kmallocTrackExtra: 8,
+  // "slab, rust: extend kmalloc() alignment guarantees to remove Rust padding", 6.11.
+  kmallocAlignsToDivisor: true,
+  plainKmalloc: { flags: SLAB.NO_MERGE, refcount: 1 },
+  // "mm/slub: extend redzone check to extra allocated kmalloc space than requested", 6.2.
+  kmallocRedZonesRequest: true,
+  // "mm: add kmem_cache_create_rcu()", 6.12.
+  freeptrOffset: true,
+  // "mm/slub: simplify get_partial_node()", 6.10: a CPU that may keep none takes just the one it needs.
+  extraFromNode: (cpuPartialSlabs) => (cpuPartialSlabs === 0 ? 0 : Math.floor(cpuPartialSlabs / 2) + 1),
+  // "mm/slub: add sanity check for slub_min/max_order cmdline setup", 6.7.
+  ordersFollow: true,
+  // "mm/slub: unify all sl[au]b parameters with "slab_$param"", 6.9; the old names still work.
+  parameterPrefixes: ['slub', 'slab'],
+  createFunction: '__kmem_cache_create_args',
+  standing: STANDING_6_12,
+};
+
+export const KERNELS: ReadonlyMap<string, KernelProfile> = new Map(
+  [LINUX_6_1, LINUX_6_12].map((profile) => [profile.name, profile]),
+);

@@ -61,3 +61,21 @@ export const orderByFewerObjects: OrderRule = (search) => {
   const above = firstOrder(search, 1, orders - 1, 1);
   return above < orders ? above : -1;
 };
+
+/**
+ * Linux from 6.7 on: the object count is not lowered, a waste of up to a half is allowed instead. That always succeeds once one object
+ * fits a slab of the maximal order; if not, the smallest order that holds one object. [6.12 create recordings]
+ * "mm/slub: remove min_objects loop from calculate_order()", "mm/slub: attempt to find layouts up to 1/2 waste in
+ * calculate_order()", "mm/slub: simplify the last resort slab order calculation".
+ */
+export const orderByMoreWaste: OrderRule = (search) => {
+  const { size, maxOrder, cpus, pageSize, orders } = search;
+  const wanted = search.minObjects || 4 * (fls(cpus) + 1);
+  const objects = Math.max(Math.min(wanted, objectsInOrder(maxOrder, size, pageSize)), 1);
+  for (const fraction of [16, 8, 4, 2]) {
+    const order = firstOrder(search, objects, maxOrder, fraction);
+    if (order <= maxOrder) return order;
+  }
+  const single = orderOf(size, pageSize);
+  return single < orders ? single : -1;
+};

@@ -48,6 +48,7 @@ import {
   __GFP,
   C_ALLOCFLAGS,
   C_CPU_PARTIAL_SLABS,
+  C_EXTRA_FROM_NODE,
   C_FAILED,
   C_FLAGS,
   C_MIN,
@@ -253,8 +254,8 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
     activate(p, first);
     cpuCache[p + P_OWN] = slabCounters[first]! & COUNTERS_FREE;
     slabCounters[first] = pack(LINK_END, objectsOf(first), COUNTERS_FROZEN);
-    const enough = cache[c + C_CPU_PARTIAL_SLABS]! >> 1;
-    for (let moved = 0; moved <= enough; moved++) {
+    const extra = cache[c + C_EXTRA_FROM_NODE]!;
+    for (let moved = 0; moved < extra; moved++) {
       const slab = cache[c + C_PARTIAL_HEAD]!;
       if (slab === 0) break;
       unlist(c, slab);

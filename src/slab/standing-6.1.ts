@@ -17,6 +17,7 @@ export type StandingCache = readonly [
   useroffset: number,
   usersize: number,
   refcount: number,
+  freeptrOffset?: number,
 ];
 
 // biome-ignore format: a table

@@ -71,7 +71,7 @@ function slabsCpuPartial(counts: readonly number[], objectsPerSlab: number): str
   return `${half(total)}(${total})${parts.join('')}`;
 }
 
-/** Every file of a cache's directory that Linux 6.1 has, by name. Text ends in a newline; write-only files are empty. */
+/** Every file of a cache's directory that the machine's kernel has, by name. Text ends in a newline; write-only files are empty. */
 export function sysfsFiles(machine: Machine, cache: KmemCache): Map<string, string> {
   const info = cache.info;
   const counters = sysfsCounters(machine, cache);
@@ -101,7 +101,7 @@ export function sysfsFiles(machine: Machine, cache: KmemCache): Map<string, stri
     store_user: flag(SLAB.STORE_USER),
     total_objects: counters.totalObjects,
     trace: flag(SLAB.TRACE),
-    usersize: info.usersize,
+    ...(machine.kernel.hardenedUsercopy && { usersize: info.usersize }),
   };
   const texts = Object.entries(files).map(([name, value]) => [name, `${value}\n`] as const);
   // A constructor prints as its symbol, which only a running kernel has.

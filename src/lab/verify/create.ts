@@ -1,14 +1,7 @@
 import { ArgumentError } from '../../base/index.js';
 import type { KmemCache, Machine } from '../../slab/index.js';
 import { sysfsFiles } from '../../text/index.js';
-import {
-  onlyBoot,
-  type RecordedBoot,
-  type RecordedCache,
-  recordedFields,
-  recordedMachine,
-  undoing,
-} from './recording.js';
+import { onlyBoot, type RecordedCache, RecordedKernel, type RecordingHead, undoing } from './recording.js';
 import { type Expect, type SetResult, SetTally } from './result.js';
 
 interface CreateRequest {
@@ -19,6 +12,8 @@ interface CreateRequest {
   readonly ctor: number;
   readonly useroffset?: number;
   readonly usersize?: number;
+  readonly use_freeptr_offset?: number;
+  readonly freeptr_offset?: number;
 }
 
 interface CreateOutcome extends Partial<Omit<RecordedCache, 'name'>> {
@@ -28,18 +23,17 @@ interface CreateOutcome extends Partial<Omit<RecordedCache, 'name'>> {
   readonly before?: { readonly object_size: number; readonly inuse: number; readonly refcount: number };
   readonly warns?: number;
   readonly sysfs?: Readonly<Record<string, string>>;
+  readonly id?: string;
+  readonly args_after?: { readonly align: number; readonly useroffset: number; readonly usersize: number };
 }
 
-export interface CreateRecording {
-  readonly kernel: string;
-  readonly boots: Readonly<Record<string, RecordedBoot>>;
+export interface CreateRecording extends RecordingHead {
   readonly caches_already_there: readonly RecordedCache[];
   readonly cases: readonly (CreateRequest & { readonly out: CreateOutcome })[];
+  readonly args_cases?: readonly (CreateRequest & { readonly out: CreateOutcome })[];
 }
 
-export interface ParamsRecording {
-  readonly kernel: string;
-  readonly boots: Readonly<Record<string, RecordedBoot>>;
+export interface ParamsRecording extends RecordingHead {
   readonly settings: Readonly<
     Record<
       string,
@@ -54,22 +48,38 @@ export interface ParamsRecording {
 const someConstructor = () => {};
 
 /** Makes the recorded request of a machine. */
-export function createAsRecorded(machine: Machine, request: CreateRequest): KmemCache | null {
+export function createAsRecorded(
+  kernel: RecordedKernel,
+  machine: Machine,
+  request: CreateRequest,
+): KmemCache | null {
   return machine.kmemCacheCreate(request.name, request.size, {
     align: request.align,
-    flags: Number.parseInt(request.flags, 16),
+    flags: kernel.flags(request.flags),
     useroffset: request.useroffset ?? 0,
     usersize: request.usersize ?? 0,
     ...(request.ctor && { ctor: someConstructor }),
+    ...(request.use_freeptr_offset && { freeptrOffset: request.freeptr_offset ?? 0 }),
   });
 }
 
 /** Fields that say how a case ended rather than what the cache is. */
-const OUTCOME_ONLY = new Set(['null', 'link', 'merged_with', 'before', 'warns', 'sysfs', 'aliases']);
+const OUTCOME_ONLY = new Set([
+  'null',
+  'link',
+  'id',
+  'merged_with',
+  'before',
+  'warns',
+  'sysfs',
+  'aliases',
+  'args_after',
+]);
 
 /** Compares every recorded field of a create with what came. */
 export function expectOutcome(
   expect: Expect,
+  kernel: RecordedKernel,
   machine: Machine,
   out: CreateOutcome,
   name: string,
@@ -86,8 +96,9 @@ export function expectOutcome(
     expect('before', out.before, { object_size: was.objectSize, inuse: was.inuse, refcount: was.refcount });
   }
   if (out.link !== undefined) expect('link', out.link, cache.sysfsId);
+  if (out.id !== undefined) expect('id', out.id, cache.sysfsId);
   expect('warns', out.warns ?? 0, machine.log.lines.filter((line) => line.startsWith('WARNING')).length);
-  const fields = recordedFields(cache.info);
+  const fields = kernel.fields(cache.info);
   for (const [field, expected] of Object.entries(out)) {
     if (!OUTCOME_ONLY.has(field)) expect(field, expected, fields[field]);
   }
@@ -124,42 +135,55 @@ function expectSysfs(
 }
 
 /** create-*: each case alone, on the caches that the boot had made. */
-export function verifyCreate(recording: CreateRecording, set: string): SetResult {
-  const machine = recordedMachine(
-    recording.kernel,
-    onlyBoot(recording.boots),
-    recording.caches_already_there,
-  );
+export function verifyCreate(recording: CreateRecording, set: string): SetResult[] {
+  const kernel = new RecordedKernel(recording);
+  const machine = kernel.machine(onlyBoot(recording.boots), recording.caches_already_there);
+  const results = [verifyAlone(kernel, machine, recording.cases, set)];
+  if (recording.args_cases) results.push(verifyAlone(kernel, machine, recording.args_cases, `${set}/args`));
+  machine.validate();
+  return results;
+}
+
+function verifyAlone(
+  kernel: RecordedKernel,
+  machine: Machine,
+  cases: CreateRecording['cases'],
+  set: string,
+): SetResult {
   const tally = new SetTally(set);
-  for (const recorded of recording.cases) {
+  for (const recorded of cases) {
     tally.case(recorded.name, (expect) => {
-      undoing(machine, () =>
-        expectOutcome(expect, machine, recorded.out, recorded.name, () =>
-          createAsRecorded(machine, recorded),
-        ),
-      );
+      undoing(machine, () => {
+        const make = () => createAsRecorded(kernel, machine, recorded);
+        const cache = expectOutcome(expect, kernel, machine, recorded.out, recorded.name, make);
+        const after = recorded.out.args_after;
+        // What the kernel writes back into its arguments: the alignment that the cache got, if it made one.
+        if (after && cache && recorded.out.merged_with === undefined) {
+          const { align, useroffset, usersize } = cache.info;
+          expect('args_after', after, { align, useroffset, usersize });
+        }
+      });
     });
   }
-  machine.validate();
   return tally.result();
 }
 
 /** create-*-params: the same requests under other boot parameters and CPU counts. */
 export function verifyCreateParams(recording: ParamsRecording, set: string): SetResult {
+  const kernel = new RecordedKernel(recording);
   const tally = new SetTally(set);
   for (const [label, setting] of Object.entries(recording.settings)) {
     const boot = recording.boots[setting.boot];
     if (boot === undefined)
       throw new ArgumentError(`setting ${label} names the boot '${setting.boot}', which is not there`);
-    const machine = recordedMachine(recording.kernel, boot);
+    const machine = kernel.machine(boot);
     setting.cases.forEach((recorded, i) => {
       const name = `${label}/${i}`;
       tally.case(`${label}: case ${i}, size ${recorded.size}`, (expect) => {
-        undoing(machine, () =>
-          expectOutcome(expect, machine, recorded.out, name, () =>
-            createAsRecorded(machine, { ...recorded, name }),
-          ),
-        );
+        undoing(machine, () => {
+          const make = () => createAsRecorded(kernel, machine, { ...recorded, name });
+          expectOutcome(expect, kernel, machine, recorded.out, name, make);
+        });
       });
     });
   }

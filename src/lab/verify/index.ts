@@ -25,7 +25,7 @@ export function verifyRecording(recording: unknown, set: string): SetResult[] {
   if (has('sequences') && !has('boots')) throw new ArgumentError('expected "boots" beside "sequences"');
   if (has('sequences') && isPageFrag(recording)) return [verifyPageFrag(recording as PageFragRecording, set)];
   if (slub && has('cases') && has('caches_already_there'))
-    return [verifyCreate(recording as CreateRecording, set)];
+    return verifyCreate(recording as CreateRecording, set);
   if (slub && has('settings')) return [verifyCreateParams(recording as ParamsRecording, set)];
   if (slub && has('scenarios')) return [verifyMerge(recording as MergeRecording, set)];
   if (slub && has('sequences')) return verifySeq(recording as SeqRecording, set);

@@ -1,11 +1,11 @@
 import { createAsRecorded, expectOutcome } from './create.js';
-import { onlyBoot, type RecordedBoot, type RecordedCache, recordedMachine, undoing } from './recording.js';
+import { onlyBoot, type RecordedCache, RecordedKernel, type RecordingHead, undoing } from './recording.js';
 import { type SetResult, SetTally } from './result.js';
 
 interface MergeScenario {
   readonly group?: string;
-  readonly creates: readonly (Parameters<typeof createAsRecorded>[1] & {
-    readonly out: Parameters<typeof expectOutcome>[2] & { readonly aliases?: number };
+  readonly creates: readonly (Parameters<typeof createAsRecorded>[2] & {
+    readonly out: Parameters<typeof expectOutcome>[3] & { readonly aliases?: number };
   })[];
   readonly destroys: readonly {
     readonly destroy: string;
@@ -20,20 +20,15 @@ interface MergeScenario {
   }[];
 }
 
-export interface MergeRecording {
-  readonly kernel: string;
-  readonly boots: Readonly<Record<string, RecordedBoot>>;
+export interface MergeRecording extends RecordingHead {
   readonly caches_already_there: readonly RecordedCache[];
   readonly scenarios: readonly MergeScenario[];
 }
 
 /** merge-*: caches made one after the other, kept until all are there, then destroyed in the recorded order. */
 export function verifyMerge(recording: MergeRecording, set: string): SetResult {
-  const machine = recordedMachine(
-    recording.kernel,
-    onlyBoot(recording.boots),
-    recording.caches_already_there,
-  );
+  const kernel = new RecordedKernel(recording);
+  const machine = kernel.machine(onlyBoot(recording.boots), recording.caches_already_there);
   const tally = new SetTally(set);
   recording.scenarios.forEach((scenario, n) => {
     tally.case(`scenario ${n}${scenario.group ? ` (${scenario.group})` : ''}`, (expect) => {
@@ -42,8 +37,8 @@ export function verifyMerge(recording: MergeRecording, set: string): SetResult {
         for (const request of scenario.creates) {
           const inCreate: typeof expect = (field, expected, got) =>
             expect(`${request.name}: ${field}`, expected, got);
-          const cache = expectOutcome(inCreate, machine, request.out, request.name, () =>
-            createAsRecorded(machine, request),
+          const cache = expectOutcome(inCreate, kernel, machine, request.out, request.name, () =>
+            createAsRecorded(kernel, machine, request),
           );
           made.set(request.name, cache);
           if (cache && request.out.aliases !== undefined) {

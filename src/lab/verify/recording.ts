@@ -1,8 +1,18 @@
 /**
  * What all recordings of slab caches have in common, and how a machine is made that stands where the recorded one stood.
  */
-import { ArgumentError } from '../../base/index.js';
-import { type CacheInfo, type CacheRow, KERNELS, Machine, type MachineOptions } from '../../slab/index.js';
+import { ArgumentError, parseSize } from '../../base/index.js';
+import {
+  type CacheInfo,
+  type CacheRow,
+  KERNELS,
+  type KernelProfile,
+  Machine,
+  type MachineOptions,
+  SLAB,
+  SLAB_CMPXCHG_DOUBLE,
+  SLAB_OBJECT_POISON,
+} from '../../slab/index.js';
 
 /** How the recorded machine was started. */
 export interface RecordedBoot {
@@ -34,65 +44,157 @@ export interface RecordedCache {
   readonly ctor: number;
 }
 
+/** The head that all recordings of caches have. */
+export interface RecordingHead {
+  readonly kernel: string;
+  readonly boots: Readonly<Record<string, RecordedBoot>>;
+  readonly config?: Readonly<Record<string, string>>;
+  /** Names of flags and their values in that kernel, hex. */
+  readonly constants?: { readonly slab_flags?: Readonly<Record<string, string>> };
+}
+
 const hex = (flags: number) => (flags >>> 0).toString(16);
 
-/** The recorded fields of one of our caches, under the recording's names. */
-export function recordedFields(info: CacheInfo): Record<string, unknown> {
-  return {
-    name: info.name,
-    flags: hex(info.flags),
-    size: info.size,
-    object_size: info.objectSize,
-    inuse: info.inuse,
-    offset: info.offset,
-    align: info.align,
-    red_left_pad: info.redLeftPad,
-    oo: [info.oo.order, info.oo.objects],
-    min: [info.min.order, info.min.objects],
-    allocflags: hex(info.allocflags),
-    min_partial: info.minPartial,
-    cpu_partial: info.cpuPartial,
-    cpu_partial_slabs: info.cpuPartialSlabs,
-    refcount: info.refcount,
-    useroffset: info.useroffset,
-    usersize: info.usersize,
-    ctor: info.ctor ? 1 : 0,
-  };
+/** Bits that kernels set themselves, as far as recordings without a table of them show them. */
+const INTERNAL_FLAGS: Readonly<Record<string, readonly (readonly [recorded: number, ours: number])[]>> = {
+  '6.1': [
+    [0x80000000, SLAB_OBJECT_POISON],
+    [0x40000000, SLAB_CMPXCHG_DOUBLE],
+  ],
+  '6.12': [
+    [0x10000, SLAB_OBJECT_POISON],
+    [0x20000, SLAB_CMPXCHG_DOUBLE],
+  ],
+};
+
+/** A flag that no kernel permits stands for every recorded bit without a name that we know. */
+const ILLEGAL_FLAG = 0x2000000;
+
+/**
+ * Between the recorded kernel's way of writing things and ours. Flags are translated by name: 6.1 fixes their values, from 6.9 on they
+ * depend on the configuration.
+ */
+export class RecordedKernel {
+  readonly profile: KernelProfile;
+  readonly #flags: readonly (readonly [recorded: number, ours: number])[];
+
+  /** Throws ArgumentError for a kernel that there is no profile of. */
+  constructor({ kernel, config, constants }: RecordingHead) {
+    const release = kernel.split('.').slice(0, 2).join('.');
+    const profile = KERNELS.get(release);
+    if (profile === undefined) {
+      throw new ArgumentError(
+        `this was recorded on Linux ${kernel}; known kernels: ${[...KERNELS.keys()].join(', ')}`,
+      );
+    }
+    const hardened = config?.CONFIG_HARDENED_USERCOPY;
+    this.profile = hardened === undefined ? profile : { ...profile, hardenedUsercopy: hardened === 'y' };
+    const named = Object.entries(constants?.slab_flags ?? {}).flatMap(([name, value]) => {
+      const ours = (SLAB as Readonly<Record<string, number>>)[name.replace(/^SLAB_/, '')];
+      return ours === undefined || ours === 0 ? [] : [[Number.parseInt(value, 16), ours] as const];
+    });
+    // Without a table the values are those of 6.1, which are ours.
+    const same = Object.values(SLAB).map((flag) => [flag, flag] as const);
+    this.#flags = [...(named.length > 0 ? named : same), ...INTERNAL_FLAGS[release]!];
+  }
+
+  /** Our flags for recorded ones, hex. */
+  flags(recorded: string): number {
+    let rest = Number.parseInt(recorded, 16);
+    let ours = 0;
+    for (const [theirs, flag] of this.#flags) {
+      if (theirs === 0 || (rest & theirs) === 0) continue;
+      ours |= flag;
+      rest &= ~theirs;
+    }
+    return (rest === 0 ? ours : ours | ILLEGAL_FLAG) >>> 0;
+  }
+
+  /** Recorded flags for ours, hex. */
+  recordedFlags(ours: number): string {
+    let recorded = 0;
+    for (const [theirs, flag] of this.#flags) if (ours & flag) recorded |= theirs;
+    return hex(recorded);
+  }
+
+  /** The recorded fields of one of our caches, under the recording's names. */
+  fields(info: CacheInfo): Record<string, unknown> {
+    return {
+      name: info.name,
+      flags: this.recordedFlags(info.flags),
+      size: info.size,
+      object_size: info.objectSize,
+      inuse: info.inuse,
+      offset: info.offset,
+      align: info.align,
+      red_left_pad: info.redLeftPad,
+      oo: [info.oo.order, info.oo.objects],
+      min: [info.min.order, info.min.objects],
+      allocflags: hex(info.allocflags),
+      min_partial: info.minPartial,
+      cpu_partial: info.cpuPartial,
+      cpu_partial_slabs: info.cpuPartialSlabs,
+      refcount: info.refcount,
+      useroffset: info.useroffset,
+      usersize: info.usersize,
+      ctor: info.ctor ? 1 : 0,
+    };
+  }
+
+  /** Our row for a recorded cache. */
+  row(c: RecordedCache): CacheRow {
+    return {
+      name: c.name,
+      flags: this.flags(c.flags),
+      size: c.size,
+      objectSize: c.object_size,
+      inuse: c.inuse,
+      offset: c.offset,
+      align: c.align,
+      redLeftPad: c.red_left_pad,
+      oo: { order: c.oo[0], objects: c.oo[1] },
+      min: { order: c.min[0], objects: c.min[1] },
+      allocflags: Number.parseInt(c.allocflags, 16),
+      minPartial: c.min_partial,
+      cpuPartial: c.cpu_partial,
+      cpuPartialSlabs: c.cpu_partial_slabs,
+      extraFromNode: this.profile.extraFromNode(c.cpu_partial_slabs),
+      refcount: c.refcount,
+      useroffset: c.useroffset,
+      usersize: c.usersize,
+      ctor: c.ctor !== 0,
+    };
+  }
+
+  /** A machine booted like the recorded one, with the caches that were there before the first case. */
+  machine(boot: RecordedBoot, standing: readonly RecordedCache[] = []): Machine {
+    const machine = Machine.create({
+      ...bootOptions(boot.cmdline, this.profile),
+      machine: 'x86_64',
+      memory: parseSize(boot.mem),
+      cpus: boot.smp,
+      kernel: this.profile,
+      faithful: true,
+      ledger: { slabs: 1 << 16, linkPages: 1 << 12 },
+    });
+    for (const cache of [...standing].reverse()) machine.adoptCache(this.row(cache));
+    return machine;
+  }
 }
 
-export function rowFromRecording(c: RecordedCache): CacheRow {
-  return {
-    name: c.name,
-    flags: Number.parseInt(c.flags, 16),
-    size: c.size,
-    objectSize: c.object_size,
-    inuse: c.inuse,
-    offset: c.offset,
-    align: c.align,
-    redLeftPad: c.red_left_pad,
-    oo: { order: c.oo[0], objects: c.oo[1] },
-    min: { order: c.min[0], objects: c.min[1] },
-    allocflags: Number.parseInt(c.allocflags, 16),
-    minPartial: c.min_partial,
-    cpuPartial: c.cpu_partial,
-    cpuPartialSlabs: c.cpu_partial_slabs,
-    refcount: c.refcount,
-    useroffset: c.useroffset,
-    usersize: c.usersize,
-    ctor: c.ctor !== 0,
-  };
-}
-
-/** What a kernel command line says to SLUB. Other words are not for us. */
-export function bootOptions(cmdline: string): MachineOptions {
+/** What a kernel command line says to SLUB, in its order. Other words are not for us. */
+export function bootOptions(cmdline: string, { parameterPrefixes }: KernelProfile): MachineOptions {
   const options: MachineOptions = {};
   for (const word of cmdline.split(/\s+/)) {
-    const [key, value = ''] = word.split('=', 2);
-    if (key === 'slub_min_order') options.slubMinOrder = Number(value);
-    else if (key === 'slub_max_order') options.slubMaxOrder = Number(value);
-    else if (key === 'slub_min_objects') options.slubMinObjects = Number(value);
-    else if (key === 'slub_nomerge' || key === 'slab_nomerge') options.slubNomerge = true;
-    else if (key === 'slub_debug') options.slubDebug = value;
+    const [key = '', value = ''] = word.split('=', 2);
+    if (key === 'slub_nomerge' || key === 'slab_nomerge') options.slubNomerge = true;
+    const prefix = parameterPrefixes.find((p) => key.startsWith(`${p}_`));
+    if (prefix === undefined) continue;
+    const name = key.slice(prefix.length + 1);
+    if (name === 'min_order') options.slubMinOrder = Number(value);
+    else if (name === 'max_order') options.slubMaxOrder = Number(value);
+    else if (name === 'min_objects') options.slubMinObjects = Number(value);
+    else if (name === 'debug') options.slubDebug = value;
   }
   return options;
 }
@@ -103,34 +205,6 @@ export function onlyBoot(boots: Readonly<Record<string, RecordedBoot>>): Recorde
   if (all.length !== 1)
     throw new ArgumentError(`expected one boot, found ${Object.keys(boots).join(', ') || 'none'}`);
   return all[0]!;
-}
-
-/** The profile's name for a recorded kernel. Throws ArgumentError for one that there is no profile of. */
-export function kernelRelease(kernel: string): string {
-  const release = kernel.split('.').slice(0, 2).join('.');
-  if (KERNELS.has(release)) return release;
-  throw new ArgumentError(
-    `this was recorded on Linux ${kernel}; known kernels: ${[...KERNELS.keys()].join(', ')}`,
-  );
-}
-
-/** A machine booted like the recorded one, with the caches that were there before the first case. */
-export function recordedMachine(
-  kernel: string,
-  boot: RecordedBoot,
-  standing: readonly RecordedCache[] = [],
-): Machine {
-  const machine = Machine.create({
-    ...bootOptions(boot.cmdline),
-    machine: 'x86_64',
-    memory: Number.parseInt(boot.mem, 10) * (boot.mem.endsWith('G') ? 2 ** 30 : 2 ** 20),
-    cpus: boot.smp,
-    kernel: kernelRelease(kernel),
-    faithful: true,
-    ledger: { slabs: 1 << 16, linkPages: 1 << 12 },
-  });
-  for (const cache of [...standing].reverse()) machine.adoptCache(rowFromRecording(cache));
-  return machine;
 }
 
 /** Runs `probe`, then puts the table of caches back as it was, as the recorder did between cases. */

@@ -18,12 +18,11 @@ import {
 import { eachCpuLine, type KmemCache, type Machine } from '../../slab/index.js';
 import { sysfsFiles } from '../../text/index.js';
 import {
-  kernelRelease,
   onlyBoot,
   type RecordedBoot,
   type RecordedCache,
-  recordedFields,
-  recordedMachine,
+  RecordedKernel,
+  type RecordingHead,
 } from './recording.js';
 import { type Expect, type SetResult, SetTally } from './result.js';
 
@@ -79,34 +78,30 @@ interface ZoneTruth {
   readonly max_phys_below_4g: boolean;
 }
 
-export interface SeqRecording {
-  readonly kernel: string;
-  readonly boots: Readonly<Record<string, RecordedBoot>>;
+export interface SeqRecording extends RecordingHead {
   readonly sequences: readonly Sequence[];
   readonly zone_truth?: readonly ZoneTruth[];
 }
 
 export function verifySeq(recording: SeqRecording, set: string): SetResult[] {
   const boot = onlyBoot(recording.boots);
-  // Said here, for inside a case an error counts as a difference.
-  kernelRelease(recording.kernel);
+  const kernel = new RecordedKernel(recording);
   const tally = new SetTally(set);
   recording.sequences.forEach((sequence, n) => {
     tally.case(`sequence ${n} (${sequence.pattern}, size ${sequence.size})`, (expect) => {
-      const machine = recordedMachine(recording.kernel, boot);
-      new SequenceRun(machine, sequence, expect).run();
+      const machine = kernel.machine(boot);
+      new SequenceRun(kernel, machine, sequence, expect).run();
       machine.validate();
     });
   });
   const results = [tally.result()];
-  if (recording.zone_truth)
-    results.push(verifyZones(recording.kernel, boot, recording.zone_truth, `${set}/zones`));
+  if (recording.zone_truth) results.push(verifyZones(kernel, boot, recording.zone_truth, `${set}/zones`));
   return results;
 }
 
 /** Which zones the slabs of a cache come from. */
 export function verifyZones(
-  kernel: string,
+  kernel: RecordedKernel,
   boot: RecordedBoot,
   rows: readonly ZoneTruth[],
   set: string,
@@ -114,10 +109,10 @@ export function verifyZones(
   const tally = new SetTally(set);
   for (const row of rows) {
     tally.case(`${row.count} objects of ${row.size}, flags ${row.flags}, ${row.gfp}`, (expect) => {
-      const machine = recordedMachine(kernel, boot);
+      const machine = kernel.machine(boot);
       // The recorder gave its caches a constructor, to keep them to itself.
       const cache = machine.kmemCacheCreate('zones', row.size, {
-        flags: Number.parseInt(row.flags, 16),
+        flags: kernel.flags(row.flags),
         ctor: () => {},
       })!;
       const gfp = parseGfp(row.gfp);
@@ -157,6 +152,7 @@ function zoneName(machine: Machine, address: number): string {
 
 /** One sequence on a fresh machine. */
 class SequenceRun {
+  readonly #kernel: RecordedKernel;
   readonly #machine: Machine;
   readonly #sequence: Sequence;
   readonly #expect: Expect;
@@ -168,20 +164,21 @@ class SequenceRun {
   #born = 0;
   #checkpoints = 0;
 
-  constructor(machine: Machine, sequence: Sequence, expect: Expect) {
+  constructor(kernel: RecordedKernel, machine: Machine, sequence: Sequence, expect: Expect) {
+    this.#kernel = kernel;
     this.#machine = machine;
     this.#sequence = sequence;
     this.#expect = expect;
     this.#cache = machine.kmemCacheCreate('seq', sequence.size, {
       align: sequence.align,
-      flags: Number.parseInt(sequence.flags, 16),
+      flags: kernel.flags(sequence.flags),
       ...(sequence.ctor && { ctor: () => {} }),
     })!;
   }
 
   run(): void {
     const { ops, ops_n: count, cache: recorded } = this.#sequence;
-    const fields = recordedFields(this.#cache.info);
+    const fields = this.#kernel.fields(this.#cache.info);
     for (const [field, expected] of Object.entries(recorded)) {
       if (field !== 'name' && field in fields) this.#expect(`cache.${field}`, expected, fields[field]);
     }

@@ -1,0 +1,98 @@
+import type { Command } from 'commander';
+import { ArgumentError, formatCount } from '../base/index.js';
+import { compare, STRATEGIES } from '../lab/index.js';
+import { BOARDS } from '../machine/index.js';
+import { loadWorkload, WORKLOADS } from '../node/index.js';
+import {
+  type Format,
+  format,
+  type MachineWords,
+  machineOf,
+  sizeInBytes,
+  wholeNumber,
+  withExamples,
+  wordList,
+} from './options.js';
+import { compareScreen, exportColumns } from './render/compare-screen.js';
+import { renderCsv, renderMarkdown } from './render/table.js';
+import type { OpenSession, Session } from './session.js';
+
+interface CompareFlags extends MachineWords {
+  readonly workload?: string;
+  readonly live?: number;
+  readonly seed?: number;
+  readonly cpus: number;
+  readonly strategies?: string[];
+  readonly points?: number;
+  readonly wide?: true;
+  readonly format?: Format;
+  readonly json?: true;
+}
+
+export function addCompare(program: Command, open: OpenSession): void {
+  const command = program
+    .command('compare')
+    .summary('where should these objects come from, and what does each choice cost?')
+    .description(
+      'Replays a workload of IOMMU tables against every place they could come from, and says what each one holds, where it lies, and what fails.',
+    )
+    .argument('[workload]', `${WORKLOADS.join(', ')}, a file, or - for standard input (default: recorded)`)
+    .option('--workload <workload>', 'the same as the argument')
+    .option('--live <n>', 'steady: tables that are live at a time (default: 30)', wholeNumber('--live'))
+    .option('--seed <n>', 'steady: where its random numbers begin (default: 1)', wholeNumber('--seed'))
+    .option('--machine <name>', `${[...BOARDS.keys()].join(', ')}`, 'mt8173')
+    .option('--memory <size>', 'RAM of the machine, such as 4G', sizeInBytes('--memory'))
+    .option('--ram <ranges>', "RAM where you say, such as 1G-5G,6G-8G, with the machine's zones")
+    .option('--cpus <n>', 'CPUs of the machine', wholeNumber('--cpus'), 4)
+    .option(
+      '--strategies <list>',
+      `of ${[...STRATEGIES.keys()].join(', ')} (default: all)`,
+      wordList('--strategies'),
+    )
+    .option('--wide', 'also pages by zone, slabs, caches and reasons')
+    .option('--points <n>', 'points of each series in --json (default: 480)', wholeNumber('--points'))
+    .option('--format <format>', 'table, csv (bytes) or md', format);
+  withExamples(command, [
+    ['slablab compare', 'what a real driver did'],
+    ['slablab compare steady --live 100', 'tables that come and go'],
+    ['slablab compare boot.json.gz', 'a recording of your own'],
+    ['slablab compare --machine x86_64 --memory 16G', 'another machine'],
+    ['slablab compare --strategies slub-dma32,pages', 'only these two'],
+    ["slablab compare --json | jq '.strategies[0]'", 'all figures, as JSON'],
+  ]);
+  command.action(async (word: string | undefined, flags: CompareFlags) => {
+    await runCompare(word, { ...command.optsWithGlobals<CompareFlags>(), ...flags }, open(command));
+  });
+}
+
+async function runCompare(
+  word: string | undefined,
+  flags: CompareFlags,
+  { terminal, typed }: Session,
+): Promise<void> {
+  if (word !== undefined && flags.workload !== undefined && word !== flags.workload) {
+    throw new ArgumentError(`which workload: '${word}' or --workload ${flags.workload}?`);
+  }
+  if (flags.json && flags.format !== undefined)
+    throw new ArgumentError('--json is a format of its own: leave --format out');
+  const name = word ?? flags.workload;
+  // Found out before a large file is read.
+  const machine = { ...machineOf(flags), cpus: flags.cpus };
+  const workload = await loadWorkload(name, {
+    ...(flags.live !== undefined && { live: flags.live }),
+    ...(flags.seed !== undefined && { seed: flags.seed }),
+  });
+  const done = terminal.progress(`replaying ${formatCount(workload.events.length)} events …`);
+  const result = compare(workload, {
+    machine,
+    ...(flags.strategies && { strategies: flags.strategies }),
+    ...(flags.points !== undefined && { points: flags.points }),
+  });
+  done();
+  const wide = flags.wide === true;
+  if (flags.json) terminal.printJson(result);
+  else if (flags.format === 'csv') terminal.print(renderCsv(exportColumns(result, wide), result.strategies));
+  else if (flags.format === 'md')
+    terminal.print(renderMarkdown(exportColumns(result, wide), result.strategies));
+  else terminal.print(compareScreen(result, { terminal, wide, typed }));
+}

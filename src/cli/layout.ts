@@ -1,0 +1,91 @@
+import type { Command } from 'commander';
+import { layoutReport } from '../lab/index.js';
+import { BOARDS } from '../machine/index.js';
+import { KERNELS, parseSlabFlags } from '../slab/index.js';
+import { EXIT } from './failure.js';
+import { sizeInBytes, wholeNumber, withExamples } from './options.js';
+import { layoutScreen } from './render/layout-screen.js';
+import type { OpenSession, Session } from './session.js';
+
+interface LayoutFlags {
+  readonly size: number;
+  readonly align: number;
+  readonly flags?: number;
+  readonly name: string;
+  readonly cpus: number;
+  readonly ctor?: true;
+  readonly useroffset: number;
+  readonly usersize: number;
+  readonly debug: string;
+  readonly machine: string;
+  readonly kernel: string;
+  readonly slubMinOrder?: number;
+  readonly slubMaxOrder?: number;
+  readonly slubMinObjects?: number;
+  readonly nomerge?: true;
+  readonly faithful?: true;
+  readonly json?: true;
+}
+
+export function addLayout(program: Command, open: OpenSession): void {
+  const command = program
+    .command('layout')
+    .summary('what would kmem_cache_create make of a size, an alignment and flags?')
+    .description(
+      'Says what a kernel makes of one cache: where the free pointer lies, how many objects a slab has and how much of it is wasted, and which cache that is there already it joins.',
+    )
+    .requiredOption('--size <bytes>', 'of one object', sizeInBytes('--size'))
+    .option('--align <bytes>', 'of each object; 0 lets the kernel choose', sizeInBytes('--align'), 0)
+    .option('--flags <list>', 'SLAB_ flags, such as CACHE_DMA32,HWCACHE_ALIGN', parseSlabFlags)
+    .option('--cpus <n>', 'CPUs: more of them make slabs larger', wholeNumber('--cpus'), 4)
+    .option('--ctor', 'with a constructor')
+    .option('--usersize <bytes>', 'bytes that user space may copy', sizeInBytes('--usersize'), 0)
+    .option('--useroffset <bytes>', 'where they begin in the object', sizeInBytes('--useroffset'), 0)
+    .option('--debug <letters>', 'slub_debug of the boot, such as FZPU', '')
+    .option('--name <name>', 'of the cache', 'new_cache')
+    .option('--machine <name>', [...BOARDS.keys()].join(', '), 'x86_64')
+    .option('--kernel <release>', [...KERNELS.keys()].join(', '), '6.1')
+    .option('--slub-min-order <n>', 'of the boot', wholeNumber('--slub-min-order'))
+    .option('--slub-max-order <n>', 'of the boot', wholeNumber('--slub-max-order'))
+    .option('--slub-min-objects <n>', 'of the boot', wholeNumber('--slub-min-objects'))
+    .option('--nomerge', 'boot with slub_nomerge')
+    .option('--faithful', 'take what no caller can mean, as the kernel does where it survives');
+  withExamples(command, [
+    ['slablab layout --size 192', 'a dentry'],
+    ['slablab layout --size 1024 --align 1024 --flags CACHE_DMA32', 'an IOMMU table'],
+    ['slablab layout --size 1024 --align 1024 --debug FZPU', 'what slub_debug makes of it'],
+    ['slablab layout --size 700 --cpus 64', 'on a large machine'],
+    ['slablab layout --size 136 --json', 'every number, and the bytes of an object'],
+  ]);
+  command.action((flags: LayoutFlags) => {
+    runLayout({ ...command.optsWithGlobals<LayoutFlags>(), ...flags }, open(command));
+  });
+}
+
+function runLayout(flags: LayoutFlags, session: Session): void {
+  const { terminal, typed } = session;
+  const { slubMinOrder, slubMaxOrder, slubMinObjects } = flags;
+  const report = layoutReport({
+    name: flags.name,
+    size: flags.size,
+    align: flags.align,
+    flags: flags.flags ?? 0,
+    ctor: flags.ctor === true,
+    useroffset: flags.useroffset,
+    usersize: flags.usersize,
+    machine: {
+      machine: flags.machine,
+      cpus: flags.cpus,
+      kernel: flags.kernel,
+      slubDebug: flags.debug,
+      slubNomerge: flags.nomerge === true,
+      faithful: flags.faithful === true,
+      ...(slubMinOrder !== undefined && { slubMinOrder }),
+      ...(slubMaxOrder !== undefined && { slubMaxOrder }),
+      ...(slubMinObjects !== undefined && { slubMinObjects }),
+    },
+  });
+  if (report.refused !== null) session.exitCode = EXIT.differs;
+  if (flags.json) terminal.printJson(report);
+  else terminal.print(layoutScreen(report, { terminal, typed }));
+}

@@ -1,0 +1,101 @@
+/** The command line as a whole: its commands, the options that all share, and what becomes of an error. */
+import { Command } from 'commander';
+import { nearestNames, UnknownNameError } from '../base/index.js';
+import { packageVersion } from '../node/index.js';
+import { addCompare } from './compare.js';
+import { explainError } from './failure.js';
+import { addLayout } from './layout.js';
+import { withExamples } from './options.js';
+import { COLOURED, wantsColour } from './render/style.js';
+import { Session } from './session.js';
+import { type Streams, Terminal, terminalWidth } from './terminal.js';
+import { addVerify } from './verify.js';
+
+/** Runs one command line and returns its exit code. */
+export async function run(argv: readonly string[], streams: Streams): Promise<number> {
+  // What an error is about: the command that was running, or was being read.
+  let command = new Command('slablab');
+  let session: Session | undefined;
+  const open = (running: Command) => {
+    session = new Session(streams, argv, wantsColours(running));
+    return session;
+  };
+  const program = buildProgram(command, argv, streams, open);
+  for (const each of [program, ...program.commands]) {
+    each.exitOverride((error) => {
+      command = each;
+      throw error;
+    });
+  }
+  program.hook('preSubcommand', (_, subcommand) => {
+    command = subcommand;
+  });
+  try {
+    refuseUnknownHelp(argv, program);
+    await program.parseAsync(argv, { from: 'user' });
+    return session?.exitCode ?? 0;
+  } catch (error) {
+    const failure = explainError(error, command);
+    if (failure === undefined) return 0;
+    const terminal = new Terminal(streams, false);
+    terminal.complain(`slablab: ${failure.message}`);
+    terminal.complain(`  ${failure.hint}`);
+    if (streams.env.SLABLAB_DEBUG === '1' && error instanceof Error) terminal.complain(error.stack ?? '');
+    return failure.exitCode;
+  }
+}
+
+function buildProgram(
+  program: Command,
+  argv: readonly string[],
+  streams: Streams,
+  open: (c: Command) => Session,
+): Command {
+  const colour = !argv.includes('--no-color') && wantsColour(streams.stdout, streams.env, true);
+  const width = () => Math.min(terminalWidth(streams), 100);
+  program
+    .description(
+      "Linux's slab memory as an engine: where should a driver's small objects come from, and what does each choice cost?",
+    )
+    .version(packageVersion(), '--version', 'print the version')
+    .option('--json', 'print everything as JSON, versioned')
+    .option('--no-color', 'print without colours; NO_COLOR and TERM=dumb do the same')
+    .helpOption('-h, --help', 'print help')
+    .helpCommand('help [command]', 'print help for a command')
+    .showSuggestionAfterError(false)
+    .configureHelp({
+      showGlobalOptions: true,
+      styleTitle: (title) => (colour ? COLOURED.bold(title) : title),
+    })
+    .configureOutput({
+      // Help for somebody who typed no command is what they came for, no error.
+      writeOut: (text) => streams.stdout.write(text),
+      writeErr: (text) => streams.stdout.write(text),
+      outputError: () => {},
+      getOutHelpWidth: width,
+      getErrHelpWidth: width,
+      getOutHasColors: () => colour,
+      getErrHasColors: () => colour,
+    });
+  withExamples(program, [
+    ['slablab compare', 'where should they come from?'],
+    ['slablab compare steady --live 30', 'the same for a handful'],
+    ['slablab layout --size 1024 --align 1024', 'what a kernel makes of it'],
+    ['slablab verify', 'is the engine right?'],
+  ]);
+  addCompare(program, open);
+  addLayout(program, open);
+  addVerify(program, open);
+  return program;
+}
+
+function wantsColours(command: Command): boolean {
+  return command.optsWithGlobals<{ color: boolean }>().color;
+}
+
+/** commander answers `help compar` with the help of everything. */
+function refuseUnknownHelp([first, word]: readonly string[], program: Command): void {
+  const names = program.commands.map((each) => each.name());
+  if (first !== 'help' || word === undefined || word.startsWith('-') || names.includes(word)) return;
+  throw new UnknownNameError('command', word, names, nearestNames(word, names));
+}

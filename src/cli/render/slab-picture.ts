@@ -1,0 +1,116 @@
+/**
+ * A slab and one of its objects, drawn.
+ *
+ *     ┌─────┬─────┬─────┬░░┐
+ *     │  0  │  1  │  2  │░░│      what belongs to no object is hatched
+ *     └─────┴─────┴─────┴░░┘
+ *     0     1344  2688           bytes from the beginning
+ */
+import type { CacheLayout, Segment } from '../../lab/index.js';
+import { centre, displayWidth, padLeft, padRight } from './text.js';
+
+/** A box of a picture: its size counts, and what stands in it. */
+interface Box {
+  readonly bytes: number;
+  /** Tried in order; the first that fits is written. */
+  readonly labels: readonly string[];
+  readonly hatched: boolean;
+}
+
+const HATCH = '░';
+
+/** Where each box begins, and where the last ends, in columns: to scale, but every box has room for its border and a sign. */
+function borders(boxes: readonly Box[], width: number): number[] {
+  const least = 2;
+  const small = new Set<Box>();
+  let scale = 0;
+  for (let before = -1; before < small.size; ) {
+    before = small.size;
+    const bytes = boxes.reduce((sum, box) => sum + (small.has(box) ? 0 : box.bytes), 0);
+    scale = (width - 1 - least * small.size) / bytes;
+    for (const box of boxes) if (box.bytes * scale < least) small.add(box);
+  }
+  const at = [0];
+  let columns = 0;
+  for (const box of boxes) {
+    columns += small.has(box) ? least : box.bytes * scale;
+    at.push(Math.round(columns));
+  }
+  return at;
+}
+
+/** The lines of a row of boxes, with the offset of each where there is room for it. */
+function drawBoxes(boxes: readonly Box[], at: readonly number[]): string[] {
+  const inner = boxes.map((_, i) => at[i + 1]! - at[i]! - 1);
+  const row = (begin: string, between: string, end: string, fill: (box: Box, columns: number) => string) =>
+    begin + boxes.map((box, i) => fill(box, inner[i]!)).join(between) + end;
+  const edge = (_: Box, columns: number) => '─'.repeat(columns);
+  const content = ({ labels, hatched }: Box, columns: number) => {
+    const label =
+      labels.find((text) => displayWidth(text) + (hatched && text.length > 1 ? 2 : 0) <= columns) ?? '';
+    if (!hatched) return centre(label, columns);
+    const text = label.length > 1 ? ` ${label} ` : label;
+    const left = Math.floor((columns - displayWidth(text)) / 2);
+    return HATCH.repeat(left) + text + HATCH.repeat(columns - left - displayWidth(text));
+  };
+  let offset = 0;
+  const offsets = [0, ...boxes.map((box) => (offset += box.bytes))];
+  return [
+    row('┌', '┬', '┐', edge),
+    row('│', '│', '│', content),
+    row('└', '┴', '┘', edge),
+    ruler(offsets, at),
+  ];
+}
+
+/** Numbers under the places that they name: the first, the last, and as many between as do not touch. */
+function ruler(offsets: readonly number[], at: readonly number[]): string {
+  const width = at.at(-1)! + 1;
+  const last = String(offsets.at(-1)!);
+  let line = '';
+  offsets.slice(0, -1).forEach((offset, i) => {
+    const text = String(offset);
+    if (i > 0 && displayWidth(line) + 2 > at[i]!) return;
+    if (at[i]! + text.length + 2 > width - last.length) return;
+    line = padRight(line, at[i]!) + text;
+  });
+  return line + padLeft(last, width - displayWidth(line));
+}
+
+/** One slab: its objects to scale and alike, the rest hatched. */
+export function drawSlab({ objects, slabSize, slabBytes, wasteBytes }: CacheLayout, width: number): string[] {
+  const waste = { bytes: wasteBytes, labels: ['wasted'], hatched: true };
+  let columns = Math.floor(((width - 1) * slabSize) / slabBytes);
+  const wasteColumns = () =>
+    wasteBytes === 0 ? 0 : Math.max(2, Math.round((wasteBytes / slabSize) * columns));
+  while (objects * columns + wasteColumns() > width - 1) columns--;
+  if (columns < 2) {
+    const labels = [`${objects} objects, too many to draw each`];
+    const boxes = [{ bytes: objects * slabSize, labels, hatched: false }, ...(wasteBytes > 0 ? [waste] : [])];
+    return drawBoxes(boxes, borders(boxes, width));
+  }
+  const boxes: Box[] = Array.from({ length: objects }, (_, i) => ({
+    bytes: slabSize,
+    labels: [String(i)],
+    hatched: false,
+  }));
+  const at = Array.from({ length: objects + 1 }, (_, i) => i * columns);
+  if (wasteBytes === 0) return drawBoxes(boxes, at);
+  return drawBoxes([...boxes, waste], [...at, objects * columns + wasteColumns()]);
+}
+
+/** The letter of a segment in the picture and in the list beneath it. */
+export function segmentLetter(index: number): string {
+  return String.fromCharCode('a'.charCodeAt(0) + index);
+}
+
+/** One object with all that surrounds it. */
+export function drawObject(segments: readonly Segment[], width: number): string[] {
+  const boxes = segments.map(({ what, from, to, freePointer }, i) => ({
+    bytes: to - from,
+    // The part of an object that holds the pointer has a letter only, and its words in the list.
+    labels: freePointer && what !== 'free pointer' ? [segmentLetter(i)] : [what, segmentLetter(i)],
+    hatched: what === 'padding' || what === 'alignment',
+  }));
+  return drawBoxes(boxes, borders(boxes, width));
+}

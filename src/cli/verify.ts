@@ -1,0 +1,175 @@
+/**
+ * `slablab verify`: one line a set, the first disagreements of each, and a last line that a script can read. A file that is no recording
+ * never counts as passed.
+ */
+import { basename } from 'node:path';
+import type { Command } from 'commander';
+import { ArgumentError, EngineError, InputError, LedgerCorruptError, SlablabError } from '../base/index.js';
+import { type Disagreement, type SetResult, verifyRecording } from '../lab/index.js';
+import { inputName, NoPermissionError, readJson, shippedRecordings } from '../node/index.js';
+import { EXIT, explainError } from './failure.js';
+import { withExamples } from './options.js';
+import { wrap } from './render/text.js';
+import type { OpenSession, Session } from './session.js';
+
+interface VerifyFlags {
+  readonly verbose?: true;
+  readonly json?: true;
+}
+
+/** What became of one file. */
+interface FileResult {
+  readonly file: string;
+  readonly sets: readonly SetResult[];
+  /** Why it could not be compared. */
+  readonly error: string | null;
+  /** It ships with slablab, and verify does not read it yet. */
+  readonly passedOver: boolean;
+}
+
+/** Without --verbose. */
+const DISAGREEMENTS_SHOWN = 3;
+
+export function addVerify(program: Command, open: OpenSession): void {
+  const command = program
+    .command('verify')
+    .summary('is the engine right? held against recordings of real kernels')
+    .description(
+      'Holds the engine against recordings of real kernels, value by value: create, merge and seq of SLUB, genalloc, page_frag. Exit code 1 if anything differs, 3 if a file is no such recording.',
+    )
+    .argument('[file...]', 'recordings, .json or .json.gz, - for standard input (default: all in truth/)')
+    .option('--verbose', 'all disagreements that were kept, with whole values');
+  withExamples(command, [
+    ['slablab verify', 'all recordings that are here'],
+    ['slablab verify truth/seq-slub-public.json.gz', 'one of them'],
+    ['slablab verify mine.json --verbose', 'your own, with whole values'],
+    ['zcat mine.json.gz | slablab verify -', 'from standard input'],
+  ]);
+  command.action(async (files: string[], flags: VerifyFlags) => {
+    await runVerify(files, { ...command.optsWithGlobals<VerifyFlags>(), ...flags }, command, open(command));
+  });
+}
+
+async function runVerify(
+  files: readonly string[],
+  flags: VerifyFlags,
+  command: Command,
+  session: Session,
+): Promise<void> {
+  const { terminal } = session;
+  const shipped = files.length === 0;
+  const results: FileResult[] = [];
+  const exitCodes = new Set<number>();
+  for (const file of shipped ? shippedRecordings() : files) {
+    const done = terminal.progress(`comparing ${inputName(file)} …`);
+    try {
+      const sets = await verifyFile(file);
+      done();
+      results.push({ file, sets, error: null, passedOver: false });
+      if (!flags.json) terminal.print(sets.flatMap((set) => setLines(set, flags.verbose === true, session)));
+    } catch (thrown) {
+      done();
+      const passedOver = shipped && thrown instanceof ArgumentError;
+      const error = asInputError(file, thrown);
+      const failure = explainError(error, command)!;
+      const reason = thrown instanceof ArgumentError ? thrown.message : failure.message;
+      results.push({ file, sets: [], error: passedOver ? reason : failure.message, passedOver });
+      if (passedOver) continue;
+      exitCodes.add(failure.exitCode);
+      terminal.complain(`slablab: ${failure.message}`);
+    }
+  }
+  const sets = results.flatMap((result) => result.sets);
+  const passed = sets.reduce((sum, set) => sum + set.agreed, 0);
+  const failed = sets.reduce((sum, set) => sum + set.total - set.agreed, 0);
+  if (flags.json) terminal.printJson({ version: 1, passed, failed, files: results });
+  else
+    terminal.print([...passedOverLines(results, terminal.textWidth), `${passed} passed, ${failed} failed`]);
+  if (failed > 0) exitCodes.add(EXIT.differs);
+  if (sets.length === 0 && exitCodes.size === 0) {
+    terminal.complain(
+      'slablab: nothing was compared: the recordings are in the repository, not in the npm package',
+    );
+    exitCodes.add(EXIT.input);
+  }
+  // Two things may have gone wrong: what says most about the engine comes first.
+  const order = [EXIT.internal, EXIT.differs, EXIT.permission, EXIT.input];
+  session.exitCode = order.find((code) => exitCodes.has(code)) ?? EXIT.ok;
+}
+
+async function verifyFile(file: string): Promise<SetResult[]> {
+  return verifyRecording(await readJson(file), setName(file));
+}
+
+/** `create-slub-default` of `truth/create-slub-default-public.json.gz`. */
+export function setName(file: string): string {
+  if (file === '-') return 'stdin';
+  return basename(file)
+    .replace(/\.gz$/, '')
+    .replace(/\.json$/, '')
+    .replace(/-public$/, '');
+}
+
+/** What stops a comparison is the file's fault, unless the engine says that it is its own. */
+function asInputError(file: string, error: unknown): unknown {
+  const own = [InputError, NoPermissionError, EngineError, LedgerCorruptError].some(
+    (kind) => error instanceof kind,
+  );
+  if (own) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  const known = error instanceof SlablabError;
+  return new InputError(
+    inputName(file),
+    0,
+    known ? message : `is not the recording that it looks like: ${message}`,
+  );
+}
+
+function setLines(set: SetResult, verbose: boolean, { terminal }: Session): string[] {
+  const { style } = terminal;
+  const line = `${set.set}: ${set.agreed} of ${set.total} agree`;
+  const differ = set.total - set.agreed;
+  if (differ === 0) return [line];
+  const shown = verbose ? set.disagreements : set.disagreements.slice(0, DISAGREEMENTS_SHOWN);
+  const told = shown.map(
+    (disagreement) => `${disagreement.where}: ${disagreementWords(disagreement, verbose)}`,
+  );
+  const rest = differ - shown.length;
+  if (rest > 0) told.push(`and ${rest} more`);
+  // Whole values are for copying: they are not broken.
+  const lines = told.flatMap((text) =>
+    verbose ? [`  ${text}`] : wrap(text, terminal.textWidth, '    ', '  '),
+  );
+  return [style.bad(line), ...lines];
+}
+
+function disagreementWords({ field, expected, got }: Disagreement, verbose: boolean): string {
+  const texts = [expected, got].map((value) => JSON.stringify(value) ?? 'nothing');
+  const [before, now] = verbose ? texts : shortenPair(texts[0]!, texts[1]!);
+  return `${field}: expected ${before}, got ${now}`;
+}
+
+/** Of two long texts, the parts around their first difference. */
+export function shortenPair(a: string, b: string, width = 48): [string, string] {
+  let same = 0;
+  while (same < a.length && a[same] === b[same]) same++;
+  const from = Math.max(a.length, b.length) > width ? Math.max(0, same - 16) : 0;
+  const part = (text: string) => {
+    const end = from + width;
+    return `${from > 0 ? '…' : ''}${text.slice(from, end)}${text.length > end ? '…' : ''}`;
+  };
+  return [part(a), part(b)];
+}
+
+/** The recordings that ship and are not read yet, by the reason. */
+function passedOverLines(results: readonly FileResult[], width: number): string[] {
+  const byReason = new Map<string, string[]>();
+  for (const { file, error, passedOver } of results) {
+    if (!passedOver) continue;
+    const reason = /does not understand/.test(error!) ? 'verify does not read their kind yet' : error!;
+    byReason.set(reason, [...(byReason.get(reason) ?? []), setName(file)]);
+  }
+  return [...byReason].flatMap(([reason, names]) =>
+    wrap(`passed over, because ${reason}: ${names.join(', ')}`, width, '  '),
+  );
+}

@@ -1,0 +1,218 @@
+/**
+ * kmalloc and the caches of a booted machine, against truth/kmalloc-slub.json.gz and truth/create-slub-default-public.json.gz.
+ */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
+import { BadFreeError, type Gfp, GIB, MIB, NULL, type PhysAddr } from '../base/index.js';
+import { GFP, parseGfp } from '../machine/index.js';
+import { ZERO_SIZE_PTR } from './kmalloc.js';
+import type { KmemCache } from './kmem-cache.js';
+import { Machine, type MachineOptions } from './machine.js';
+
+/** What a zone or cache is called, by the recording. */
+type Range = readonly [from: number, to: number, name: string | null, ksize: number, zone: string | null];
+type RecordedCache = Readonly<Record<string, unknown>>;
+
+function readTruth(file: string): Record<string, unknown> {
+  return JSON.parse(gunzipSync(readFileSync(new URL(`../../truth/${file}`, import.meta.url))).toString());
+}
+
+const KMALLOC = readTruth('kmalloc-slub.json.gz') as {
+  ranges: Readonly<Record<string, readonly Range[]>>;
+  kmalloc_caches: readonly RecordedCache[];
+};
+
+const PAGE = 4096;
+const UNEXPECTED = 'Unexpected gfp: 0x4 (GFP_DMA32). Fixing up to gfp: 0xcc0 (GFP_KERNEL). Fix your code!';
+const WITH_DMA32 = (GFP.KERNEL | GFP.DMA32) as Gfp;
+
+/** The recorded machine: a PC with 6 GiB and 4 CPUs. */
+function recordedMachine(options: MachineOptions = {}): Machine {
+  return Machine.create({ memory: 6 * GIB, cpus: 4, ledger: { slabs: 4096, caches: 256 }, ...options });
+}
+
+function zoneOf(machine: Machine, address: PhysAddr): string {
+  return machine.zones().find(({ endPfn }) => address / PAGE < endPfn)!.name;
+}
+
+/** Everything that was recorded of a cache, under the recording's names. */
+function recordedFields(cache: KmemCache): RecordedCache {
+  const { info, sysfsId } = cache;
+  return {
+    name: info.name,
+    flags: info.flags.toString(16),
+    size: info.size,
+    object_size: info.objectSize,
+    align: info.align,
+    allocflags: info.allocflags.toString(16),
+    refcount: info.refcount,
+    useroffset: info.useroffset,
+    usersize: info.usersize,
+    ctor: info.ctor ? 1 : 0,
+    id: sysfsId,
+    inuse: info.inuse,
+    offset: info.offset,
+    red_left_pad: info.redLeftPad,
+    oo: [info.oo.order, info.oo.objects],
+    min: [info.min.order, info.min.objects],
+    min_partial: info.minPartial,
+    cpu_partial: info.cpuPartial,
+    cpu_partial_slabs: info.cpuPartialSlabs,
+  };
+}
+
+/** Newest first, as the recorder lists them. */
+function newestFirst(machine: Machine): RecordedCache[] {
+  return machine.caches().reverse().map(recordedFields);
+}
+
+// ---- as recorded -----------------------------------------------------------------------------------------------------------
+
+/** What an allocation of this size got, as the recording says it. */
+function rangeOf(machine: Machine, size: number, gfp: Gfp): readonly unknown[] {
+  const address = machine.kmalloc(size, gfp);
+  if (address === NULL) return [null, 0, null];
+  const ksize = machine.ksize(address);
+  if (address === ZERO_SIZE_PTR) return ['ZERO_SIZE_PTR', ksize, null];
+  const name = machine.whereIs(address)?.cache.name ?? `page-order-${Math.log2(ksize / PAGE)}`;
+  const zone = zoneOf(machine, address);
+  machine.kfree(address);
+  return [name, ksize, zone];
+}
+
+test('every size gets the recorded cache, usable size and zone, under all 13 recorded gfp masks', () => {
+  const masks = Object.entries(KMALLOC.ranges);
+  assert.equal(masks.length, 13);
+  const machine = recordedMachine();
+  let compared = 0;
+  for (const [mask, ranges] of masks) {
+    for (const [from, to, ...recorded] of ranges) {
+      for (let size = from; size <= to; size++, compared++) {
+        assert.deepEqual(rangeOf(machine, size, parseGfp(mask)), recorded, `kmalloc(${size}, ${mask})`);
+      }
+    }
+  }
+  assert.ok(compared > 13 * 8192);
+  machine.validate();
+});
+
+test('the kmalloc caches are the recorded ones, field by field, in the recorded order', () => {
+  const machine = recordedMachine();
+  machine.kmalloc(1);
+  assert.deepEqual(newestFirst(machine), KMALLOC.kmalloc_caches);
+});
+
+test('a standing machine has the caches of the recorded one, field by field, in the recorded order', () => {
+  const { caches_already_there: recorded } = readTruth('create-slub-default-public.json.gz') as {
+    caches_already_there: readonly RecordedCache[];
+  };
+  const machine = recordedMachine({ standing: true });
+  const ours = newestFirst(machine);
+  assert.deepEqual(
+    ours.map(({ name }) => name),
+    recorded.map(({ name }) => name),
+  );
+  assert.deepEqual(ours, recorded);
+  assert.equal(recorded.length, 138);
+  machine.validate();
+});
+
+test('the directories of /sys/kernel/slab of a standing machine are the recorded ones', () => {
+  const { settings } = readTruth('sysfs-slub.json.gz') as {
+    settings: Readonly<Record<string, { readonly directory: readonly string[] }>>;
+  };
+  // Links are `name -> id`; the recorder's own cache is zzW, and `total 0` is the listing's first line.
+  const recorded = settings.default!.directory.filter((entry) => !/ -> |^total |^zzW$/.test(entry));
+  const ours = recordedMachine({ standing: true })
+    .caches()
+    .map((cache) => cache.sysfsId);
+  assert.deepEqual([...new Set(ours)].sort(), [...recorded].sort());
+});
+
+// ---- by hand -----------------------------------------------------------------------------------------------------------------
+
+test('kmalloc(0) is ZERO_SIZE_PTR; freeing that or NULL does nothing', () => {
+  const machine = recordedMachine();
+  assert.equal(machine.kmalloc(0), 16);
+  assert.equal(machine.ksize(ZERO_SIZE_PTR), 0);
+  assert.equal(machine.ksize(NULL), 0);
+  machine.kfree(ZERO_SIZE_PTR);
+  machine.kfree(NULL);
+  assert.equal(machine.memory.takenPages(), 0);
+});
+
+test('sizes that no kmalloc can mean are argument errors', () => {
+  const machine = recordedMachine();
+  for (const size of [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY]) {
+    assert.throws(() => machine.kmalloc(size), { code: 'argument' });
+  }
+});
+
+test('large allocations are whole pages, up to 4 MiB; more is NULL with one warning in all', () => {
+  const machine = recordedMachine();
+  const sizes = [8193, 16384, 16385, 1_000_000, 4 * MIB];
+  const large = sizes.map((size) => machine.kmalloc(size));
+  assert.deepEqual(
+    large.map((address) => machine.ksize(address)),
+    [16384, 16384, 32768, 1024 * 1024, 4 * MIB],
+  );
+  large.forEach((address, i) => {
+    assert.equal(machine.whereIs(address), undefined);
+    assert.equal(address % machine.ksize(address), 0, `${sizes[i]} bytes are aligned as their block`);
+  });
+  assert.equal(machine.kmalloc(4 * MIB + 1), NULL);
+  assert.equal(machine.kmalloc(8 * MIB), NULL);
+  assert.equal(machine.log.lines.length, 1);
+  for (const address of large) machine.kfree(address);
+  assert.equal(machine.memory.takenPages(), 0);
+  machine.validate();
+});
+
+test('kmalloc(64, GFP_KERNEL|GFP_DMA32) warns as often as it needs a slab, and comes from Normal', () => {
+  const machine = recordedMachine();
+  const objects = Array.from({ length: 4096 }, () => machine.kmalloc(64, WITH_DMA32));
+  assert.deepEqual(new Set(objects.map((address) => zoneOf(machine, address))), new Set(['Normal']));
+  assert.equal(machine.whereIs(objects[0]!)!.cache.name, 'kmalloc-64');
+  assert.deepEqual(new Set(machine.log.lines), new Set([UNEXPECTED]));
+  assert.equal(machine.log.lines.length, 4096 / 64);
+});
+
+test('a large kmalloc warns of DMA32 each time', () => {
+  const machine = recordedMachine();
+  for (let i = 0; i < 3; i++) assert.equal(zoneOf(machine, machine.kmalloc(10_000, WITH_DMA32)), 'Normal');
+  assert.deepEqual(machine.log.lines, [UNEXPECTED, UNEXPECTED, UNEXPECTED]);
+});
+
+test('a machine without ZONE_DMA has no dma-kmalloc: GFP_DMA comes from the plain caches', () => {
+  const machine = recordedMachine({ machine: 'mt8173', memory: 4 * GIB });
+  const object = machine.kmalloc(64, (GFP.KERNEL | GFP.DMA) as Gfp);
+  assert.equal(machine.whereIs(object)!.cache.name, 'kmalloc-64');
+  assert.equal(machine.caches().length, 39);
+});
+
+test('kfree finds the cache of any object, and refuses what was not handed out', () => {
+  const machine = recordedMachine({ memory: 64 * MIB });
+  const own = machine.kmemCacheCreate('own', 300)!.alloc();
+  const [small, large] = [100, 20_000].map((size) => machine.kmalloc(size)) as [PhysAddr, PhysAddr];
+  const before = Buffer.from(machine.ledger.buffer.slice(0));
+  const strays = [small + 8, large + PAGE, large + 8, 0x1000, 63 * MIB, 2 ** 50, Number.NaN];
+  for (const stray of strays)
+    assert.throws(() => machine.kfree(stray as PhysAddr), BadFreeError, String(stray));
+  assert.ok(before.equals(Buffer.from(machine.ledger.buffer)), 'nothing changed');
+  for (const address of [own, small, large]) {
+    machine.kfree(address, 2);
+    assert.throws(() => machine.kfree(address), BadFreeError);
+  }
+  machine.validate();
+});
+
+test('a machine that is opened from a copy finds its kmalloc caches again', () => {
+  const machine = recordedMachine({ memory: 64 * MIB });
+  const object = machine.kmalloc(100);
+  const copy = Machine.open(machine.ledger.buffer.slice(0));
+  copy.kfree(object);
+  assert.equal(copy.kmalloc(100), object);
+  assert.equal(copy.caches().length, 52);
+});
