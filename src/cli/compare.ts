@@ -34,7 +34,8 @@ export function addCompare(program: Command, open: OpenSession): void {
     .command('compare')
     .summary('where should these objects come from, and what does each choice cost?')
     .description(
-      'Replays a workload of IOMMU tables against every place they could come from, and says what each one holds, where it lies, and what fails.',
+      'Replays a workload of IOMMU tables against every place they could come from, and says what each ' +
+        'one holds, where it lies, and what fails.',
     )
     .argument('[workload]', `${WORKLOADS.join(', ')}, a file, or - for standard input (default: recorded)`)
     .option('--workload <workload>', 'the same as the argument')

@@ -2,9 +2,10 @@
  * # How a command ends
  *
  *     0  done                      2  the command line is wrong            4  no permission
- *     1  a check did not hold      3  a file is not what it should be      130  interrupted (the shell says so)
+ *     1  a check did not hold      3  a file is not what it should be      130  interrupted
  *
- * 70 is a fault of slablab itself. An error is a line on stderr, and a line that helps.
+ * 130 is what a shell says of a program that a signal ended. 70 is a fault of slablab itself. An error is a
+ * line on stderr, and a line that helps.
  */
 
 import type { Command } from 'commander';
@@ -29,7 +30,10 @@ export interface Failure {
   readonly hint: string;
 }
 
-/** What an error means to the person who typed the command. Undefined where nothing went wrong: help, version. */
+/**
+ * What an error means to the person who typed the command. Undefined where nothing went wrong: help,
+ * version.
+ */
 export function explainError(error: unknown, command: Command): Failure | undefined {
   const help = `see '${commandPath(command)} --help'`;
   if (error instanceof CommanderError) return explainCommander(error, command, help);

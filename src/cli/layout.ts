@@ -32,7 +32,8 @@ export function addLayout(program: Command, open: OpenSession): void {
     .command('layout')
     .summary('what would kmem_cache_create make of a size, an alignment and flags?')
     .description(
-      'Says what a kernel makes of one cache: where the free pointer lies, how many objects a slab has and how much of it is wasted, and which cache that is there already it joins.',
+      'Says what a kernel makes of one cache: where the free pointer lies, how many objects a slab has ' +
+        'and how much of it is wasted, and which cache that is there already it joins.',
     )
     .requiredOption('--size <bytes>', 'of one object', sizeInBytes('--size'))
     .option('--align <bytes>', 'of each object; 0 lets the kernel choose', sizeInBytes('--align'), 0)

@@ -79,7 +79,10 @@ test('without a command there is help, which begins with examples', () => {
   for (const command of ['compare', 'layout', 'verify']) {
     const help = slablab(`${command} --help`);
     assert.equal(help.code, 0);
-    assert.match(help.out, new RegExp(`^Examples:\n {2}slablab ${command}[sS]*\nUsage: slablab ${command} `));
+    assert.match(
+      help.out,
+      new RegExp(`^Examples:\n {2}slablab ${command}(.*\n)+?\nUsage: slablab ${command} `),
+    );
     assert.ok(widest(help.out) <= 80, command);
     assert.equal(slablab(`help ${command}`).out, help.out);
   }
@@ -183,7 +186,7 @@ test('compare prints the question, the table, the curves, the words, and where t
   assert.match(out, /\n {2}kmem cache, DMA32 \(SLUB\) .* 0 % +–\n/);
   assert.match(
     out,
-    /\n✗ kmem cache, no flag \(SLUB\) .* 100 % +100 %\n {4}Page table does not fit in PTE: 0x0000000100000000\n/,
+    /\n✗ kmem cache, no flag \(SLUB\) .* 100 % +100 %\n {4}Page table does not fit in PTE: 0x0{7}10{8}\n/,
   );
   assert.match(out, /\n {2}asked for +[▁▂▃▄▅▆▇█↑]+\n {2}slub-dma32 +[▁▂▃▄▅▆▇█↑]+\n/);
   assert.match(out, /needs least/);
@@ -261,11 +264,12 @@ test('nothing is wider than the terminal', () => {
 test('colours never reach a pipe, and a closed pipe is silent', () => {
   assert.ok(!slablab(`compare steady ${FEW}`).out.includes('\u001b'));
   assert.ok(!slablab('--help').out.includes('\u001b'));
-  const command = `"${process.execPath}" "${MAIN}" compare steady --json | head -c 1; echo "-\${PIPESTATUS[0]}"`;
+  const program = `"${process.execPath}" "${MAIN}"`;
+  const command = `${program} compare steady --json | head -c 1; echo "-\${PIPESTATUS[0]}"`;
   const { stdout, stderr } = spawnSync('bash', ['-c', command], { encoding: 'utf8' });
   assert.equal(stdout, '{-0\n');
   assert.equal(stderr, '');
-  const closed = `"${process.execPath}" "${MAIN}" layout --size 8 | true; echo "\${PIPESTATUS[0]}"`;
+  const closed = `${program} layout --size 8 | true; echo "\${PIPESTATUS[0]}"`;
   const ended = spawnSync('bash', ['-c', closed], { encoding: 'utf8' });
   assert.deepEqual([ended.stdout, ended.stderr], ['0\n', '']);
 });
@@ -354,7 +358,7 @@ test('verify finds what was doctored: exit code 1', () => {
   assert.match(slablab('verify - --verbose', { input }).out, /^stdin: 109 of 110 agree\n/);
 });
 
-test('verify says which file it cannot read, goes on with the others, and never counts it: exit code 3', () => {
+test('verify says which file it cannot read, and goes on without counting it: exit code 3', () => {
   const good = join(TRUTH, 'genalloc-public.json.gz');
   file('unknown.json', '{"what": "the weather"}');
   file('not.json', 'not json');

@@ -1,4 +1,7 @@
-/** What the commands' options have in common: how a word becomes a number, and a help that begins with examples. */
+/**
+ * What the commands' options have in common: how a word becomes a number, and a help that begins with
+ * examples.
+ */
 import type { Command } from 'commander';
 import { ArgumentError, lookUp, parseSize } from '../base/index.js';
 import { rangesMap } from '../machine/index.js';

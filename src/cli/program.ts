@@ -55,7 +55,8 @@ function buildProgram(
   const width = () => Math.min(terminalWidth(streams), 100);
   program
     .description(
-      "Linux's slab memory as an engine: where should a driver's small objects come from, and what does each choice cost?",
+      "Linux's slab memory as an engine: where should a driver's small objects come from, " +
+        'and what does each choice cost?',
     )
     .version(packageVersion(), '--version', 'print the version')
     .option('--json', 'print everything as JSON, versioned')

@@ -53,7 +53,10 @@ export class Terminal {
   }
 }
 
-/** Of the terminal; of COLUMNS where stdout is none, as `COLUMNS=120 slablab compare | less` means it; 80 otherwise. */
+/**
+ * Of the terminal; of COLUMNS where stdout is none, as `COLUMNS=120 slablab compare | less` means it; 80
+ * otherwise.
+ */
 export function terminalWidth({ stdout, env }: Streams): number {
   const columns = stdout.columns ?? Number(env.COLUMNS);
   return Number.isInteger(columns) && columns > 0 ? Math.max(columns, 40) : 80;

@@ -1,6 +1,6 @@
 /**
- * `slablab verify`: one line a set, the first disagreements of each, and a last line that a script can read. A file that is no recording
- * never counts as passed.
+ * `slablab verify`: one line a set, the first disagreements of each, and a last line that a script can read.
+ * A file that is no recording never counts as passed.
  */
 import { basename } from 'node:path';
 import type { Command } from 'commander';
@@ -35,7 +35,8 @@ export function addVerify(program: Command, open: OpenSession): void {
     .command('verify')
     .summary('is the engine right? held against recordings of real kernels')
     .description(
-      'Holds the engine against recordings of real kernels, value by value: create, merge and seq of SLUB, genalloc, page_frag. Exit code 1 if anything differs, 3 if a file is no such recording.',
+      'Holds the engine against recordings of real kernels, value by value. Exit code 1 if anything ' +
+        'differs, 3 if a file is no recording that it understands.',
     )
     .argument('[file...]', 'recordings, .json or .json.gz, - for standard input (default: all in truth/)')
     .option('--verbose', 'all disagreements that were kept, with whole values');

@@ -1,7 +1,7 @@
 /**
  * # What kmem_cache_create would make of a request
  *
- *     const report = layoutReport({ size: 1024, align: 1024, flags: SLAB.CACHE_DMA32, machine: { cpus: 4 } });
+ *     const report = layoutReport({ size: 1024, align: 1024, flags: SLAB.CACHE_DMA32 });
  *     report.alone!.order                       // 2: 16 objects in 16 KiB
  *     report.merged                             // null, or the standing cache that the request joins
  *
@@ -11,7 +11,8 @@
  *     | left red zone | object | free pointer | object | red zone | free pointer | tracks | padding |
  *                     ↑ the address that callers see
  *
- * The free pointer is at one of the two places: inside the object, where it is used only while the object is free, or behind it.
+ * The free pointer is at one of the two places: inside the object, where it is used only while the object is
+ * free, or behind it.
  */
 import { ArgumentError, KernelPanicError } from '../base/index.js';
 import { boardMap, formatGfp, GFP, type MemoryMap, type ZoneName } from '../machine/index.js';
@@ -93,7 +94,10 @@ export interface CacheLayout {
   readonly objectSize: number;
   readonly inuse: number;
   readonly align: number;
-  /** Bytes from the object's address; `insideObject` says whether the object's own bytes are used while it is free. */
+  /**
+   * Bytes from the object's address; `insideObject` says whether the object's own bytes are used while it is
+   * free.
+   */
   readonly freePointer: { readonly offset: number; readonly bytes: number; readonly insideObject: boolean };
   readonly redLeftPad: number;
   readonly order: number;
@@ -113,7 +117,10 @@ export interface CacheLayout {
   readonly cpuPartialSlabs: number;
   readonly flags: number;
   readonly flagNames: string;
-  /** The zone of its first slab on this machine, and whether slabs may lie above 4 GiB; null where it has no page for one. */
+  /**
+   * The zone of its first slab on this machine, and whether slabs may lie above 4 GiB; null where it has no
+   * page for one.
+   */
   readonly firstZone: ZoneName | null;
   readonly mayLieAbove4GiB: boolean;
   readonly segments: readonly Segment[];
@@ -149,8 +156,8 @@ export interface Segment {
 }
 
 /**
- * Throws KernelWouldCrashError and ArgumentError as Machine.kmemCacheCreate does. A request that the kernel refuses is a report; with
- * SLAB.PANIC it is one too.
+ * Throws KernelWouldCrashError and ArgumentError as Machine.kmemCacheCreate does. A request that the kernel
+ * refuses is a report; with SLAB.PANIC it is one too.
  */
 export function layoutReport(options: LayoutOptions): LayoutReport {
   const {

@@ -97,7 +97,7 @@ function walkBlocks(
   fail: Fault,
 ): void {
   const { ledger } = memory;
-  const { range, frameState, zone, shape } = ledger;
+  const { range, frameState, frameSlab, zone, shape } = ledger;
   let freeFrames = virginFrames(ledger, z);
   let usedFrames = 0;
   for (let i = 0; i < shape.ranges; i++) {
@@ -120,6 +120,10 @@ function walkBlocks(
         usedFrames += 2 ** order;
       } else {
         freeFrames += 2 ** order;
+        for (let f = frame; f < frame + 2 ** order; f++) {
+          if (frameSlab[f] !== 0)
+            fail('frame.slab', `zone ${name}: frame ${f} is free and names slab ${frameSlab[f]}`);
+        }
       }
       for (let inside = frame + 1; inside < frame + 2 ** order; inside++) {
         if (frameState[inside] !== 0)

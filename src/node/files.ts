@@ -3,8 +3,8 @@
  *
  *     path ─▸ bytes ─▸ gunzipped if they begin as gzip does, whatever the name says ─▸ text
  *
- * `-` is standard input. Whatever goes wrong says which file it was: an InputError for a file that is not what it should be, a
- * NoPermissionError where the system refuses.
+ * `-` is standard input. Whatever goes wrong says which file it was: an InputError for a file that is not
+ * what it should be, a NoPermissionError where the system refuses.
  */
 import { readFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';

@@ -1,5 +1,6 @@
 /**
- * JSON with errors that name the line: V8's own message names no place for the commonest mistake, a wrong character.
+ * JSON with errors that name the line: V8's own message names no place for the commonest mistake, a wrong
+ * character.
  */
 import { InputError } from '../base/index.js';
 

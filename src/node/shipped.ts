@@ -1,5 +1,6 @@
 /**
- * What lies beside the compiled code: package.json and the recordings of truth/, of which the npm package has the workload only.
+ * What lies beside the compiled code: package.json and the recordings of truth/, of which the npm package
+ * has the workload only.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

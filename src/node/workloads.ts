@@ -16,8 +16,9 @@ export interface WorkloadOptions {
 export const WORKLOADS: readonly string[] = ['recorded', 'steady'];
 
 /**
- * The workload of a name, of a file, or of standard input (`-`); the recorded one unless told. Throws UnknownNameError for a word that names
- * neither a workload nor a file, InputError for a file that is no workload.
+ * The workload of a name, of a file, or of standard input (`-`); the recorded one unless told. Throws
+ * UnknownNameError for a word that names neither a workload nor a file, InputError for a file that is no
+ * workload.
  */
 export async function loadWorkload(
   nameOrPath = 'recorded',

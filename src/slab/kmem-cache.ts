@@ -13,17 +13,21 @@ import type { Slub } from './slub.js';
  *     cache.free(inode);
  */
 export class KmemCache {
-  /** The row in the ledger's table of caches. */
-  readonly id: number;
+  #id: number;
   readonly #slub: Slub;
   readonly #ledger: Ledger;
   readonly #boot: BootParameters;
 
   constructor(id: number, slub: Slub, ledger: Ledger, boot: BootParameters) {
-    this.id = id;
+    this.#id = id;
     this.#slub = slub;
     this.#ledger = ledger;
     this.#boot = boot;
+  }
+
+  /** The row in the ledger's table of caches; 0, the row of no cache, once it is destroyed. */
+  get id(): number {
+    return this.#id;
   }
 
   get name(): string {
@@ -48,12 +52,12 @@ export class KmemCache {
 
   /** One object for a CPU, or NULL. Throws ArgumentError for a CPU that the machine lacks or a cache that was destroyed. */
   alloc(gfp: Gfp = GFP.KERNEL, cpu = 0): PhysAddr {
-    return this.#slub.alloc(this.id, gfp, cpu);
+    return this.#slub.alloc(this.#id, gfp, cpu);
   }
 
   /** Throws BadFreeError for what is not a live object of this cache; then nothing changed. */
   free(address: PhysAddr, cpu = 0): void {
-    this.#slub.free(this.id, address, cpu);
+    this.#slub.free(this.#id, address, cpu);
   }
 
   /** `count` objects, or none: an empty array if memory ran out on the way. */
@@ -61,13 +65,15 @@ export class KmemCache {
     if (!Number.isInteger(count) || count < 0)
       throw new ArgumentError(`a bulk is a whole number of objects, not ${count}`);
     const objects: PhysAddr[] = [];
-    while (objects.length < count) {
-      const address = this.#slub.alloc(this.id, gfp, cpu);
-      if (address === NULL) {
-        this.#slub.freeBulk(this.id, objects, cpu);
-        return [];
+    try {
+      while (objects.length < count) {
+        const address = this.#slub.alloc(this.#id, gfp, cpu);
+        if (address === NULL) break;
+        objects.push(address);
       }
-      objects.push(address);
+    } finally {
+      // Whatever ended it, the caller gets all or none.
+      if (objects.length < count) this.#slub.freeBulk(this.#id, objects.splice(0), cpu);
     }
     return objects;
   }
@@ -100,5 +106,7 @@ export class KmemCache {
     if (live > 0) throw new LiveObjectsError(this.name, live);
     this.#slub.shrink(this.id);
     removeCache(this.#ledger, this.id);
+    // Another cache may get the row: this handle must not reach it.
+    this.#id = 0;
   }
 }

@@ -17,6 +17,7 @@ import {
   LedgerCorruptError,
   lookUp,
   type Order,
+  orderOf,
   type Pfn,
   type PhysAddr,
 } from '../base/index.js';
@@ -94,6 +95,7 @@ interface BootRecord {
 
 const U32 = 2 ** 32;
 const EINVAL = 22;
+const ENOMEM = 12;
 
 export class Machine {
   readonly memory: PhysicalMemory;
@@ -193,6 +195,8 @@ export class Machine {
   kmemCacheCreate(name: string | null, size: number, options: CacheOptions = {}): KmemCache | null {
     const { ctor, align = 0, flags: givenFlags = 0 } = options;
     if (givenFlags & ~this.kernel.permittedFlags) return this.#failCreate(name, givenFlags);
+    if (name === null && this.faithful && ctor !== undefined)
+      return this.#failCreate(name, givenFlags, ENOMEM);
     this.#refuseNonsense(name, size, align, options);
     const flags = givenFlags & this.kernel.createMask;
     const { useroffset, usersize } = this.#usercopy(options, size);
@@ -323,12 +327,13 @@ export class Machine {
     });
   }
 
-  #failCreate(name: string | null, flags: number): null {
+  #failCreate(name: string | null, flags: number, error = EINVAL): null {
     const { createFunction } = this.kernel;
+    const shown = name ?? '(null)';
     if (flags & SLAB.PANIC) {
-      throw new KernelPanicError(`${createFunction}: Failed to create slab '${name}'. Error -${EINVAL}`);
+      throw new KernelPanicError(`${createFunction}: Failed to create slab '${shown}'. Error -${error}`);
     }
-    this.log.add(`${createFunction}(${name}) failed with error -${EINVAL}`);
+    this.log.add(`${createFunction}(${shown}) failed with error -${error}`);
     return null;
   }
 
@@ -348,11 +353,19 @@ export class Machine {
         ctor ? 'NULL, error -12' : 'oops in strlen when a merge is looked for',
       );
     }
-    if (size === 0 && (!this.faithful || ctor === undefined || flags & SLAB.HWCACHE_ALIGN)) {
-      throw new KernelWouldCrashError(
-        `${name}: an object needs a size`,
-        ctor ? 'objects of 0 bytes, or a hang with HWCACHE_ALIGN' : 'divide error',
-      );
+    if (size === 0) {
+      if (flags & SLAB.HWCACHE_ALIGN)
+        throw new KernelWouldCrashError(
+          `${name}: an object needs a size`,
+          'hang: an endless loop halves the line',
+        );
+      if (ctor === undefined)
+        throw new KernelWouldCrashError(`${name}: an object needs a size`, 'divide error');
+      if (!this.faithful)
+        throw new KernelWouldCrashError(
+          `${name}: an object needs a size`,
+          'silent nonsense: objects of 0 bytes',
+        );
     }
     if (!this.faithful && align !== 0 && !isPowerOfTwo(align)) {
       throw new KernelWouldCrashError(
@@ -404,9 +417,7 @@ export class Machine {
           slabs: info.nrSlabs,
           objects: info.totalObjects,
           free: this.#slub.freeOnNode(id),
-          raisedByDebug:
-            profile.pageSize * 2 ** info.min.order >= 2 * profile.pageSize &&
-            info.objectSize <= profile.pageSize,
+          raisedByDebug: info.min.order > orderOf(info.objectSize, profile.pageSize),
         });
         for (const line of block) log.add(line);
       },

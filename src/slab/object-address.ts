@@ -60,7 +60,7 @@ export function createObjectAddresses(memory: PhysicalMemory): ObjectAddresses {
     const slab = slabAt(address);
     const refuse = (reason: BadFreeReason, message: string, owner: string | undefined) =>
       new BadFreeError(address, reason, message, owner);
-    const wanted = cacheName(ledger, id);
+    const wanted = id === 0 ? 'a cache that was destroyed' : cacheName(ledger, id);
     if (slab === 0) {
       return refuse('unknown-address', `${where} was freed to ${wanted}, but no slab lies there`, undefined);
     }

@@ -16,8 +16,9 @@ export interface SlubReports {
 
 /** The warning for zone bits in a slab request; the allocation goes on without them. */
 export function unexpectedGfp(wrong: number, fixed: number): string {
-  const hex = (flags: number) => `0x${(flags >>> 0).toString(16)}`;
-  return `Unexpected gfp: ${hex(wrong)} (${formatGfp(wrong)}). Fixing up to gfp: ${hex(fixed)} (${formatGfp(fixed)}). Fix your code!`;
+  // printk writes no name for no flags, where trace events write "none".
+  const named = (flags: number) => `0x${(flags >>> 0).toString(16)} (${flags === 0 ? '' : formatGfp(flags)})`;
+  return `Unexpected gfp: ${named(wrong)}. Fixing up to gfp: ${named(fixed)}. Fix your code!`;
 }
 
 /** What the out-of-memory block says of a cache. */

@@ -31,13 +31,27 @@ const RECORDED: CreateRecording = JSON.parse(
 );
 
 function machineWith(options: MachineOptions = {}): Machine {
-  return Machine.create({ memory: 64 * MIB, cpus: 4, slubNomerge: true, ...options });
+  return Machine.create({
+    memory: 64 * MIB,
+    cpus: 4,
+    slubNomerge: true,
+    ledger: { caches: 128, slabs: 1024, linkPages: 64 },
+    ...options,
+  });
 }
 
 /** What the files that count say, as numbers where they are. */
 function counts(machine: Machine, cache: KmemCache): Record<string, string> {
   const files = sysfsFiles(machine, cache);
-  const named = ['objects', 'total_objects', 'slabs', 'objects_partial', 'partial', 'cpu_slabs', 'slabs_cpu_partial'];
+  const named = [
+    'objects',
+    'total_objects',
+    'slabs',
+    'objects_partial',
+    'partial',
+    'cpu_slabs',
+    'slabs_cpu_partial',
+  ];
   return Object.fromEntries(named.map((name) => [name, files.get(name)!.trimEnd()]));
 }
 
@@ -53,10 +67,12 @@ test('a cache has the 28 recorded files; text ends in a newline', () => {
 });
 
 test('the files of all recorded fresh caches read as recorded', () => {
-  const recorded = RECORDED.cases.filter(({ out }) => out.sysfs !== undefined && out.merged_with === undefined);
+  const recorded = RECORDED.cases.filter(
+    ({ out }) => out.sysfs !== undefined && out.merged_with === undefined,
+  );
   assert.ok(recorded.length > 50);
+  const machine = machineWith({ faithful: true });
   for (const { name, size, align, flags, ctor, useroffset = 0, usersize = 0, out } of recorded) {
-    const machine = machineWith({ faithful: true });
     const cache = machine.kmemCacheCreate(name, size, {
       align,
       flags: Number.parseInt(flags, 16),
@@ -67,7 +83,11 @@ test('the files of all recorded fresh caches read as recorded', () => {
     // A constructor reads as the symbol of the recorder's function.
     const { ctor: _symbol, ...texts } = out.sysfs!;
     const ours = sysfsFiles(machine, cache);
-    assert.deepEqual(Object.fromEntries(Object.keys(texts).map((file) => [file, ours.get(file)])), texts, name);
+    assert.deepEqual(
+      Object.fromEntries(Object.keys(texts).map((file) => [file, ours.get(file)])),
+      texts,
+      name,
+    );
   }
 });
 
@@ -86,7 +106,8 @@ test('flags read as 0 or 1', () => {
   ];
   for (const [flag, file] of flagFiles) {
     const files = sysfsFiles(machine, machine.kmemCacheCreate(`with-${file}`, 64, { flags: flag })!);
-    for (const [, other] of flagFiles) assert.equal(files.get(other), other === file ? '1\n' : '0\n', `${file}: ${other}`);
+    for (const [, other] of flagFiles)
+      assert.equal(files.get(other), other === file ? '1\n' : '0\n', `${file}: ${other}`);
   }
 });
 
@@ -188,7 +209,8 @@ test('a debugged cache has no CPU slabs: its objects are the live ones', () => {
 test('aliases are the users beyond the first; caches that none may share have none', () => {
   const machine = machineWith({ slubNomerge: false });
   const cache = machine.kmemCacheCreate('a', 1024, { flags: SLAB.CACHE_DMA32 })!;
-  for (const name of ['b', 'c']) assert.equal(machine.kmemCacheCreate(name, 1024, { flags: SLAB.CACHE_DMA32 }), cache);
+  for (const name of ['b', 'c'])
+    assert.equal(machine.kmemCacheCreate(name, 1024, { flags: SLAB.CACHE_DMA32 }), cache);
   assert.equal(sysfsFiles(machine, cache).get('aliases'), '2\n');
   machine.kmalloc(64);
   const kmalloc = machine.findCache('kmalloc-64')!;

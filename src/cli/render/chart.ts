@@ -2,7 +2,9 @@
 
 const BLOCKS = '▁▂▃▄▅▆▇█';
 
-/** As many points as asked for: the largest value within each, or the same value again where there are fewer. */
+/**
+ * As many points as asked for: the largest value within each, or the same value again where there are fewer.
+ */
 export function resample(values: readonly number[], points: number): number[] {
   return Array.from({ length: points }, (_, i) => {
     const from = Math.floor((i * values.length) / points);

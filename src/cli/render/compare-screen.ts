@@ -1,5 +1,6 @@
 /**
- * The screen of `slablab compare`: the question, what was computed, the table, the curves, the words, and where to go on.
+ * The screen of `slablab compare`: the question, what was computed, the table, the curves, the words, and
+ * where to go on.
  */
 import { formatBytes, formatCount, KIB, MIB } from '../../base/index.js';
 import { type CompareResult, formatRatio, formatShare, type StrategyResult } from '../../lab/index.js';
@@ -46,6 +47,7 @@ export function compareScreen(result: CompareResult, options: CompareScreenOptio
 /** What was computed, in parts: the workload, the machine. */
 function computed({ workload, machine }: CompareResult): string[][] {
   const { ramBytes, ramStart, ramAbove4GiB } = machine;
+  const ram = `${formatBytes(ramBytes)} of RAM from ${formatBytes(ramStart)}`;
   const above = ramAbove4GiB === 0 ? 'none' : formatBytes(ramAbove4GiB);
   return [
     [
@@ -54,7 +56,7 @@ function computed({ workload, machine }: CompareResult): string[][] {
       workload.source,
     ],
     [
-      `${machine.name}: ${formatBytes(ramBytes)} of RAM from ${formatBytes(ramStart)}, ${above} of it above 4 GiB`,
+      `${machine.name}: ${ram}, ${above} of it above 4 GiB`,
       `Linux ${machine.kernel}`,
       `${machine.cpus} CPU${machine.cpus === 1 ? '' : 's'}`,
     ],
@@ -140,11 +142,14 @@ function mainTable(
     beneath: (s) => (fails(s) ? (s.messages[0] ?? `no memory for ${formatCount(s.failed)} tables`) : ''),
   });
   const legend =
-    'Held at the peak, on average over the events, after the last one, and when all is freed; × asked is the peak against what the live tables ask for.';
+    'Held at the peak, on average over the events, after the last one, and when all is freed; ' +
+    '× asked is the peak against what the live tables ask for.';
   return [...table, ...wrap(legend, textWidth).map(style.dim)];
 }
 
-/** The chart reaches up to so many times what is asked for: whoever holds more does not flatten the others. */
+/**
+ * The chart reaches up to so many times what is asked for: whoever holds more does not flatten the others.
+ */
 const CHART_TOP = 4;
 
 /** One line a strategy, and one for what was asked. */
@@ -158,12 +163,9 @@ function chart(
   const top = Math.min(peak, CHART_TOP * workload.askedPeakBytes);
   const line = (label: string, series: readonly number[]) =>
     `  ${padRight(label, labels)}  ${sparkline(series, columns, top)}`.trimEnd();
-  const more = peak > top ? `, ${ABOVE} is more` : '';
+  const scale = `█ is ${formatBytes(top)}${peak > top ? `, ${ABOVE} is more` : ''}`;
   return [
-    ...wrap(
-      `Bytes held over the ${formatCount(workload.events)} events, on one scale: █ is ${formatBytes(top)}${more}`,
-      width,
-    ),
+    ...wrap(`Bytes held over the ${formatCount(workload.events)} events, on one scale: ${scale}`, width),
     style.dim(line('asked for', workload.asked)),
     ...strategies.map((s) => (fails(s) ? style.bad : (text: string) => text)(line(s.id, s.series))),
   ];
@@ -174,11 +176,11 @@ function recordedWords({ strategies }: CompareResult): string[] {
   return strategies.flatMap(({ name, recorded }) => {
     if (recorded === null) return [];
     const { samples, agreed, slabsErrorMax } = recorded;
-    const exactly = agreed === samples ? 'in every counter' : `${agreed} in every counter`;
     const within =
-      slabsErrorMax === 0 ? 'none off in its slabs' : `all within ${formatShare(slabsErrorMax)} of its slabs`;
+      slabsErrorMax === 0 ? 'no slab is missing' : `all within ${formatShare(slabsErrorMax)} of its slabs`;
+    const how = agreed === samples ? 'all in every counter' : `${agreed} in every counter, ${within}`;
     return [
-      `${name} was recorded too: its slabs agree with the recorded kernel's at ${samples} samples: ${exactly}${agreed === samples ? '' : `, ${within}`}.`,
+      `${name} was recorded too: its slabs agree with the recorded kernel's at ${samples} samples: ${how}.`,
     ];
   });
 }

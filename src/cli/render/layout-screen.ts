@@ -1,6 +1,6 @@
 /**
- * The screen of `slablab layout`: the call, what comes of it, the numbers, a slab and an object as pictures. Numbers are written as
- * /sys/kernel/slab writes them, to be compared and found.
+ * The screen of `slablab layout`: the call, what comes of it, the numbers, a slab and an object as pictures.
+ * Numbers are written as /sys/kernel/slab writes them, to be compared and found.
  */
 import { formatBytes } from '../../base/index.js';
 import {
@@ -69,9 +69,9 @@ function callOf({ request }: LayoutReport): string {
     .join(' | ');
   const flagText = flags === 0 ? '0' : named;
   const last = ctor ? 'ctor' : 'NULL';
-  if (useroffset + usersize === 0)
-    return `kmem_cache_create("${name}", ${size}, ${align}, ${flagText}, ${last})`;
-  return `kmem_cache_create_usercopy("${name}", ${size}, ${align}, ${flagText}, ${useroffset}, ${usersize}, ${last})`;
+  const first = `"${name}", ${size}, ${align}, ${flagText}`;
+  if (useroffset + usersize === 0) return `kmem_cache_create(${first}, ${last})`;
+  return `kmem_cache_create_usercopy(${first}, ${useroffset}, ${usersize}, ${last})`;
 }
 
 function machineParts({ machine }: LayoutReport): string[] {

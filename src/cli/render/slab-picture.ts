@@ -19,7 +19,10 @@ interface Box {
 
 const HATCH = '░';
 
-/** Where each box begins, and where the last ends, in columns: to scale, but every box has room for its border and a sign. */
+/**
+ * Where each box begins, and where the last ends, in columns: to scale, but every box has room for its
+ * border and a sign.
+ */
 function borders(boxes: readonly Box[], width: number): number[] {
   const least = 2;
   const small = new Set<Box>();

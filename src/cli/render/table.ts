@@ -1,5 +1,6 @@
 /**
- * One description of a table's columns, three ways to print it: for people, as CSV with raw numbers, and as Markdown.
+ * One description of a table's columns, three ways to print it: for people, as CSV with raw numbers, and as
+ * Markdown.
  */
 import { PLAIN, type Style } from './style.js';
 import { displayWidth, padLeft, padRight, wrap } from './text.js';
@@ -92,8 +93,9 @@ export function renderMarkdown<Row>(columns: readonly Column<Row>[], rows: reado
   const widths = heads.map((head, i) =>
     Math.max(3, displayWidth(head), ...cells.map((row) => displayWidth(row[i]!))),
   );
-  const lineOf = (row: readonly string[]) =>
-    `| ${row.map((text, i) => (columns[i]!.left ? padRight(text, widths[i]!) : padLeft(text, widths[i]!))).join(' | ')} |`;
+  const padded = (text: string, i: number) =>
+    columns[i]!.left ? padRight(text, widths[i]!) : padLeft(text, widths[i]!);
+  const lineOf = (row: readonly string[]) => `| ${row.map(padded).join(' | ')} |`;
   const rule = widths.map((width, i) => (columns[i]!.left ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`));
   return [lineOf(heads), lineOf(rule), ...cells.map(lineOf)];
 }

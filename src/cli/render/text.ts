@@ -1,5 +1,6 @@
 /**
- * Text in columns. Widths count code points, without what only colours them: slablab prints no character that is two columns wide.
+ * Text in columns. Widths count code points, without what only colours them: slablab prints no character
+ * that is two columns wide.
  */
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape of terminal colours is one
@@ -26,7 +27,10 @@ export function centre(text: string, width: number): string {
   return padRight(' '.repeat(left) + text, width);
 }
 
-/** Lines of at most `width` columns: `first` begins the first, `indent` the others. A word that is longer by itself is cut. */
+/**
+ * Lines of at most `width` columns: `first` begins the first, `indent` the others. A word that is longer by
+ * itself is cut.
+ */
 export function wrap(text: string, width: number, indent = '', first = ''): string[] {
   const lines: string[] = [];
   let line = first;
