@@ -1,8 +1,21 @@
 import { ArgumentError, type Gfp, LiveObjectsError, NULL, type PhysAddr } from '../base/index.js';
-import { C_REFCOUNT, C_STATE, CACHE_ALIVE, CACHE_WORDS, GFP, type Ledger } from '../machine/index.js';
+import {
+  C_CPU_PARTIAL,
+  C_CPU_PARTIAL_SLABS,
+  C_EXTRA_FROM_NODE,
+  C_MIN_PARTIAL,
+  C_REFCOUNT,
+  C_STATE,
+  CACHE_ALIVE,
+  CACHE_WORDS,
+  GFP,
+  type Ledger,
+} from '../machine/index.js';
 import { type CacheInfo, cacheName, readCache, removeCache } from './cache-table.js';
+import { SLAB_DEBUG_FLAGS } from './flags.js';
 import type { BootParameters } from './layout-slub.js';
 import { isMergeable, sysfsId } from './merge.js';
+import type { KernelProfile } from './profile.js';
 import type { Slub } from './slub.js';
 
 /**
@@ -17,12 +30,14 @@ export class KmemCache {
   readonly #slub: Slub;
   readonly #ledger: Ledger;
   readonly #boot: BootParameters;
+  readonly #extraFromNode: KernelProfile['extraFromNode'];
 
-  constructor(id: number, slub: Slub, ledger: Ledger, boot: BootParameters) {
+  constructor(id: number, slub: Slub, ledger: Ledger, boot: BootParameters, kernel: KernelProfile) {
     this.#id = id;
     this.#slub = slub;
     this.#ledger = ledger;
     this.#boot = boot;
+    this.#extraFromNode = kernel.extraFromNode;
   }
 
   /** The row in the ledger's table of caches; 0, the row of no cache, once it is destroyed. */
@@ -81,6 +96,36 @@ export class KmemCache {
   /** Frees all of them, or throws BadFreeError and frees none. */
   freeBulk(addresses: readonly PhysAddr[], cpu = 0): void {
     this.#slub.freeBulk(this.id, [...addresses], cpu);
+  }
+
+  /**
+   * `cpu_partial`: how many objects a CPU may keep in partial slabs; the limit that counts is in slabs. All CPUs give up their slabs, in
+   * the order of `cpus`: the kernel's works run in no fixed order. Throws ArgumentError for a debugged cache that should keep some.
+   */
+  setCpuPartial(objects: number, cpus: readonly number[] = [...Array(this.#ledger.shape.cpus).keys()]): void {
+    if (!Number.isInteger(objects) || objects < 0 || objects > 0xffffffff) {
+      throw new ArgumentError(`cpu_partial is a whole number below 2^32, not ${objects}`);
+    }
+    const { flags, oo } = this.info;
+    if (objects !== 0 && flags & SLAB_DEBUG_FLAGS) {
+      throw new ArgumentError(`${this.name} is debugged: its CPUs keep no slabs`);
+    }
+    const c = this.#id * CACHE_WORDS;
+    const { cache } = this.#ledger;
+    // Twice the objects in 32 bits, rounded up to slabs in 32 bits: the largest number wraps to none.
+    const slabs = Math.floor(((2 * objects + oo.objects - 1) >>> 0) / oo.objects);
+    cache[c + C_CPU_PARTIAL] = objects;
+    cache[c + C_CPU_PARTIAL_SLABS] = slabs;
+    cache[c + C_EXTRA_FROM_NODE] = this.#extraFromNode(slabs);
+    for (const cpu of cpus) this.#slub.flushCpu(this.#id, cpu);
+  }
+
+  /** `min_partial`: how many partial slabs the node keeps even when they are empty. */
+  setMinPartial(slabs: number): void {
+    if (!Number.isInteger(slabs) || slabs < 0 || slabs > 0xffffffff) {
+      throw new ArgumentError(`min_partial is a whole number below 2^32, not ${slabs}`);
+    }
+    this.#ledger.cache[this.#id * CACHE_WORDS + C_MIN_PARTIAL] = slabs;
   }
 
   /** Gives empty slabs back to the page allocator. Returns true if slabs are left. */

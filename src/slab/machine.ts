@@ -288,7 +288,7 @@ export class Machine {
   #handle(id: number): KmemCache {
     let handle = this.#handles.get(id);
     if (handle === undefined) {
-      handle = new KmemCache(id, this.#slub, this.ledger, this.boot);
+      handle = new KmemCache(id, this.#slub, this.ledger, this.boot, this.kernel);
       this.#handles.set(id, handle);
     }
     return handle;

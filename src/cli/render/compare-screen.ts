@@ -114,6 +114,9 @@ function figureColumns(result: CompareResult): Column<StrategyResult>[] {
   ];
 }
 
+/** Columns that the table needs with its names on one or two lines. */
+const NAMES_FIT = 79;
+
 function mainTable(
   result: CompareResult,
   { width, style, textWidth }: CompareScreenOptions['terminal'],
@@ -123,7 +126,8 @@ function mainTable(
       name: 'name',
       head: [''],
       left: true,
-      cell: (s) => `${fails(s) ? '✗' : ' '} ${s.name}`,
+      // A narrow terminal gets the words of --strategies, which do not wrap.
+      cell: (s) => `${fails(s) ? '✗' : ' '} ${width < NAMES_FIT ? s.id : s.name}`,
       raw: (s) => s.name,
     },
     ...figureColumns(result),
@@ -165,7 +169,9 @@ function chart(
     `  ${padRight(label, labels)}  ${sparkline(series, columns, top)}`.trimEnd();
   const scale = `█ is ${formatBytes(top)}${peak > top ? `, ${ABOVE} is more` : ''}`;
   return [
-    ...wrap(`Bytes held over the ${formatCount(workload.events)} events, on one scale: ${scale}`, width),
+    ...wrap(`Bytes held over the ${formatCount(workload.events)} events, on one scale: ${scale}`, width).map(
+      style.bold,
+    ),
     style.dim(line('asked for', workload.asked)),
     ...strategies.map((s) => (fails(s) ? style.bad : (text: string) => text)(line(s.id, s.series))),
   ];

@@ -13,7 +13,7 @@ import {
 import type { Terminal } from '../terminal.js';
 import { drawObject, drawSlab, segmentLetter } from './slab-picture.js';
 import { type Column, renderTable } from './table.js';
-import { padRight, wrap, wrapCommand, wrapParts } from './text.js';
+import { displayWidth, padRight, wrap, wrapCommand, wrapParts } from './text.js';
 
 export interface LayoutScreenOptions {
   readonly terminal: Pick<Terminal, 'width' | 'textWidth' | 'style'>;
@@ -192,7 +192,10 @@ function oneLayout(
     { name: 'note', head: [], left: true, cell: (fact) => style.dim(fact.note(layout)), raw: () => null },
   ];
   const names = NAMES.flatMap(({ name, value }) =>
-    wrap(value(layout), textWidth, ' '.repeat(18), `  ${padRight(name, 14)}  `),
+    wrapParts(value(layout).split('|'), textWidth - 19, '|').map((line, i, lines) => {
+      const begin = i === 0 ? padRight(`  ${name}`, 18) : ' '.repeat(18);
+      return `${begin}${line}${i < lines.length - 1 ? '|' : ''}`;
+    }),
   );
   return [...renderTable(columns, FACTS, { width }), ...names];
 }
@@ -249,7 +252,9 @@ function segmentList(
     },
     { name: 'note', head: [''], left: true, cell: (s) => style.dim(noteOf(s)), raw: () => null },
   ];
-  return renderTable(columns, segments, { width, style });
+  const lines = renderTable(columns, segments, { width, style });
+  if (lines.every((line) => displayWidth(line) <= width)) return lines;
+  return renderTable(columns.slice(0, -1), segments, { width, style });
 }
 
 const NOTES: Readonly<Record<SegmentKind, string>> = {

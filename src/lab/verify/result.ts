@@ -80,7 +80,7 @@ export function malformed(where: string, expected: string, got: unknown): Argume
 }
 
 /** Primitives, arrays and plain objects, by value. */
-function deepEqual(a: unknown, b: unknown): boolean {
+export function deepEqual(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
   if (Array.isArray(a) !== Array.isArray(b)) return false;
