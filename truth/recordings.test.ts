@@ -25,6 +25,22 @@ const SETS: readonly (readonly [name: string, cases: readonly number[]])[] = [
   ['seq-slub-debug-public', [33, 16]],
   ['genalloc-public', [110]],
   ['page_frag-public', [104]],
+  ['6.12/create-slub-default-public', [4097]],
+  ['6.12/create-slub-default-usercopy-public', [4097]],
+  ['6.12/create-slub-nomerge-public', [4097]],
+  ['6.12/create-slub-nomerge-usercopy-public', [4097]],
+  ['6.12/create-slub-debug-public', [4097]],
+  ['6.12/create-slub-params-public', [3400]],
+  ['6.12/create-slub-new612', [195, 720]],
+  ['6.12/merge-slub-public', [748]],
+  ['6.12/merge-slub-usercopy-public', [748]],
+  ['6.12/merge-slub-debugF-public', [748]],
+  ['6.12/merge-slub-debugF-usercopy-public', [748]],
+  ['6.12/seq-slub-public', [66, 16]],
+  ['6.12/seq-slub-debug-public', [33, 16]],
+  ['6.12/seq-slub-tuned-6.1', [84]],
+  ['6.12/seq-slub-tuned-6.12', [84]],
+  ['6.12/computed/order-ranges', [12]],
 ];
 
 for (const [name, cases] of SETS) {
@@ -34,8 +50,10 @@ for (const [name, cases] of SETS) {
       results.map((r) => r.total),
       cases,
     );
-    for (const result of results) assert.deepEqual(result.disagreements, []);
-    for (const result of results) assert.equal(result.agreed, result.total);
+    for (const result of results) {
+      assert.deepEqual(result.disagreements, []);
+      assert.equal(result.agreed, result.total);
+    }
   });
 }
 
@@ -68,6 +86,9 @@ const PLANTED: readonly (readonly [
   ['seq-slub-public', ['sequences', 40, 'slabs', 1, 1], plusOne],
   ['seq-slub-public', ['sequences', 1, 'cp', 0, 'state', 'cpu', 0, 'free'], plusOne],
   ['seq-slub-debug-public', ['sequences', 2, 'cp', 1, 'sysfs', 'partial'], () => '77'],
+  ['6.12/seq-slub-tuned-6.12', ['sequences', 70, 'idx', 200], plusOne],
+  ['6.12/create-slub-new612', ['cases', 30, 'out', 'flags'], () => '20001'],
+  ['6.12/computed/order-ranges', ['settings', 'max_order5', 0, 1], plusOne],
 ];
 
 for (const [name, path, change] of PLANTED) {

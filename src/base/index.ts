@@ -3,6 +3,7 @@ export * from './assert.js';
 export * from './bits.js';
 export * from './brands.js';
 export * from './errors.js';
+export * from './json.js';
 export * from './names.js';
 export * from './random.js';
 export * from './units.js';

@@ -4,9 +4,15 @@
  */
 import { basename } from 'node:path';
 import type { Command } from 'commander';
-import { ArgumentError, EngineError, InputError, LedgerCorruptError, SlablabError } from '../base/index.js';
-import { type Disagreement, type SetResult, verifyRecording } from '../lab/index.js';
-import { inputName, NoPermissionError, readJson, shippedRecordings } from '../node/index.js';
+import { EngineError, InputError, LedgerCorruptError, NotJsonError, SlablabError } from '../base/index.js';
+import { type Disagreement, type SetResult, UnknownRecordingError, verifyRecording } from '../lab/index.js';
+import {
+  expandRecordings,
+  inputName,
+  NoPermissionError,
+  readJson,
+  shippedRecordings,
+} from '../node/index.js';
 import { EXIT, explainError } from './failure.js';
 import { withExamples } from './options.js';
 import { wrap } from './render/text.js';
@@ -23,9 +29,12 @@ interface FileResult {
   readonly sets: readonly SetResult[];
   /** Why it could not be compared. */
   readonly error: string | null;
-  /** It ships with slablab, and verify does not read it yet. */
+  /** It lies beside recordings, and verify does not read it. */
   readonly passedOver: boolean;
 }
+
+/** Why a file that nobody named is passed over. */
+const NOT_READ = 'verify does not read their kind';
 
 /** Without --verbose. */
 const DISAGREEMENTS_SHOWN = 3;
@@ -36,7 +45,7 @@ export function addVerify(program: Command, open: OpenSession): void {
     .summary('is the engine right? held against recordings of real kernels')
     .description(
       'Holds the engine against recordings of real kernels, value by value. Exit code 1 if anything ' +
-        'differs, 3 if a file is no recording that it understands.',
+        'differs, 3 if a file is no recording that it understands. A folder stands for the recordings in it.',
     )
     .argument('[file...]', 'recordings, .json or .json.gz, - for standard input (default: all in truth/)')
     .option('--verbose', 'all disagreements that were kept, with whole values');
@@ -61,7 +70,7 @@ async function runVerify(
   const shipped = files.length === 0;
   const results: FileResult[] = [];
   const exitCodes = new Set<number>();
-  for (const file of shipped ? shippedRecordings() : files) {
+  for (const { file, named } of shipped ? shippedRecordings() : expandRecordings(files)) {
     const done = terminal.progress(`comparing ${inputName(file)} …`);
     try {
       const sets = await verifyFile(file);
@@ -70,11 +79,11 @@ async function runVerify(
       if (!flags.json) terminal.print(sets.flatMap((set) => setLines(set, flags.verbose === true, session)));
     } catch (thrown) {
       done();
-      const passedOver = shipped && thrown instanceof ArgumentError;
+      // Who names a file wants it compared; what only lies beside recordings may be something else.
+      const passedOver = !named && (thrown instanceof UnknownRecordingError || isOtherText(file, thrown));
       const error = asInputError(file, thrown);
       const failure = explainError(error, command)!;
-      const reason = thrown instanceof ArgumentError ? thrown.message : failure.message;
-      results.push({ file, sets: [], error: passedOver ? reason : failure.message, passedOver });
+      results.push({ file, sets: [], error: passedOver ? NOT_READ : failure.message, passedOver });
       if (passedOver) continue;
       exitCodes.add(failure.exitCode);
       terminal.complain(`slablab: ${failure.message}`);
@@ -96,6 +105,11 @@ async function runVerify(
   // Two things may have gone wrong: what says most about the engine comes first.
   const order = [EXIT.internal, EXIT.differs, EXIT.permission, EXIT.input];
   session.exitCode = order.find((code) => exitCodes.has(code)) ?? EXIT.ok;
+}
+
+/** A README, say: no JSON, and its name does not claim to be. */
+function isOtherText(file: string, error: unknown): boolean {
+  return error instanceof NotJsonError && !/\.json(\.gz)?$/.test(file);
 }
 
 async function verifyFile(file: string): Promise<SetResult[]> {
@@ -162,13 +176,12 @@ export function shortenPair(a: string, b: string, width = 48): [string, string] 
   return [part(a), part(b)];
 }
 
-/** The recordings that ship and are not read yet, by the reason. */
+/** What was passed over, by the reason. */
 function passedOverLines(results: readonly FileResult[], width: number): string[] {
   const byReason = new Map<string, string[]>();
   for (const { file, error, passedOver } of results) {
     if (!passedOver) continue;
-    const reason = /does not understand/.test(error!) ? 'verify does not read their kind yet' : error!;
-    byReason.set(reason, [...(byReason.get(reason) ?? []), setName(file)]);
+    byReason.set(error!, [...(byReason.get(error!) ?? []), setName(file)]);
   }
   return [...byReason].flatMap(([reason, names]) =>
     wrap(`passed over, because ${reason}: ${names.join(', ')}`, width, '  '),

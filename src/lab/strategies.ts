@@ -168,14 +168,14 @@ const KINDS: readonly StrategyKind[] = [
     id: 'page_frag-32k',
     name: 'page_frag, 32 KiB chunks',
     promisesBelow4GiB: true,
-    why: 'a freed fragment is not used again until its whole chunk is free: one live table keeps 32 KiB',
+    why: 'a freed fragment is not used again until its whole chunk is free, so one live table keeps 32 KiB',
     open: (machine, request) => openPageFrag(machine, request, 3),
   },
   {
     id: 'page_frag-4k',
     name: 'page_frag, 4 KiB chunks',
     promisesBelow4GiB: true,
-    why: 'a freed fragment is not used again until its page is free: one live table keeps 4 KiB',
+    why: 'a freed fragment is not used again until its page is free, so one live table keeps 4 KiB',
     open: (machine, request) => openPageFrag(machine, request, 0),
   },
   {

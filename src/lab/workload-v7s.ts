@@ -2,7 +2,7 @@
  * The recorded workload of a real IOMMU driver (schema `v7s-workload-1`, truth/README.md): buffers mapped and unmapped, with every
  * second-level table that the driver allocated or freed on the way.
  */
-import { InputError } from '../base/index.js';
+import { InputError, parseJson } from '../base/index.js';
 import { type SlabSample, type Workload, WorkloadBuilder } from './workload.js';
 
 /** Position of the table events in a row, by the row's kind. */
@@ -110,22 +110,6 @@ function readSample(sample: unknown, fail: () => never): SlabSample {
     cpuSlabs: number('cpu_slabs'),
     objectsPerSlab: number('objs_per_slab'),
   };
-}
-
-function parseJson(text: string, file: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    const at = /position (\d+)/.exec(message);
-    const position = at ? Number(at[1]) : text.length;
-    const line = text.slice(0, position).split('\n').length;
-    throw new InputError(
-      file,
-      line,
-      `expected JSON of schema v7s-workload-1, but ${message.replace(/^JSON\.parse: /, '')}`,
-    );
-  }
 }
 
 /** The line on which a text first stands, 1 if it does not. */

@@ -94,8 +94,8 @@ test('a file of the schema is read; the order of the last frees is kept', () => 
 });
 
 const BAD: readonly (readonly [what: string, text: string, line: number, message: RegExp])[] = [
-  ['no JSON', '{"meta": {},\n "runs": [,]}', 2, /expected JSON/],
-  ['an empty file', '', 1, /expected JSON/],
+  ['no JSON', '{"meta": {},\n "runs": [,]}', 2, /not JSON/],
+  ['an empty file', '', 1, /not JSON/],
   [
     'another schema',
     JSON.stringify({ meta: { schema: 'v7s-cases' }, runs: [] }),

@@ -54,6 +54,7 @@
  * | `link` | object: LINK_END, next + 1, or LINK_LIVE | the list's owner, or the CPU that frees |
  * | `linkPage` | 2048 links | link lock |
  * | `cache`, `cacheName` | cache | node lock; created and destroyed under the table's lock |
+ * | `cacheLink` | a name that is a link to a cache's directory | the table's lock |
  * | `cpuCache` | CPU × cache | that CPU |
  *
  * Links are 16-bit stores of their own: packed two to a word they would be wrong as soon as two CPUs free neighbours.
@@ -79,6 +80,8 @@ const H_MAGIC = 0;
 const H_VERSION = 1;
 const H_SHAPE = 2; // seven words, in the order of SHAPE_KEYS
 const H_CONFIG_LENGTH = 9;
+/** Rows of `cacheLink` in use. */
+export const H_CACHE_LINKS = 10;
 /** Highest slab id ever used; ids count from 1. */
 export const H_SLAB_HIGH = 16;
 /** A free slab id, chained by `slabNext`; 0 none. */
@@ -175,7 +178,14 @@ export const C_EXTRA_FROM_NODE = 30;
 /** Object sizes as odd number × 2^shift, to divide by them without dividing (slab/object-address.ts). */
 export const C_ODD_INVERSE = 28;
 export const C_SHIFT = 29;
+/** What was written to `min_partial` beyond the numbers of C_MIN_PARTIAL, as 64 bits (text/sysfs-write.ts). */
+export const C_MIN_PARTIAL_LOW = 62;
+export const C_MIN_PARTIAL_HIGH = 63;
 export const CACHE_NAME_UNITS = 96;
+
+// One link of /sys/kernel/slab: the lengths of its name and of its target, and both as text.
+export const CACHE_LINK_UNITS = 128;
+export const CACHE_LINKS_PER_CACHE = 2;
 
 /** C_STATE */
 export const CACHE_ABSENT = 0;
@@ -230,6 +240,7 @@ export interface Ledger {
   readonly range: Int32Array;
   readonly cache: Int32Array;
   readonly cacheName: Uint16Array;
+  readonly cacheLink: Uint16Array;
   readonly cpuCache: Int32Array;
   /** The same bytes as `cpuCache`. */
   readonly cpuDouble: Float64Array;
@@ -264,6 +275,7 @@ function fields(shape: LedgerShape): Field[] {
     ['range', 4, shape.ranges * RANGE_WORDS],
     ['cache', 4, cacheRows * CACHE_WORDS],
     ['cacheName', 2, cacheRows * CACHE_NAME_UNITS],
+    ['cacheLink', 2, CACHE_LINKS_PER_CACHE * shape.caches * CACHE_LINK_UNITS],
     ['cpuCache', 4, shape.cpus * cacheRows * CPU_WORDS],
     ['linkPage', 4, shape.linkPages * LINKPAGE_WORDS],
     ['slabCounters', 4, slabRows],

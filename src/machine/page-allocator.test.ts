@@ -66,6 +66,8 @@ interface ModelZone {
   readonly name: string;
   readonly managed: number;
   free: number;
+  /** The most that was taken at the same time. */
+  peak: number;
   min: number;
   low: number;
   /** By the index of the request's highest zone. */
@@ -91,6 +93,7 @@ class FrameModel {
       name,
       managed: managed[z]!,
       free: managed[z]!,
+      peak: 0,
       ...marksOf(managed, z),
     }));
   }
@@ -129,7 +132,9 @@ class FrameModel {
       assert.equal(this.taken[i], 0, `frame ${i} was free`);
       this.taken[i] = 1;
     }
-    this.zones[z]!.free -= 2 ** order;
+    const zone = this.zones[z]!;
+    zone.free -= 2 ** order;
+    zone.peak = Math.max(zone.peak, zone.managed - zone.free);
     this.owned.set(pfn, order);
   }
 
@@ -265,8 +270,10 @@ class Run {
       [...used],
       owned.sort((a, b) => a[0] - b[0]),
     );
+    const views = this.memory.zones();
     this.model.zones.forEach((zone, z) => {
       assert.equal(this.memory.takenPages(z), zone.managed - zone.free);
+      assert.equal(views[z]!.peakTaken, zone.peak);
     });
   }
 
@@ -344,10 +351,11 @@ test('a fresh machine manages the frames that the model counts', () => {
       const model = new FrameModel(map);
       const zones = memoryOf(map).zones();
       assert.deepEqual(
-        zones.map(({ name, managed, free, min, low, lowmemReserve }) => ({
+        zones.map(({ name, managed, free, peakTaken, min, low, lowmemReserve }) => ({
           name,
           managed,
           free,
+          peak: peakTaken,
           min,
           low,
           reserve: managed === 0 ? [] : lowmemReserve,

@@ -8,8 +8,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
-import { InputError, SlablabError } from '../base/index.js';
-import { parseJson } from './json.js';
+import { InputError, parseJson, SlablabError } from '../base/index.js';
 
 /** The system does not let us read this. */
 export class NoPermissionError extends SlablabError {

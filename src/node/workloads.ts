@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import { ArgumentError, InputError, nearestNames, UnknownNameError } from '../base/index.js';
 import { readV7sWorkload, steadyWorkload, type Workload } from '../lab/index.js';
 import { inputName, readInput } from './files.js';
-import { parseJson } from './json.js';
 import { shippedWorkloadPath } from './shipped.js';
 
 export interface WorkloadOptions {
@@ -42,12 +41,9 @@ export async function loadWorkload(
     );
   }
   const file = inputName(nameOrPath);
-  const text = await readInput(nameOrPath);
   try {
-    return readV7sWorkload(text, file);
+    return readV7sWorkload(await readInput(nameOrPath), file);
   } catch (error) {
-    // If it is not even JSON, then say where.
-    if (error instanceof InputError) parseJson(text, file);
     // A list of events that makes no workload, such as an empty one.
     throw error instanceof ArgumentError ? new InputError(file, 0, error.message) : error;
   }

@@ -1,4 +1,5 @@
 /** kmem caches: layout, create and merge, SLUB, kmalloc, and the machine that has them. */
+export * from './cache-links.js';
 export * from './cache-table.js';
 export * from './flags.js';
 export * from './kmalloc.js';

@@ -37,6 +37,7 @@ import {
   type PhysicalMemory,
   type ZoneView,
 } from '../machine/index.js';
+import { type CacheLink, cacheLinks, linkCache, unlinkCache } from './cache-links.js';
 import { addCache, type CacheRow, cacheIds, cacheName, readCache } from './cache-table.js';
 import { checkMachine } from './check-slabs.js';
 import { parseSlubDebug, SLAB, type SlubDebug } from './flags.js';
@@ -203,6 +204,7 @@ export class Machine {
     const request = { size, align, flags, ctor: ctor !== undefined, usersize };
     const shared = findMergeable(this.ledger, this.kernel, this.boot, request);
     if (shared !== 0) {
+      this.#link(name!, this.#handle(shared));
       joinCache(this.ledger, this.kernel, shared, size);
       return this.#handle(shared);
     }
@@ -231,7 +233,9 @@ export class Machine {
     // The row may have belonged to a cache that was destroyed.
     this.#handles.delete(id);
     this.#constructors.delete(id);
-    return this.#handle(id);
+    const cache = this.#handle(id);
+    this.#link(row.name, cache);
+    return cache;
   }
 
   /** All caches, oldest first. */
@@ -243,6 +247,11 @@ export class Machine {
   findCache(name: string): KmemCache | undefined {
     const id = cacheIds(this.ledger).findLast((candidate) => cacheName(this.ledger, candidate) === name);
     return id === undefined ? undefined : this.#handle(id);
+  }
+
+  /** Every name that is a link in /sys/kernel/slab, to a cache's directory or, where that cache is gone, to nothing. */
+  links(): CacheLink[] {
+    return cacheLinks(this.ledger);
   }
 
   /** The cache that holds an address, the number of its slab counted over the cache's life, and the index there. */
@@ -301,6 +310,7 @@ export class Machine {
       const ids = known.flat().includes(undefined)
         ? addKmallocCaches(this.memory, this.kernel, this.boot)
         : (known as number[][]);
+      for (const id of ids.flat()) this.#link(cacheName(this.ledger, id), this.#handle(id));
       this.#kmalloc = createKmalloc(this.memory, this.kernel, this.#slub, ids);
     }
     return this.#kmalloc;
@@ -325,6 +335,18 @@ export class Machine {
       joinCache(this.ledger, this.kernel, cache.id, grown);
       this.ledger.cache[cache.id * CACHE_WORDS + C_REFCOUNT] = refcount;
     });
+    for (const [name, ...aliases] of this.kernel.standingAliases) {
+      const cache = this.findCache(name)!;
+      // Where nothing merges, they would be caches of their own.
+      if (cache.sysfsId !== name) for (const alias of aliases) this.#link(alias, cache);
+    }
+  }
+
+  /** In /sys/kernel/slab the name is the cache's directory, or a link to it. */
+  #link(name: string, { sysfsId }: KmemCache): void {
+    if (sysfsId === name) return unlinkCache(this.ledger, name);
+    const link = { name, target: sysfsId };
+    linkCache(this.ledger, link, (target) => this.caches().some((cache) => cache.sysfsId === target));
   }
 
   #failCreate(name: string | null, flags: number, error = EINVAL): null {

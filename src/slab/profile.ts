@@ -6,6 +6,7 @@ import { SLAB } from './flags.js';
 import { type OrderRule, orderByFewerObjects, orderByMoreWaste } from './slab-order.js';
 import { STANDING_6_1, type StandingCache } from './standing-6.1.js';
 import { STANDING_6_12 } from './standing-6.12.js';
+import { STANDING_ALIASES_6_1, STANDING_ALIASES_6_12, type StandingAliases } from './standing-aliases.js';
 
 export interface KernelProfile extends PageProfile {
   /** Such as `6.1`. */
@@ -56,6 +57,8 @@ export interface KernelProfile extends PageProfile {
   readonly createFunction: string;
   /** The caches of a machine that has just booted, beside kmalloc's. */
   readonly standing: readonly StandingCache[];
+  /** The names that share them. */
+  readonly standingAliases: readonly StandingAliases[];
 }
 
 const KMALLOC_SIZES: readonly (readonly [number, string])[] = [
@@ -109,6 +112,7 @@ export const LINUX_6_1: KernelProfile = {
   parameterPrefixes: ['slub'],
   createFunction: 'kmem_cache_create_usercopy',
   standing: STANDING_6_1,
+  standingAliases: STANDING_ALIASES_6_1,
 };
 
 /** Linux 6.12, x86_64, as recorded in truth/6.12. What is not named here is as in 6.1. */
@@ -140,6 +144,7 @@ export const LINUX_6_12: KernelProfile = {
   parameterPrefixes: ['slub', 'slab'],
   createFunction: '__kmem_cache_create_args',
   standing: STANDING_6_12,
+  standingAliases: STANDING_ALIASES_6_12,
 };
 
 export const KERNELS: ReadonlyMap<string, KernelProfile> = new Map(

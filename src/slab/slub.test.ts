@@ -468,6 +468,20 @@ test('a ledger without room for another slab is an error of its own, and the mac
   }
 });
 
+test('slabs that come and go leave nothing in the ledger', () => {
+  const machine = Machine.create({ machine: smallMap(8), ledger: { caches: 4, slabs: 8, linkPages: 4 } });
+  const [tiny, large] = [8, 3000].map((size) => machine.kmemCacheCreate(`${size} bytes`, size)!);
+  for (let round = 0; round < 200; round++) {
+    for (const cache of [tiny!, large!]) {
+      cache.freeBulk(cache.allocBulk(2 * cache.info.oo.objects, GFP.KERNEL, round % 4), (round + 1) % 4);
+      assert.equal(cache.shrink(), false);
+    }
+  }
+  assert.equal(tiny!.info.slabsMade, 400);
+  assert.ok(linkPagesInUse(machine.ledger) <= 2);
+  machine.validate();
+});
+
 test('a bulk that the ledger has no room for is given back as a whole', () => {
   const machine = Machine.create({ machine: smallMap(8), ledger: { caches: 4, slabs: 2 } });
   const cache = machine.kmemCacheCreate('large', 2048)!;

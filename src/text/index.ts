@@ -1,2 +1,3 @@
-/** What the kernel prints, written from a machine's state. */
+/** What the kernel and its tools print, written from a machine's state, and read again. */
 export * from './sysfs.js';
+export * from './sysfs-write.js';

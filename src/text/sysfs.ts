@@ -1,12 +1,20 @@
 /**
- * /sys/kernel/slab/<cache>/: one file a number, as the kernel writes it.
+ * # /sys/kernel/slab
+ *
+ *     :D-0001024/objs_per_slab          a directory a cache, one file a number
+ *     dentry/…                          a cache that none may share has its own name
+ *     tables -> :D-0001024              each name that shares one is a link, the first too
  *
  *     sysfsFiles(machine, cache).get('objs_per_slab')        // "16\n"
+ *     sysfsTree(machine).links.get('tables')                 // ":D-0001024"
+ *     sysfsWrite(machine, cache, 'shrink', '1')              // 1, in sysfs-write.ts
  *
  * Counters tell less than they seem to: a slab that a CPU holds counts as fully used, so `objects` is no count of live objects, and
  * `cpu_slabs` is 0 for a CPU that has CPU-partial slabs but no active one (truth/README.md, "SLUB at run time").
  */
 import {
+  C_MIN_PARTIAL_HIGH,
+  C_MIN_PARTIAL_LOW,
   C_PARTIAL_HEAD,
   CACHE_WORDS,
   COUNTERS_INUSE,
@@ -71,8 +79,34 @@ function slabsCpuPartial(counts: readonly number[], objectsPerSlab: number): str
   return `${half(total)}(${total})${parts.join('')}`;
 }
 
+/** The files that root may write; all others only root may read. */
+const WRITABLE: ReadonlySet<string> = new Set(['cpu_partial', 'min_partial', 'shrink', 'validate']);
+
+/** The permissions of a cache's file. */
+export function sysfsMode(file: string): number {
+  return WRITABLE.has(file) ? 0o600 : 0o400;
+}
+
+/** The most that the engine keeps of min_partial; no cache has as many slabs. What was written beyond it is in two words of their own. */
+export const MIN_PARTIAL_MOST = 0x7fffffff;
+
+function minPartialText({ ledger }: Machine, { id, info }: KmemCache): string {
+  if (info.minPartial < MIN_PARTIAL_MOST) return String(info.minPartial);
+  const word = (at: number) => BigInt(ledger.cache[id * CACHE_WORDS + at]! >>> 0);
+  const written = (word(C_MIN_PARTIAL_HIGH) << 32n) | word(C_MIN_PARTIAL_LOW);
+  return String(written === 0n ? info.minPartial : written);
+}
+
+export interface SysfsView {
+  /**
+   * With `cache_dma32` beside `cache_dma`. The series that added SLAB_CACHE_DMA32 had it, its reviewers asked who would read it, and it
+   * was never merged: no released kernel has this file, and it is not there unless asked for.
+   */
+  readonly cacheDma32?: boolean;
+}
+
 /** Every file of a cache's directory that the machine's kernel has, by name. Text ends in a newline; write-only files are empty. */
-export function sysfsFiles(machine: Machine, cache: KmemCache): Map<string, string> {
+export function sysfsFiles(machine: Machine, cache: KmemCache, view: SysfsView = {}): Map<string, string> {
   const info = cache.info;
   const counters = sysfsCounters(machine, cache);
   const flag = (bit: number) => (info.flags & bit ? 1 : 0);
@@ -80,11 +114,12 @@ export function sysfsFiles(machine: Machine, cache: KmemCache): Map<string, stri
     aliases: Math.max(info.refcount - 1, 0),
     align: info.align,
     cache_dma: flag(SLAB.CACHE_DMA),
+    ...(view.cacheDma32 && { cache_dma32: flag(SLAB.CACHE_DMA32) }),
     cpu_partial: info.cpuPartial,
     cpu_slabs: counters.cpuSlabs,
     destroy_by_rcu: flag(SLAB.TYPESAFE_BY_RCU),
     hwcache_align: flag(SLAB.HWCACHE_ALIGN),
-    min_partial: info.minPartial,
+    min_partial: minPartialText(machine, cache),
     object_size: info.objectSize,
     objects: counters.objects,
     objects_partial: counters.objectsPartial,
@@ -106,4 +141,29 @@ export function sysfsFiles(machine: Machine, cache: KmemCache): Map<string, stri
   const texts = Object.entries(files).map(([name, value]) => [name, `${value}\n`] as const);
   // A constructor prints as its symbol, which only a running kernel has.
   return new Map([...texts, ['ctor', ''], ['shrink', ''], ['validate', '']]);
+}
+
+/** /sys/kernel/slab as a whole. */
+export interface SysfsTree {
+  /** Files of each directory by name. */
+  readonly directories: ReadonlyMap<string, ReadonlyMap<string, string>>;
+  /** Names that are links, each with the directory that it names. Where that is not there, the link dangles. */
+  readonly links: ReadonlyMap<string, string>;
+}
+
+/** A name as sysfs takes it: a slash would be another directory. */
+const entryName = (name: string) => name.replaceAll('/', '!');
+
+/** All directories and links, by name. Of two caches of one name the newer has the directory. */
+export function sysfsTree(machine: Machine, view: SysfsView = {}): SysfsTree {
+  const directories = machine
+    .caches()
+    .map((cache) => [entryName(cache.sysfsId), sysfsFiles(machine, cache, view)] as const);
+  const links = machine.links().map(({ name, target }) => [entryName(name), target] as const);
+  return { directories: sorted(directories), links: sorted(links) };
+}
+
+/** By code units, as `LC_ALL=C ls` lists. */
+function sorted<T>(entries: readonly (readonly [name: string, what: T])[]): Map<string, T> {
+  return new Map([...entries].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
 }

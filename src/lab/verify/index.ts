@@ -8,19 +8,25 @@ import { ArgumentError } from '../../base/index.js';
 import { type CreateRecording, type ParamsRecording, verifyCreate, verifyCreateParams } from './create.js';
 import { type GenallocRecording, verifyGenalloc } from './genalloc.js';
 import { type MergeRecording, verifyMerge } from './merge.js';
+import { isOrderRanges, verifyOrderRanges } from './order-ranges.js';
 import { type PageFragRecording, verifyPageFrag } from './page-frag.js';
 import type { SetResult } from './result.js';
 import { type SeqRecording, verifySeq } from './seq.js';
 
 export type { Disagreement, SetResult } from './result.js';
 
-/** Holds the engine against one parsed recording. `set` names it in the result. Throws ArgumentError for what is no known recording. */
+/** A file that is no recording of a kind that is known here. */
+export class UnknownRecordingError extends ArgumentError {}
+
+/** Holds the engine against one parsed recording. `set` names it in the result. Throws UnknownRecordingError for what is none that is known,
+ * ArgumentError for one that is malformed. */
 export function verifyRecording(recording: unknown, set: string): SetResult[] {
   if (typeof recording !== 'object' || recording === null)
-    throw new ArgumentError('expected a recording, an object with "what"');
+    throw new UnknownRecordingError('expected a recording, an object with "what"');
   const has = (key: string) => key in recording;
   const allocator = (recording as { allocator?: unknown }).allocator;
   const slub = allocator === 'SLUB';
+  if (isOrderRanges(recording)) return [verifyOrderRanges(recording, set)];
   if (has('pools')) return [verifyGenalloc(recording as GenallocRecording, set)];
   if (has('sequences') && !has('boots')) throw new ArgumentError('expected "boots" beside "sequences"');
   if (has('sequences') && isPageFrag(recording)) return [verifyPageFrag(recording as PageFragRecording, set)];
@@ -30,7 +36,7 @@ export function verifyRecording(recording: unknown, set: string): SetResult[] {
   if (slub && has('scenarios')) return [verifyMerge(recording as MergeRecording, set)];
   if (slub && has('sequences')) return verifySeq(recording as SeqRecording, set);
   const what = (recording as { what?: unknown }).what;
-  throw new ArgumentError(
+  throw new UnknownRecordingError(
     `verify does not understand this recording${typeof allocator === 'string' ? ` of ${allocator}` : ''}` +
       `${typeof what === 'string' ? ` ("${what}")` : ''}; it reads create, merge and seq of SLUB, genalloc and page_frag`,
   );

@@ -2,9 +2,12 @@
  * JSON with errors that name the line: V8's own message names no place for the commonest mistake, a wrong
  * character.
  */
-import { InputError } from '../base/index.js';
+import { InputError } from './errors.js';
 
-/** Throws InputError with the file's name, the line, what was expected and what stands there. */
+/** A text that is not JSON at all. */
+export class NotJsonError extends InputError {}
+
+/** Throws NotJsonError with the file's name, the line, what was expected and what stands there. */
 export function parseJson(text: string, file: string): unknown {
   try {
     return JSON.parse(text);
@@ -16,7 +19,7 @@ export function parseJson(text: string, file: string): unknown {
       at >= text.length
         ? 'the file ends'
         : `there stands ${rest.length > 40 ? `${rest.slice(0, 40)}…` : rest}`;
-    throw new InputError(file, line, `not JSON: expected ${expected}, but ${stands}`);
+    throw new NotJsonError(file, line, `not JSON: expected ${expected}, but ${stands}`);
   }
 }
 
