@@ -3,6 +3,7 @@ import { ArgumentError, formatCount } from '../base/index.js';
 import { compare, STRATEGIES } from '../lab/index.js';
 import { BOARDS } from '../machine/index.js';
 import { loadWorkload, WORKLOADS } from '../node/index.js';
+import { KERNELS } from '../slab/index.js';
 import {
   type Format,
   format,
@@ -22,6 +23,7 @@ interface CompareFlags extends MachineWords {
   readonly live?: number;
   readonly seed?: number;
   readonly cpus: number;
+  readonly kernel: string;
   readonly strategies?: string[];
   readonly points?: number;
   readonly wide?: true;
@@ -45,6 +47,7 @@ export function addCompare(program: Command, open: OpenSession): void {
     .option('--memory <size>', 'RAM of the machine, such as 4G', sizeInBytes('--memory'))
     .option('--ram <ranges>', "RAM where you say, such as 1G-5G,6G-8G, with the machine's zones")
     .option('--cpus <n>', 'CPUs of the machine', wholeNumber('--cpus'), 4)
+    .option('--kernel <release>', [...KERNELS.keys()].join(', '), '6.1')
     .option(
       '--strategies <list>',
       `of ${[...STRATEGIES.keys()].join(', ')} (default: all)`,
@@ -78,7 +81,7 @@ async function runCompare(
     throw new ArgumentError('--json is a format of its own: leave --format out');
   const name = word ?? flags.workload;
   // Found out before a large file is read.
-  const machine = { ...machineOf(flags), cpus: flags.cpus };
+  const machine = { ...machineOf(flags), cpus: flags.cpus, kernel: flags.kernel };
   const workload = await loadWorkload(name, {
     ...(flags.live !== undefined && { live: flags.live }),
     ...(flags.seed !== undefined && { seed: flags.seed }),

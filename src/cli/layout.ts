@@ -3,8 +3,8 @@ import { layoutReport } from '../lab/index.js';
 import { BOARDS } from '../machine/index.js';
 import { KERNELS, parseSlabFlags } from '../slab/index.js';
 import { EXIT } from './failure.js';
-import { sizeInBytes, wholeNumber, withExamples } from './options.js';
-import { layoutScreen } from './render/layout-screen.js';
+import { sizeInBytes, wholeNumber, withExamples, wordList } from './options.js';
+import { kernelsScreen, layoutScreen } from './render/layout-screen.js';
 import type { OpenSession, Session } from './session.js';
 
 interface LayoutFlags {
@@ -18,7 +18,7 @@ interface LayoutFlags {
   readonly usersize: number;
   readonly debug: string;
   readonly machine: string;
-  readonly kernel: string;
+  readonly kernel: string[];
   readonly slubMinOrder?: number;
   readonly slubMaxOrder?: number;
   readonly slubMinObjects?: number;
@@ -45,7 +45,12 @@ export function addLayout(program: Command, open: OpenSession): void {
     .option('--debug <letters>', 'slub_debug of the boot, such as FZPU', '')
     .option('--name <name>', 'of the cache', 'new_cache')
     .option('--machine <name>', [...BOARDS.keys()].join(', '), 'x86_64')
-    .option('--kernel <release>', [...KERNELS.keys()].join(', '), '6.1')
+    .option(
+      '--kernel <list>',
+      `${[...KERNELS.keys()].join(', ')}; several are shown side by side`,
+      wordList('--kernel'),
+      ['6.1'],
+    )
     .option('--slub-min-order <n>', 'of the boot', wholeNumber('--slub-min-order'))
     .option('--slub-max-order <n>', 'of the boot', wholeNumber('--slub-max-order'))
     .option('--slub-min-objects <n>', 'of the boot', wholeNumber('--slub-min-objects'))
@@ -56,6 +61,7 @@ export function addLayout(program: Command, open: OpenSession): void {
     ['slablab layout --size 1024 --align 1024 --flags CACHE_DMA32', 'an IOMMU table'],
     ['slablab layout --size 1024 --align 1024 --debug FZPU', 'what slub_debug makes of it'],
     ['slablab layout --size 700 --cpus 64', 'on a large machine'],
+    ['slablab layout --size 11000 --kernel 6.1,6.12', 'two kernels side by side'],
     ['slablab layout --size 136 --json', 'every number, and the bytes of an object'],
   ]);
   command.action((flags: LayoutFlags) => {
@@ -66,27 +72,31 @@ export function addLayout(program: Command, open: OpenSession): void {
 function runLayout(flags: LayoutFlags, session: Session): void {
   const { terminal, typed } = session;
   const { slubMinOrder, slubMaxOrder, slubMinObjects } = flags;
-  const report = layoutReport({
-    name: flags.name,
-    size: flags.size,
-    align: flags.align,
-    flags: flags.flags ?? 0,
-    ctor: flags.ctor === true,
-    useroffset: flags.useroffset,
-    usersize: flags.usersize,
-    machine: {
-      machine: flags.machine,
-      cpus: flags.cpus,
-      kernel: flags.kernel,
-      slubDebug: flags.debug,
-      slubNomerge: flags.nomerge === true,
-      faithful: flags.faithful === true,
-      ...(slubMinOrder !== undefined && { slubMinOrder }),
-      ...(slubMaxOrder !== undefined && { slubMaxOrder }),
-      ...(slubMinObjects !== undefined && { slubMinObjects }),
-    },
-  });
-  if (report.refused !== null) session.exitCode = EXIT.differs;
-  if (flags.json) terminal.printJson(report);
-  else terminal.print(layoutScreen(report, { terminal, typed }));
+  const reports = flags.kernel.map((kernel) =>
+    layoutReport({
+      name: flags.name,
+      size: flags.size,
+      align: flags.align,
+      flags: flags.flags ?? 0,
+      ctor: flags.ctor === true,
+      useroffset: flags.useroffset,
+      usersize: flags.usersize,
+      machine: {
+        machine: flags.machine,
+        cpus: flags.cpus,
+        kernel,
+        slubDebug: flags.debug,
+        slubNomerge: flags.nomerge === true,
+        faithful: flags.faithful === true,
+        ...(slubMinOrder !== undefined && { slubMinOrder }),
+        ...(slubMaxOrder !== undefined && { slubMaxOrder }),
+        ...(slubMinObjects !== undefined && { slubMinObjects }),
+      },
+    }),
+  );
+  const [report] = reports;
+  if (reports.some(({ refused }) => refused !== null)) session.exitCode = EXIT.differs;
+  if (flags.json) terminal.printJson(reports.length === 1 ? report : { version: 1, kernels: reports });
+  else if (reports.length === 1) terminal.print(layoutScreen(report!, { terminal, typed }));
+  else terminal.print(kernelsScreen(reports, { terminal, typed }));
 }

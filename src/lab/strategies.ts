@@ -117,7 +117,8 @@ function openPageFrag(machine: Machine, { size, align, gfp }: ObjectRequest, chu
 }
 
 function openDmaPool(machine: Machine, { size, align, gfp }: ObjectRequest): Strategy {
-  const pool = DmaPool.create({ name: 'tables', size, align }, machine.memory, below4GiB(gfp));
+  const exactFit = machine.kernel.dmaPoolExactFit;
+  const pool = DmaPool.create({ name: 'tables', size, align, exactFit }, machine.memory, below4GiB(gfp));
   return {
     alloc: () => pool.alloc(),
     free: (address) => pool.free(address),

@@ -51,6 +51,8 @@ export interface KernelProfile extends PageProfile {
   readonly extraFromNode: (cpuPartialSlabs: number) => number;
   /** Whether a `slub_min_order` above `slub_max_order`, or the reverse, moves the other along as it is read; the later one wins. */
   readonly ordersFollow: boolean;
+  /** Whether a dma_pool uses the block that ends exactly at its page's end. */
+  readonly dmaPoolExactFit: boolean;
   /** How the names of boot parameters begin: `slub_min_order`. */
   readonly parameterPrefixes: readonly string[];
   /** The name in the kernel's messages about a create that failed. */
@@ -109,6 +111,7 @@ export const LINUX_6_1: KernelProfile = {
   freeptrOffset: false,
   extraFromNode: (cpuPartialSlabs) => Math.floor(cpuPartialSlabs / 2) + 1,
   ordersFollow: false,
+  dmaPoolExactFit: false,
   parameterPrefixes: ['slub'],
   createFunction: 'kmem_cache_create_usercopy',
   standing: STANDING_6_1,
@@ -140,6 +143,8 @@ export const LINUX_6_12: KernelProfile = {
   extraFromNode: (cpuPartialSlabs) => (cpuPartialSlabs === 0 ? 0 : Math.floor(cpuPartialSlabs / 2) + 1),
   // "mm/slub: add sanity check for slub_min/max_order cmdline setup", 6.7.
   ordersFollow: true,
+  // "dmapool: fix boundary comparison", merged between the two.
+  dmaPoolExactFit: true,
   // "mm/slub: unify all sl[au]b parameters with "slab_$param"", 6.9; the old names still work.
   parameterPrefixes: ['slub', 'slab'],
   createFunction: '__kmem_cache_create_args',

@@ -221,6 +221,57 @@ function twoLayouts(
   });
 }
 
+/** Several kernels' answers to the same call: a column each, an = where a later one answers as the first does. */
+export function kernelsScreen(reports: readonly LayoutReport[], { terminal }: LayoutScreenOptions): string[] {
+  const { style, textWidth, width } = terminal;
+  const [first] = reports;
+  const words = (report: LayoutReport): string => {
+    const layout = report.merged?.layout ?? report.alone;
+    return layout === null ? `The kernel refuses: ${report.refused}` : outcome(report, layout);
+  };
+  const outcomes = reports.flatMap((report) =>
+    wrap(`${report.machine.kernel}: ${words(report)}`, textWidth, '  '),
+  );
+  // What the request is by itself: which standing cache it joins is said in words.
+  const alone = reports.map((report) => report.alone);
+  const counts = [
+    { name: 'objects', value: (l: CacheLayout) => String(l.objects) },
+    { name: 'cpu_partial slabs', value: (l: CacheLayout) => String(l.cpuPartialSlabs) },
+  ];
+  const rows = [...FACTS, ...counts, ...NAMES];
+  type Row = (typeof rows)[number];
+  const textOf = (row: Row, i: number) => (alone[i] ? row.value(alone[i]) : '–');
+  const same = (row: Row) => alone.every((_, i) => textOf(row, i) === textOf(row, 0));
+  const columns: Column<Row>[] = [
+    { name: 'name', head: [''], left: true, cell: (row) => `  ${row.name}`, raw: () => null },
+    ...reports.map(
+      (report, i): Column<Row> => ({
+        name: report.machine.kernel,
+        head: [report.machine.kernel],
+        cell: (row) => (i > 0 && textOf(row, i) === textOf(row, 0) ? '=' : textOf(row, i)),
+        raw: () => null,
+      }),
+    ),
+  ];
+  const rowStyle = (row: Row) => (same(row) ? (text: string) => text : style.bold);
+  const table = renderTable(columns, rows, { width, style, rowStyle });
+  const differing = rows.filter((row) => !same(row)).map((row) => row.name);
+  const summary =
+    differing.length === 0
+      ? 'Alone, the kernels make the same cache of it.'
+      : `Alone, they differ in ${differing.join(', ')}.`;
+  return [
+    ...wrap(callOf(first!), textWidth, '    ').map(style.bold),
+    ...wrapParts(machineParts(first!).slice(1), textWidth).map(style.dim),
+    '',
+    ...outcomes,
+    '',
+    ...table,
+    '',
+    ...wrap(summary, textWidth).map(style.bold),
+  ];
+}
+
 /** The bytes of an object, a line a part. */
 function segmentList(
   { segments, redLeftPad }: CacheLayout,

@@ -12,6 +12,7 @@ import { isOrderRanges, verifyOrderRanges } from './order-ranges.js';
 import { type PageFragRecording, verifyPageFrag } from './page-frag.js';
 import type { SetResult } from './result.js';
 import { type SeqRecording, verifySeq } from './seq.js';
+import { isSysfsRecording, type SysfsRecording, verifySysfs } from './sysfs.js';
 
 export type { Disagreement, SetResult } from './result.js';
 
@@ -32,13 +33,15 @@ export function verifyRecording(recording: unknown, set: string): SetResult[] {
   if (has('sequences') && isPageFrag(recording)) return [verifyPageFrag(recording as PageFragRecording, set)];
   if (slub && has('cases') && has('caches_already_there'))
     return verifyCreate(recording as CreateRecording, set);
+  if (slub && has('settings') && isSysfsRecording((recording as { settings: unknown }).settings))
+    return verifySysfs(recording as SysfsRecording, set);
   if (slub && has('settings')) return [verifyCreateParams(recording as ParamsRecording, set)];
   if (slub && has('scenarios')) return [verifyMerge(recording as MergeRecording, set)];
   if (slub && has('sequences')) return verifySeq(recording as SeqRecording, set);
   const what = (recording as { what?: unknown }).what;
   throw new UnknownRecordingError(
     `verify does not understand this recording${typeof allocator === 'string' ? ` of ${allocator}` : ''}` +
-      `${typeof what === 'string' ? ` ("${what}")` : ''}; it reads create, merge and seq of SLUB, genalloc and page_frag`,
+      `${typeof what === 'string' ? ` ("${what}")` : ''}; it reads create, merge, seq and sysfs of SLUB, genalloc and page_frag`,
   );
 }
 
