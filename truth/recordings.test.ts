@@ -23,6 +23,7 @@ const SETS: readonly (readonly [name: string, cases: readonly number[]])[] = [
   ['merge-slub-debugF-public', [748]],
   ['seq-slub-public', [66, 16]],
   ['seq-slub-debug-public', [33, 16]],
+  ['sysfs-slub', [126]],
   ['genalloc-public', [110]],
   ['page_frag-public', [104]],
   ['6.12/create-slub-default-public', [4097]],
@@ -40,6 +41,8 @@ const SETS: readonly (readonly [name: string, cases: readonly number[]])[] = [
   ['6.12/seq-slub-debug-public', [33, 16]],
   ['6.12/seq-slub-tuned-6.1', [84]],
   ['6.12/seq-slub-tuned-6.12', [84]],
+  ['6.12/sysfs-slub', [126]],
+  ['6.12/sysfs-slub-usercopy', [126]],
   ['6.12/computed/order-ranges', [12]],
 ];
 

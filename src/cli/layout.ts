@@ -18,7 +18,7 @@ interface LayoutFlags {
   readonly usersize: number;
   readonly debug: string;
   readonly machine: string;
-  readonly kernel: string[];
+  readonly kernel?: string[];
   readonly slubMinOrder?: number;
   readonly slubMaxOrder?: number;
   readonly slubMinObjects?: number;
@@ -47,9 +47,8 @@ export function addLayout(program: Command, open: OpenSession): void {
     .option('--machine <name>', [...BOARDS.keys()].join(', '), 'x86_64')
     .option(
       '--kernel <list>',
-      `${[...KERNELS.keys()].join(', ')}; several are shown side by side`,
+      `${[...KERNELS.keys()].join(', ')}; several side by side (default: 6.1)`,
       wordList('--kernel'),
-      ['6.1'],
     )
     .option('--slub-min-order <n>', 'of the boot', wholeNumber('--slub-min-order'))
     .option('--slub-max-order <n>', 'of the boot', wholeNumber('--slub-max-order'))
@@ -62,7 +61,7 @@ export function addLayout(program: Command, open: OpenSession): void {
     ['slablab layout --size 1024 --align 1024 --debug FZPU', 'what slub_debug makes of it'],
     ['slablab layout --size 700 --cpus 64', 'on a large machine'],
     ['slablab layout --size 11000 --kernel 6.1,6.12', 'two kernels side by side'],
-    ['slablab layout --size 136 --json', 'every number, and the bytes of an object'],
+    ['slablab layout --size 136 --json', 'all numbers, and each byte'],
   ]);
   command.action((flags: LayoutFlags) => {
     runLayout({ ...command.optsWithGlobals<LayoutFlags>(), ...flags }, open(command));
@@ -72,7 +71,7 @@ export function addLayout(program: Command, open: OpenSession): void {
 function runLayout(flags: LayoutFlags, session: Session): void {
   const { terminal, typed } = session;
   const { slubMinOrder, slubMaxOrder, slubMinObjects } = flags;
-  const reports = flags.kernel.map((kernel) =>
+  const reports = (flags.kernel ?? ['6.1']).map((kernel) =>
     layoutReport({
       name: flags.name,
       size: flags.size,

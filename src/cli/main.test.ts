@@ -1,7 +1,15 @@
 /** The command line as a person has it: the compiled program in a process of its own. */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -371,14 +379,29 @@ test('verify says which file it cannot read, and goes on without counting it: ex
   assert.deepEqual([alone.code, alone.out], [3, '0 passed, 0 failed\n']);
 });
 
-test('verify without a file takes what ships, and says what it passes over', () => {
-  const { code, out, err } = slablab('verify', { env: { COLUMNS: '72' } });
-  assert.ok(widest(out) <= 72);
+test('verify takes a folder for the recordings in it, and says what it passes over', () => {
+  const recordings = join(folder, 'recordings');
+  mkdirSync(join(recordings, 'below'), { recursive: true });
+  const ship = (name: string, to: string) => copyFileSync(join(TRUTH, name), join(recordings, to));
+  ship('page_frag-public.json.gz', 'page_frag-public.json.gz');
+  ship('slab-zones.json.gz', 'slab-zones.json.gz');
+  ship('6.12/computed/order-ranges.json.gz', 'below/order-ranges.json.gz');
+  writeFileSync(join(recordings, 'README.md'), 'no recording');
+  const { code, out, err } = slablab(`verify ${recordings}`);
   assert.deepEqual({ code, err }, { code: 0, err: '' });
-  assert.match(out, /\ncreate-slub-default: 4097 of 4097 agree\n/);
-  assert.match(
-    out.replace(/\n {2}/g, ' '),
-    /\npassed over, because verify does not read their kind yet: .*v7s-workload/,
-  );
-  assert.match(out, /\n\d+ passed, 0 failed\n$/);
+  const lines = [
+    'page_frag: 104 of 104 agree',
+    'order-ranges: 12 of 12 agree',
+    'passed over, because verify does not read their kind: slab-zones',
+    '116 passed, 0 failed',
+  ];
+  assert.equal(out, `${lines.join('\n')}\n`);
+  // As a shell's pattern names them: a README among recordings is no mistake, one that claims to be a recording is.
+  const named = slablab(`verify ${recordings}/page_frag-public.json.gz ${recordings}/README.md`);
+  assert.equal(named.code, 0);
+  assert.match(named.out, /passed over.*README\.md\n104 passed, 0 failed\n$/);
+  writeFileSync(join(recordings, 'broken.json'), '{"cases": [}');
+  const broken = slablab(`verify ${recordings}`);
+  assert.equal(broken.code, 3);
+  assert.match(broken.err, /broken\.json:1: not JSON/);
 });

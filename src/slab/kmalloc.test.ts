@@ -208,11 +208,16 @@ test('kfree finds the cache of any object, and refuses what was not handed out',
   machine.validate();
 });
 
-test('a machine that is opened from a copy finds its kmalloc caches again', () => {
+test('a machine that is opened from a copy finds its kmalloc caches again, and nobody else’s', () => {
   const machine = recordedMachine({ memory: 64 * MIB });
   const object = machine.kmalloc(100);
+  // A name is no proof: anybody may use it.
+  machine.kmemCacheCreate('kmalloc-128', 3000, { ctor: () => {} });
   const copy = Machine.open(machine.ledger.buffer.slice(0));
-  copy.kfree(object);
-  assert.equal(copy.kmalloc(100), object);
-  assert.equal(copy.caches().length, 52);
+  for (const each of [machine, copy]) {
+    each.kfree(object);
+    assert.equal(each.kmalloc(100), object);
+    assert.equal(each.ksize(object), 128);
+    assert.equal(each.caches().length, 53);
+  }
 });

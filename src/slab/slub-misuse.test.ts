@@ -213,7 +213,7 @@ test('a CPU that the machine lacks is an argument error, and changes nothing', (
   const cache = machine.kmemCacheCreate('mine', 64)!;
   const object = cache.alloc();
   const before = bytesOf(machine);
-  for (const cpu of [2, -1, 1024]) {
+  for (const cpu of [2, -1, 1024, 0.5, Number.NaN, 2 ** 32]) {
     assert.throws(() => cache.alloc(GFP.KERNEL, cpu), { code: 'argument' });
     assert.throws(() => cache.allocBulk(3, GFP.KERNEL, cpu), { code: 'argument' });
     assert.throws(() => cache.free(object, cpu), { code: 'argument' });
@@ -375,6 +375,34 @@ test('__GFP_ZERO on a cache with a constructor warns once, whatever cache it is'
   assert.equal(machine.log.lines.length, 1);
   assert.match(machine.log.lines[0]!, /^WARNING: __GFP_ZERO with a constructor/);
   assert.equal(constructed, one.info.totalObjects + two.info.totalObjects);
+});
+
+test('a constructor that throws ends the allocation and nothing else', () => {
+  const machine = smallMachine();
+  let willing = false;
+  const cache = machine.kmemCacheCreate('objects', 300, {
+    ctor: () => {
+      if (!willing) throw new RangeError('not today');
+    },
+  })!;
+  for (let i = 0; i < 3; i++) assert.throws(() => cache.alloc(), RangeError);
+  machine.validate('full');
+  assert.equal(cache.live, 0);
+  willing = true;
+  const object = cache.alloc();
+  machine.validate('full');
+  cache.free(object);
+  assert.equal(cache.shrink(), false);
+  assert.equal(machine.memory.takenPages(), 0);
+});
+
+test('a constructor may allocate from another cache', () => {
+  const machine = smallMachine();
+  const parts = machine.kmemCacheCreate('parts', 64)!;
+  const wholes = machine.kmemCacheCreate('wholes', 300, { ctor: () => parts.alloc() })!;
+  wholes.allocBulk(100);
+  assert.equal(parts.live, wholes.info.totalObjects);
+  machine.validate('full');
 });
 
 test('a constructor sees each object of a new slab once, in ascending order', () => {

@@ -1,3 +1,5 @@
 /** What the kernel and its tools print, written from a machine's state, and read again. */
+
+export * from './proc.js';
 export * from './sysfs.js';
 export * from './sysfs-write.js';
