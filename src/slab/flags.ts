@@ -79,10 +79,18 @@ export function parseSlabFlags(text: string): SlabFlags {
   return (flags >>> 0) as SlabFlags;
 }
 
+/** Flags for the caches whose names match: a `*` ends a pattern, which then is the beginning of a name. */
+export interface SlubDebugBlock {
+  readonly flags: number;
+  readonly patterns: readonly string[];
+}
+
 /** What `slub_debug=` was given: flags for all caches, and whether `O` keeps them from raising orders. */
 export interface SlubDebug {
   readonly flags: number;
   readonly avoidHigherOrders: boolean;
+  /** The parts that name caches, in their order: the first that matches a cache decides for it, instead of `flags`. */
+  readonly blocks?: readonly SlubDebugBlock[];
 }
 
 const DEBUG_LETTERS: Readonly<Record<string, number>> = {
@@ -91,17 +99,43 @@ const DEBUG_LETTERS: Readonly<Record<string, number>> = {
   P: SLAB.POISON,
   U: SLAB.STORE_USER,
   T: SLAB.TRACE,
+  // Fault injection, which is not built in.
+  A: 0,
 };
 
-/** Reads `FZPU`, also with `O`; an empty text or `-` switches debugging off. Throws ArgumentError. */
+/** What `slub_debug` without letters means. */
+const DEBUG_DEFAULT = SLAB.CONSISTENCY_CHECKS | SLAB.RED_ZONE | SLAB.POISON | SLAB.STORE_USER;
+
+/**
+ * Reads `FZPU`, also with `O`; an empty text or `-` switches debugging off. `FZ,dentry,kmalloc-*;P,inode` is for those caches only:
+ * blocks are parted by `;`, a block with names leaves all other caches to the last block without any, and without such a block they
+ * are not debugged. A block that begins with `,` means all of F, Z, P and U. Throws ArgumentError.
+ */
 export function parseSlubDebug(text: string): SlubDebug {
-  let flags = 0;
+  let global = 0;
   let avoidHigherOrders = false;
-  for (const letter of text.toUpperCase()) {
-    if (letter === '-') continue;
-    if (letter === 'O') avoidHigherOrders = true;
-    else if (DEBUG_LETTERS[letter] !== undefined) flags |= DEBUG_LETTERS[letter]!;
-    else throw new ArgumentError(`slub_debug knows the letters F, Z, P, U, T and O, not '${letter}'`);
+  const blocks: SlubDebugBlock[] = [];
+  for (const block of text.split(';')) {
+    if (block === '') continue;
+    const [letters = '', ...patterns] = block.split(',');
+    let flags = letters === '' ? DEBUG_DEFAULT : 0;
+    for (const letter of letters.toUpperCase()) {
+      if (letter === '-') flags = 0;
+      else if (letter === 'O') avoidHigherOrders = true;
+      else if (DEBUG_LETTERS[letter] !== undefined) flags |= DEBUG_LETTERS[letter]!;
+      else throw new ArgumentError(`slub_debug knows the letters F, Z, P, U, T, A and O, not '${letter}'`);
+    }
+    if (patterns.length === 0) global = flags;
+    else blocks.push({ flags, patterns });
   }
-  return { flags, avoidHigherOrders };
+  return { flags: global, avoidHigherOrders, ...(blocks.length > 0 && { blocks }) };
+}
+
+/** The flags of the first block that names a cache, or undefined. */
+export function debugBlockFlags({ blocks = [] }: SlubDebug, name: string): number | undefined {
+  const matches = (pattern: string) => {
+    const star = pattern.indexOf('*');
+    return star < 0 ? pattern === name : name.startsWith(pattern.slice(0, star));
+  };
+  return blocks.find(({ patterns }) => patterns.some(matches))?.flags;
 }

@@ -81,13 +81,14 @@ export function addKmallocCaches(
       const align = powerOfTwo || profile.kmallocAlignsToDivisor ? bytes & -bytes : profile.minAlign;
       // The plain ones are kept from merging; the others only by their usercopy region, where there is one.
       const own = type.flags === SLAB.NONE ? profile.plainKmalloc : { flags: 0, refcount: 1 };
-      const flags = withBootDebug(type.flags | own.flags | SLAB.KMALLOC, boot.debug);
+      const name = `${type.prefix}${suffix}`;
+      const flags = withBootDebug(type.flags | own.flags | SLAB.KMALLOC, boot.debug, name);
       const layout = slubLayout(profile, boot, { size: bytes, align, flags, ctor: false });
       if (layout === null)
-        throw new ArgumentError(`${type.prefix}${suffix} has no layout under these boot parameters`);
+        throw new ArgumentError(`${name} has no layout under these boot parameters`);
       return addCache(memory.ledger, {
         ...layout,
-        name: `${type.prefix}${suffix}`,
+        name,
         refcount: own.refcount,
         useroffset: 0,
         usersize: profile.hardenedUsercopy ? bytes : 0,

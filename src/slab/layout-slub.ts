@@ -23,6 +23,7 @@
 import { alignMask32, KernelWouldCrashError, log2Floor, orderOf } from '../base/index.js';
 import { __GFP } from '../machine/index.js';
 import {
+  debugBlockFlags,
   SLAB,
   SLAB_CMPXCHG_DOUBLE,
   SLAB_DEBUG_FLAGS,
@@ -115,9 +116,11 @@ export function calculateAlignment(
   return alignMask32(Math.max(wanted, profile.minAlign), profile.wordSize);
 }
 
-/** The flags of a request with what `slub_debug` adds to it. */
-export function withBootDebug(flags: number, debug: SlubDebug): number {
+/** The flags of a request with what `slub_debug` adds to it. A block that names the cache is taken as it is, instead of the rest. */
+export function withBootDebug(flags: number, debug: SlubDebug, name?: string): number {
   if (flags & SLAB.NO_USER_FLAGS) return flags;
+  const own = name === undefined ? undefined : debugBlockFlags(debug, name);
+  if (own !== undefined) return (flags | own) >>> 0;
   // A cache that must not be tracked for leaks must not record its users either.
   const added = flags & SLAB.NOLEAKTRACE ? debug.flags & ~SLAB.STORE_USER : debug.flags;
   return (flags | added) >>> 0;

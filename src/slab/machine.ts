@@ -62,7 +62,7 @@ export interface MachineOptions {
   slubMaxOrder?: number;
   slubMinObjects?: number;
   slubNomerge?: boolean;
-  /** The letters of `slub_debug=`, such as `FZPU`. */
+  /** What follows `slub_debug=`, such as `FZPU` or `FZ,dentry,kmalloc-*;P,inode`. */
   slubDebug?: string;
   /** Make the caches that a booted kernel has, which new ones may merge with. */
   standing?: boolean;
@@ -201,7 +201,7 @@ export class Machine {
     this.#refuseNonsense(name, size, align, options);
     const flags = givenFlags & this.kernel.createMask;
     const { useroffset, usersize } = this.#usercopy(options, size);
-    const request = { size, align, flags, ctor: ctor !== undefined, usersize };
+    const request = { name: name!, size, align, flags, ctor: ctor !== undefined, usersize };
     const shared = findMergeable(this.ledger, this.kernel, this.boot, request);
     if (shared !== 0) {
       this.#link(name!, this.#handle(shared));
@@ -211,7 +211,7 @@ export class Machine {
     if (!this.#freeptrFits(size, options)) return this.#failCreate(name, givenFlags);
     const layout = slubLayout(this.kernel, this.boot, {
       ...request,
-      flags: withBootDebug(flags, this.boot.debug),
+      flags: withBootDebug(flags, this.boot.debug, name!),
       freeptrOffset: options.freeptrOffset,
     });
     if (layout === null) return this.#failCreate(name, givenFlags);
@@ -306,7 +306,9 @@ export class Machine {
   #kmallocCaches(): Kmalloc {
     if (this.#kmalloc === undefined) {
       const names = kmallocNames(this.kernel, this.memory.zoneNames.includes('DMA'));
-      const known = names.map((row) => row.map((name) => this.findCache(name)?.id));
+      // The kernel's own are the oldest of their name, and no other cache of 6.1 can have their flag.
+      const own = this.caches().filter((cache) => cache.info.flags & SLAB.KMALLOC);
+      const known = names.map((row) => row.map((name) => own.find((cache) => cache.name === name)?.id));
       const ids = known.flat().includes(undefined)
         ? addKmallocCaches(this.memory, this.kernel, this.boot)
         : (known as number[][]);
@@ -324,7 +326,7 @@ export class Machine {
       const request = {
         size,
         align,
-        flags: withBootDebug(flags, this.boot.debug),
+        flags: withBootDebug(flags, this.boot.debug, name),
         ctor: ctor !== 0,
         freeptrOffset,
       };

@@ -34,6 +34,8 @@ import { type BootParameters, calculateAlignment, withBootDebug } from './layout
 import type { KernelProfile } from './profile.js';
 
 export interface MergeRequest {
+  /** `slub_debug` may single the new cache out. */
+  readonly name?: string | undefined;
   /** Bytes, 32 bits. */
   readonly size: number;
   readonly align: number;
@@ -51,7 +53,7 @@ export function findMergeable(
   request: MergeRequest,
 ): number {
   if (boot.noMerge || request.ctor || request.usersize !== 0) return 0;
-  const flags = withBootDebug(request.flags, boot.debug);
+  const flags = withBootDebug(request.flags, boot.debug, request.name);
   if (flags & SLAB_NEVER_MERGE) return 0;
   const wordSized = alignMask32(request.size, profile.wordSize);
   const align = calculateAlignment(profile, flags, request.align, wordSized);

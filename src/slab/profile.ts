@@ -2,6 +2,7 @@
  * A kernel as data: everything in which kernels differ and the engine must follow. Code asks the profile, never the version.
  */
 import type { PageProfile } from '../machine/index.js';
+import { DEBUG_6_1, DEBUG_6_12, type DebugProfile } from './debug-profile.js';
 import { SLAB } from './flags.js';
 import { type OrderRule, orderByFewerObjects, orderByMoreWaste } from './slab-order.js';
 import { STANDING_6_1, type StandingCache } from './standing-6.1.js';
@@ -57,6 +58,8 @@ export interface KernelProfile extends PageProfile {
   readonly parameterPrefixes: readonly string[];
   /** The name in the kernel's messages about a create that failed. */
   readonly createFunction: string;
+  /** What the debug checks notice and say. */
+  readonly debug: DebugProfile;
   /** The caches of a machine that has just booted, beside kmalloc's. */
   readonly standing: readonly StandingCache[];
   /** The names that share them. */
@@ -114,6 +117,7 @@ export const LINUX_6_1: KernelProfile = {
   dmaPoolExactFit: false,
   parameterPrefixes: ['slub'],
   createFunction: 'kmem_cache_create_usercopy',
+  debug: DEBUG_6_1,
   standing: STANDING_6_1,
   standingAliases: STANDING_ALIASES_6_1,
 };
@@ -148,6 +152,7 @@ export const LINUX_6_12: KernelProfile = {
   // "mm/slub: unify all sl[au]b parameters with "slab_$param"", 6.9; the old names still work.
   parameterPrefixes: ['slub', 'slab'],
   createFunction: '__kmem_cache_create_args',
+  debug: DEBUG_6_12,
   standing: STANDING_6_12,
   standingAliases: STANDING_ALIASES_6_12,
 };

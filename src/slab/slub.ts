@@ -174,7 +174,7 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
   // ---- alloc -----------------------------------------------------------------------------------------------------------
 
   function alloc(id: number, gfp: Gfp, cpu: number): PhysAddr {
-    if (cpu >>> 0 >= cpus) throw noSuchCpu(cpu);
+    if (cpu >>> 0 !== cpu || cpu >= cpus) throw noSuchCpu(cpu);
     const p = (cpu * cacheRows + id) * CPU_WORDS;
     const own = cpuCache[p + P_OWN]!;
     if (own === 0) return allocSlow(id, gfp, p);
@@ -349,9 +349,18 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
     frameSlab.fill(slab, frame, frame + 2 ** (shape >> 16));
     cache[c + C_NR_SLABS]!++;
     cache[c + C_TOTAL_OBJECTS]! += objects;
-    if (options.hasConstructor(id))
-      for (let i = 0; i < objects; i++) options.construct(id, objectAddress(slab, i));
+    if (options.hasConstructor(id)) constructAll(id, c, slab);
     return slab;
+  }
+
+  /** A constructor that throws ends the allocation; the slab goes as it came. */
+  function constructAll(id: number, c: number, slab: number): void {
+    try {
+      for (let i = 0; i < objectsOf(slab); i++) options.construct(id, objectAddress(slab, i));
+    } catch (error) {
+      discard(c, slab);
+      throw error;
+    }
   }
 
   /** Gives an empty slab's pages back. It is on no list. */
@@ -381,7 +390,7 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
   // ---- free --------------------------------------------------------------------------------------------------------------
 
   function free(id: number, address: PhysAddr, cpu: number): void {
-    if (cpu >>> 0 >= cpus) throw noSuchCpu(cpu);
+    if (cpu >>> 0 !== cpu || cpu >= cpus) throw noSuchCpu(cpu);
     // Step f needs nothing but this CPU's line and the link: what divides is an object of the active slab.
     const p = (cpu * cacheRows + id) * CPU_WORDS;
     const distance = address - cpuDouble[(p >> 1) + PD_FIRST]!;
@@ -466,7 +475,7 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
    * slabs are passed over, the third ends the group. A group is put on its list at once with the array's last object first.
    */
   function freeBulk(id: number, addresses: PhysAddr[], cpu: number): void {
-    if (cpu >>> 0 >= cpus) throw noSuchCpu(cpu);
+    if (cpu >>> 0 !== cpu || cpu >= cpus) throw noSuchCpu(cpu);
     checkBulk(id, addresses);
     const p = (cpu * cacheRows + id) * CPU_WORDS;
     let left = addresses.length;
