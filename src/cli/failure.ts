@@ -41,14 +41,16 @@ export function explainError(error: unknown, command: Command): Failure | undefi
     return {
       exitCode: EXIT.permission,
       message: error.message,
-      hint: 'give it to this user to read, or run as one who may',
+      hint: 'give it to this user, or run as one who may',
     };
   }
   if (error instanceof InputError) {
     const hint =
       command.name() === 'verify'
         ? 'truth/README.md says what a recording holds'
-        : "a workload is 'recorded', 'steady' or a file as truth/README.md describes it under v7s-workload";
+        : ['info', 'sysfs'].includes(command.name())
+          ? "'slablab info --help' says what a script is"
+          : "a workload is 'recorded', 'steady' or a file as truth/README.md describes it under v7s-workload";
     return { exitCode: EXIT.input, message: error.message, hint };
   }
   if (error instanceof KernelPanicError)

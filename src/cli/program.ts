@@ -4,10 +4,12 @@ import { nearestNames, UnknownNameError } from '../base/index.js';
 import { packageVersion } from '../node/index.js';
 import { addCompare } from './compare.js';
 import { explainError } from './failure.js';
+import { addInfo } from './info.js';
 import { addLayout } from './layout.js';
 import { withExamples } from './options.js';
 import { COLOURED, wantsColour } from './render/style.js';
 import { Session } from './session.js';
+import { addSysfs } from './sysfs.js';
 import { type Streams, Terminal, terminalWidth } from './terminal.js';
 import { addVerify } from './verify.js';
 
@@ -82,10 +84,13 @@ function buildProgram(
     ['slablab compare', 'where should they come from?'],
     ['slablab compare steady --live 30', 'the same for a handful'],
     ['slablab layout --size 1024 --align 1024', 'what a kernel makes of it'],
+    ['slablab info', 'all caches at its peak'],
     ['slablab verify', 'is the engine right?'],
   ]);
   addCompare(program, open);
   addLayout(program, open);
+  addInfo(program, open);
+  addSysfs(program, open);
   addVerify(program, open);
   return program;
 }

@@ -142,7 +142,7 @@ function asInputError(file: string, error: unknown): unknown {
 
 function setLines(set: SetResult, verbose: boolean, { terminal }: Session): string[] {
   const { style } = terminal;
-  const line = `${set.set}: ${set.agreed} of ${set.total} agree`;
+  const line = `${set.set}: ${set.agreed} of ${set.total} agree${set.note ? `; ${set.note}` : ''}`;
   const differ = set.total - set.agreed;
   if (differ === 0) return [line];
   const shown = verbose ? set.disagreements : set.disagreements.slice(0, DISAGREEMENTS_SHOWN);

@@ -12,6 +12,7 @@ import {
   Z_FREE,
   Z_HEAD,
   Z_MANAGED,
+  Z_RANGE_END,
   Z_START,
   ZONE_WORDS,
 } from './ledger.js';
@@ -36,6 +37,12 @@ export function checkFrames(
   const used = new Map<number, number>();
   memory.zoneNames.forEach((name, z) => {
     const row = z * ZONE_WORDS;
+    if (ledger.zone[row + Z_RANGE_END]! > ledger.shape.ranges) {
+      return fail(
+        'zone.managed',
+        `zone ${name} has RAM ranges up to ${ledger.zone[row + Z_RANGE_END]}, the machine has ${ledger.shape.ranges}`,
+      );
+    }
     const managed = ledger.zone[row + Z_MANAGED]!;
     const free = ledger.zone[row + Z_FREE]!;
     if (free < 0 || free > managed)

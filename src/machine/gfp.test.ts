@@ -5,8 +5,8 @@ import { UnknownNameError } from '../base/index.js';
 import { __GFP, formatGfp, GFP, GFP_KNOWN_BITS, parseGfp } from './gfp.js';
 
 /**
- * The names in the order of Linux 6.1's trace format, `print fmt` of kmem:kmalloc as a running kernel describes it. The kernel
- * goes down this list and prints each name all of whose bits are still there.
+ * The names in the order of Linux 6.1's trace format, `print fmt` of kmem:kmalloc as a running kernel
+ * describes it. The kernel goes down this list and prints each name all of whose bits are still there.
  */
 const RECORDED: readonly (readonly [name: string, bits: number])[] = [
   ['GFP_TRANSHUGE', 0x1c24ca],

@@ -27,12 +27,15 @@
  *  1. active: the current slab of one CPU (frozen); the CPU's own list holds free objects beside the slab's own list;
  *  2. CPU-partial: frozen, on one CPU's partial list;
  *  3. node-partial: on its cache's partial list, with free objects or empty;
- *  4. full: no free object and on no list.
+ *  4. full: no free object and on no list;
+ *  5. disabled: a debug check found it damaged. It is frozen, on no list, and what was free in it is lost. Only in debugged caches.
+ *
+ * An object is live (its link says LIVE), on one list, or lost (LOST): a debug check could not find it on the kernel's list any more.
  *
  * ## The equation
  * `validate()` checks exactly this:
  *
- *     for every slab:   objects = live + free on the slab's list + free on its owner's list
+ *     for every slab:   objects = live + lost + free on the slab's list + free on its owner's list
  *                       inUse   = objects - free on the slab's list        (a CPU's own objects count as in use)
  *     for every cache:  slabs, objects and node-partial slabs are what its counters say
  *     for every zone:   managed = free + handed out, and each frame is in one state
@@ -51,11 +54,11 @@
  * | `slabCounters` | slab: first free 16 bits, in use 15, frozen 1 | anyone, as one word |
  * | `slabNext`, `slabPrev` | slab | node lock, or the CPU whose partial list holds it |
  * | `slabCache`, `slabFrame`, `slabLinks`, `slabShape`, `slabSerial` | slab | its maker, once |
- * | `link` | object: LINK_END, next + 1, or LINK_LIVE | the list's owner, or the CPU that frees |
+ * | `link` | object: LINK_END, next + 1, LINK_LIVE or LINK_LOST | the list's owner, or the CPU that frees |
  * | `linkPage` | 2048 links | link lock |
  * | `cache`, `cacheName` | cache | node lock; created and destroyed under the table's lock |
  * | `cacheLink` | a name that is a link to a cache's directory | the table's lock |
- * | `cpuCache` | CPU × cache | that CPU |
+ * | `cpuCache`, `statistics` | CPU × cache | that CPU |
  *
  * Links are 16-bit stores of their own: packed two to a word they would be wrong as soon as two CPUs free neighbours.
  */
@@ -70,6 +73,8 @@ export interface LedgerShape {
   readonly cpus: number;
   readonly zones: number;
   readonly ranges: number;
+  /** 1 if events are counted, 0 if not. */
+  readonly statistics: number;
 }
 
 // Header words.
@@ -78,10 +83,10 @@ const MAGIC = 0x51ab1ab0 | 0;
 const VERSION = 1;
 const H_MAGIC = 0;
 const H_VERSION = 1;
-const H_SHAPE = 2; // seven words, in the order of SHAPE_KEYS
-const H_CONFIG_LENGTH = 9;
+const H_SHAPE = 2; // eight words, in the order of SHAPE_KEYS
+const H_CONFIG_LENGTH = 10;
 /** Rows of `cacheLink` in use. */
-export const H_CACHE_LINKS = 10;
+export const H_CACHE_LINKS = 15;
 /** Highest slab id ever used; ids count from 1. */
 export const H_SLAB_HIGH = 16;
 /** A free slab id, chained by `slabNext`; 0 none. */
@@ -97,7 +102,18 @@ export const H_CACHE_OLDEST = 22;
 export const H_LINK_CLASSES = 23;
 export const LINK_CLASS_WORDS = HEADER_WORDS - H_LINK_CLASSES;
 
-const SHAPE_KEYS = ['frames', 'slabs', 'linkPages', 'caches', 'cpus', 'zones', 'ranges'] as const;
+const SHAPE_KEYS = [
+  'frames',
+  'slabs',
+  'linkPages',
+  'caches',
+  'cpus',
+  'zones',
+  'ranges',
+  'statistics',
+] as const;
+/** Words of counters for a CPU and a cache (slab/statistics.ts). */
+export const STATISTICS_WORDS = 32;
 const CONFIG_UNITS = 4096;
 
 // One zone: 64 words.
@@ -175,6 +191,8 @@ export const C_ORDER_FALLBACK = 26;
 export const C_FAILED = 27;
 /** How many more slabs a CPU takes from the node with the one it needs. */
 export const C_EXTRA_FROM_NODE = 30;
+/** 1 for caches that the kernel itself needs: they cannot be destroyed. */
+export const C_KERNEL_OWNED = 31;
 /** Object sizes as odd number × 2^shift, to divide by them without dividing (slab/object-address.ts). */
 export const C_ODD_INVERSE = 28;
 export const C_SHIFT = 29;
@@ -190,6 +208,8 @@ export const CACHE_LINKS_PER_CACHE = 2;
 /** C_STATE */
 export const CACHE_ABSENT = 0;
 export const CACHE_ALIVE = 1;
+/** Destroyed while it had objects: its slabs stay, its name is gone. */
+export const CACHE_LEAKED = 2;
 
 // A CPU's view of a cache: one line of 64 bytes.
 export const CPU_WORDS = 16;
@@ -214,6 +234,8 @@ export const CPU_DOUBLES = CPU_WORDS / 2;
 // Links.
 export const LINK_END = 0;
 export const LINK_LIVE = 0xffff;
+/** Neither free nor anybody's: given up by a debug check with the rest of its slab's list. */
+export const LINK_LOST = 0xfffd;
 /** The most objects a slab can have: 15 bits of `slabCounters`. */
 export const MAX_OBJECTS_PER_SLAB = 32767;
 export const LINKS_PER_PAGE = 2048;
@@ -244,6 +266,8 @@ export interface Ledger {
   readonly cpuCache: Int32Array;
   /** The same bytes as `cpuCache`. */
   readonly cpuDouble: Float64Array;
+  /** Counters of events by CPU and cache; empty unless the machine counts. */
+  readonly statistics: Int32Array;
   readonly linkPage: Int32Array;
   readonly slabCounters: Int32Array;
   readonly slabNext: Int32Array;
@@ -290,6 +314,7 @@ function fields(shape: LedgerShape): Field[] {
     ['freeNext', 4, shape.frames],
     ['freePrev', 4, shape.frames],
     ['frameState', 1, shape.frames],
+    ['statistics', 4, shape.statistics * shape.cpus * cacheRows * STATISTICS_WORDS],
     ['link', 2, shape.linkPages * LINKS_PER_PAGE],
   ];
 }
@@ -310,7 +335,7 @@ function alignField(bytes: number): number {
 export function createLedger(shape: LedgerShape, config: string, shared = false): Ledger {
   for (const key of SHAPE_KEYS) {
     const rows = shape[key];
-    if (!Number.isInteger(rows) || rows < 1 || rows > 0x7ffffffe) {
+    if (!Number.isInteger(rows) || rows < (key === 'statistics' ? 0 : 1) || rows > 0x7ffffffe) {
       throw new ArgumentError(`a ledger cannot have ${rows} ${key}`);
     }
   }

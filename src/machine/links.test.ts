@@ -5,7 +5,10 @@ import { LedgerFullError, Random } from '../base/index.js';
 import { createLedger, type Ledger, LINKS_PER_PAGE, MAX_OBJECTS_PER_SLAB } from './ledger.js';
 import { checkLinkPages, giveLinks, linkPagesInUse, takeLinks } from './links.js';
 
-/** The most that one size class keeps for the next slab, times the classes: every count up to 8, then four a doubling. */
+/**
+ * The most that one size class keeps for the next slab, times the classes: every count up to 8, then four a
+ * doubling.
+ */
 const CLASSES = 8 + 4 * 8;
 
 interface Slot {
@@ -14,7 +17,10 @@ interface Slot {
 }
 
 function emptyLedger(linkPages: number): Ledger {
-  return createLedger({ frames: 1, slabs: 1, linkPages, caches: 1, cpus: 1, zones: 1, ranges: 1 }, '');
+  return createLedger(
+    { frames: 1, slabs: 1, linkPages, caches: 1, cpus: 1, zones: 1, ranges: 1, statistics: 0 },
+    '',
+  );
 }
 
 function check(ledger: Ledger): void {

@@ -1,7 +1,7 @@
 /**
- * The page allocator against a model that knows nothing of buddies or lists: each frame is free or taken, and a zone can give a
- * block when some aligned run of its frames is free and its watermark allows. What the model says of marks is computed here from
- * truth/README.md, section 10, not taken from the engine.
+ * The page allocator against a model that knows nothing of buddies or lists: each frame is free or taken, and
+ * a zone can give a block when some aligned run of its frames is free and its watermark allows. What the
+ * model says of marks is computed here from truth/README.md, section 10, not taken from the engine.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -50,7 +50,7 @@ function validFrames(memory: PhysicalMemory): Map<number, number> {
   return checkFrames(memory, 'full', (term, message) => assert.fail(`${term}: ${message}`));
 }
 
-// ---- the model -------------------------------------------------------------------------------------------------------------
+// ---- the model --------------------------------------------------------------------------------------------
 
 type Request = 'KERNEL' | 'KERNEL|DMA32' | 'DMA' | 'ATOMIC';
 
@@ -106,7 +106,8 @@ class FrameModel {
       for (let z = highest; z >= 0; z--) {
         const each = this.zones[z]!;
         if (each.managed === 0) continue;
-        // All of the block but its last page counts as gone already: recorded with order 3 (zones run dry, truth/).
+        // All of the block but its last page counts as gone already: recorded with order 3 (zones run dry,
+        // truth/).
         if (each.free - (2 ** order - 1) <= markOf(each) + each.reserve[highest]!) continue;
         if (this.#hasFreeRun(z, order)) return z;
       }
@@ -147,7 +148,10 @@ class FrameModel {
   }
 }
 
-/** The zone of the page at an address: -1 unless all of it is RAM, not reserved, and not the page of address 0. */
+/**
+ * The zone of the page at an address: -1 unless all of it is RAM, not reserved, and not the page of address
+ * 0.
+ */
 function zoneOfPage(map: MemoryMap, start: number): number {
   const end = start + PAGE;
   if (start === 0 || !map.ram.some((r) => start >= r.start && end <= r.end)) return -1;
@@ -167,7 +171,7 @@ function marksOf(managed: readonly number[], z: number): { min: number; low: num
   return { min, low, reserve };
 }
 
-// ---- random operations --------------------------------------------------------------------------------------------------------
+// ---- random operations ------------------------------------------------------------------------------------
 
 type Operation =
   | { readonly kind: 'alloc'; readonly request: Request; readonly order: number; readonly times: number }
@@ -207,7 +211,10 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
 
 const boards = fc.integer({ min: 32, max: 96 }).map((mib) => boardMap('x86_64', mib * MIB));
 
-/** RAM in several pieces that end anywhere, under zones that end at any page. `gap` is what lies between two pieces, in bytes. */
+/**
+ * RAM in several pieces that end anywhere, under zones that end at any page. `gap` is what lies between two
+ * pieces, in bytes.
+ */
 function handMade(gap: fc.Arbitrary<number>, length: fc.Arbitrary<number>): fc.Arbitrary<MemoryMap> {
   return fc
     .record({
@@ -367,7 +374,7 @@ test('a fresh machine manages the frames that the model counts', () => {
   );
 });
 
-// ---- bad frees -------------------------------------------------------------------------------------------------------------------
+// ---- bad frees --------------------------------------------------------------------------------------------
 
 function refuses(memory: PhysicalMemory, pfn: number, order: number, reason: BadFreeReason): void {
   const before = bytesOf(memory);
@@ -436,7 +443,7 @@ test('after random operations only blocks that are handed out can be freed', () 
   );
 });
 
-// ---- requests that no block can satisfy, and which zone is meant -----------------------------------------------------------------
+// ---- requests that no block can satisfy, and which zone is meant ------------------------------------------
 
 test('order 11 is NO_PFN: one warning in all, none with NOWARN', () => {
   const memory = memoryOf(boardMap('x86_64', 64 * MIB));

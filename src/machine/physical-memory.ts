@@ -86,6 +86,8 @@ export interface PhysicalMemoryOptions {
   readonly ledger?: LedgerLimits;
   /** Put the ledger into a SharedArrayBuffer. */
   readonly shared?: boolean;
+  /** Count events by CPU and cache. */
+  readonly statistics?: boolean;
   readonly log?: KernelLog;
   /** Whatever else the machine's maker wants to find again in the ledger. */
   readonly extra?: unknown;
@@ -132,6 +134,7 @@ export function createPhysicalMemory(options: PhysicalMemoryOptions): PhysicalMe
       cpus,
       zones: map.zones.length,
       ranges: managed.length,
+      statistics: options.statistics ? 1 : 0,
     },
     JSON.stringify({
       basePfn,

@@ -1,6 +1,6 @@
 /**
- * Watermarks, zone choice and zones run dry, against what five real machines did: truth/buddy-public.json.gz, described in
- * truth/README.md.
+ * Watermarks, zone choice and zones run dry, against what five real machines did: truth/buddy-public.json.gz,
+ * described in truth/README.md.
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -106,7 +106,7 @@ function zoneName(memory: PhysicalMemory, pfn: Pfn): ZoneName {
   return memory.zoneNames[memory.pages.zoneOf(pfn)]!;
 }
 
-// ---- watermarks --------------------------------------------------------------------------------------------------------
+// ---- watermarks -------------------------------------------------------------------------------------------
 
 test('watermarks of the recorded zones agree within 1 % or 3 pages', () => {
   for (const [size, { zoneinfo }] of RECORDED) {
@@ -125,8 +125,8 @@ test('watermarks of the recorded zones agree within 1 % or 3 pages', () => {
 });
 
 /**
- * Pages of DMA32 that the kernel freed after it had printed its line about memory, and before it computed the marks. Not recorded:
- * anything from 52 to 84 makes all numbers of all five sizes come out.
+ * Pages of DMA32 that the kernel freed after it had printed its line about memory, and before it computed the
+ * marks. Not recorded: anything from 52 to 84 makes all numbers of all five sizes come out.
  */
 const FREED_IN_BETWEEN = 64;
 
@@ -161,7 +161,7 @@ test('lowmem_reserve is exact for the pages managed during the experiments', () 
   assert.equal(compared, 204);
 });
 
-// ---- which zone --------------------------------------------------------------------------------------------------------
+// ---- which zone -------------------------------------------------------------------------------------------
 
 test('all 600 recorded requests are served from the recorded zones', () => {
   let compared = 0;
@@ -185,9 +185,11 @@ test('all 600 recorded requests are served from the recorded zones', () => {
   assert.equal(compared, 600);
 });
 
-// ---- zones run dry -----------------------------------------------------------------------------------------------------
+// ---- zones run dry ----------------------------------------------------------------------------------------
 
-/** The board, with so much reserved at the end of each zone that the rest is what the recorded kernel managed. */
+/**
+ * The board, with so much reserved at the end of each zone that the rest is what the recorded kernel managed.
+ */
 function recordedMap(size: string, zones: readonly ZoneState[]): MemoryMap {
   const board = boardMap('x86_64', parseSize(size));
   const reserved = [...board.reserved];
@@ -211,8 +213,9 @@ const FROM_ZONE: Readonly<Record<ZoneName, Gfp>> = {
 };
 
 /**
- * Holds what the recorded system held: takes all of a zone, then frees as many blocks of each order as were free there. What is
- * over at an order is halved for the next; of two buddies one is freed at most, or they would become one.
+ * Holds what the recorded system held: takes all of a zone, then frees as many blocks of each order as were
+ * free there. What is over at an order is halved for the next; of two buddies one is freed at most, or they
+ * would become one.
  */
 function holdAsRecorded(memory: PhysicalMemory, z: number, freeBlocks: readonly number[]): void {
   const { pages } = memory;
@@ -253,9 +256,14 @@ function runDry(memory: PhysicalMemory, gfp: Gfp, order: number): Record<string,
   }
 }
 
-/** A zone's count of free pages is the sum of a word and what each CPU has not added to it yet. README: ± 100. */
+/**
+ * A zone's count of free pages is the sum of a word and what each CPU has not added to it yet. README: ± 100.
+ */
 const COUNTER_SLACK = 128;
-/** `watermark_boost` comes in steps of a page block while kswapd is awake, and may be gone again at the failure. */
+/**
+ * `watermark_boost` comes in steps of a page block while kswapd is awake, and may be gone again at the
+ * failure.
+ */
 const BOOST_STEP = 1024;
 
 function compareWithRecorded(size: string, row: Exhausted): void {
@@ -280,7 +288,8 @@ function compareWithRecorded(size: string, row: Exhausted): void {
       left <= COUNTER_SLACK && left >= -COUNTER_SLACK - boost,
       `${where}: ${zone.free} pages are left in ${zone.name}, not ${recorded.free}`,
     );
-    // The recorded count holds pages of the CPUs' own lists as well, which are in no zone's count of free ones.
+    // The recorded count holds pages of the CPUs' own lists as well, which are in no zone's count of free
+    // ones.
     const fromCpus = CPUS * recorded.pcp_high;
     const more = (counts[zone.name]! - row.per_zone[zone.name]!) * 2 ** row.order;
     assert.ok(
@@ -292,7 +301,9 @@ function compareWithRecorded(size: string, row: Exhausted): void {
   });
 }
 
-/** Without a boost of the zones that the pages came from: boosted zones keep more, and this is not modelled. */
+/**
+ * Without a boost of the zones that the pages came from: boosted zones keep more, and this is not modelled.
+ */
 const UNBOOSTED = RECORDED.flatMap(([size, { exhaust }]) =>
   exhaust
     .filter((row) =>

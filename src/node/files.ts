@@ -10,12 +10,12 @@ import { readFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
 import { InputError, parseJson, SlablabError } from '../base/index.js';
 
-/** The system does not let us read this. */
+/** The system does not let us read or write this. */
 export class NoPermissionError extends SlablabError {
   readonly file: string;
 
-  constructor(file: string) {
-    super('no-permission', `${file}: no permission to read it`);
+  constructor(file: string, doing: 'read it' | 'write it' = 'read it') {
+    super('no-permission', `${file}: no permission to ${doing}`);
     this.file = file;
   }
 }

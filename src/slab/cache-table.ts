@@ -1,7 +1,7 @@
 /**
  * The table of caches in the ledger: rows by id, and the list of all caches by age.
  */
-import { ArgumentError, LedgerFullError, type SlabFlags } from '../base/index.js';
+import { ArgumentError, LedgerCorruptError, LedgerFullError, type SlabFlags } from '../base/index.js';
 import {
   C_ALIGN,
   C_ALLOCFLAGS,
@@ -12,6 +12,7 @@ import {
   C_FAILED,
   C_FLAGS,
   C_INUSE,
+  C_KERNEL_OWNED,
   C_MIN,
   C_MIN_PARTIAL,
   C_NEWER,
@@ -34,6 +35,7 @@ import {
   C_USERSIZE,
   CACHE_ABSENT,
   CACHE_ALIVE,
+  CACHE_LEAKED,
   CACHE_NAME_UNITS,
   CACHE_WORDS,
   CPU_WORDS,
@@ -79,6 +81,8 @@ export interface CacheRow extends SlubLayout {
   readonly useroffset: number;
   readonly usersize: number;
   readonly ctor: boolean;
+  /** The kernel itself needs it: it cannot be destroyed. */
+  readonly kernelOwned?: boolean;
 }
 
 const pack = ({ order, objects }: SlabShape) => (order << 16) | objects;
@@ -157,6 +161,7 @@ export function addCache(ledger: Ledger, row: CacheRow): number {
   set(C_USEROFFSET, row.useroffset);
   set(C_USERSIZE, row.usersize);
   set(C_CTOR, row.ctor ? 1 : 0);
+  set(C_KERNEL_OWNED, row.kernelOwned || row.refcount < 0 ? 1 : 0);
   ledger.cacheName[id * CACHE_NAME_UNITS] = row.name.length;
   writeText(ledger.cacheName, id * CACHE_NAME_UNITS + 1, row.name);
   eachCpuLine(ledger, id, (p) => {
@@ -176,6 +181,12 @@ export function addCache(ledger: Ledger, row: CacheRow): number {
 
 /** Takes a cache without slabs out of the table. */
 export function removeCache(ledger: Ledger, id: number): void {
+  leakCache(ledger, id);
+  ledger.cache[id * CACHE_WORDS + C_STATE] = CACHE_ABSENT;
+}
+
+/** Takes a cache off the list: its name is free. Its row and its slabs stay, and nobody can use them. */
+export function leakCache(ledger: Ledger, id: number): void {
   const { header, cache } = ledger;
   const c = id * CACHE_WORDS;
   const older = cache[c + C_OLDER]!;
@@ -184,14 +195,21 @@ export function removeCache(ledger: Ledger, id: number): void {
   else header[H_CACHE_OLDEST] = newer;
   if (newer !== 0) cache[newer * CACHE_WORDS + C_OLDER] = older;
   else header[H_CACHE_NEWEST] = older;
-  cache[c + C_STATE] = CACHE_ABSENT;
+  cache[c + C_STATE] = CACHE_LEAKED;
 }
 
 /** Ids of all caches, oldest first. */
 export function cacheIds(ledger: Ledger): number[] {
   const ids: number[] = [];
-  for (let id = ledger.header[H_CACHE_OLDEST]!; id !== 0; id = ledger.cache[id * CACHE_WORDS + C_NEWER]!)
+  for (let id = ledger.header[H_CACHE_OLDEST]!; id !== 0; id = ledger.cache[id * CACHE_WORDS + C_NEWER]!) {
+    if (id > ledger.shape.caches || ids.length === ledger.shape.caches) {
+      throw new LedgerCorruptError(
+        'cache.list',
+        `the list of caches leads to ${id}, which is none or was met before`,
+      );
+    }
     ids.push(id);
+  }
   return ids;
 }
 

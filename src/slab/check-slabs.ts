@@ -12,7 +12,8 @@ import {
   C_RED_LEFT_PAD,
   C_STATE,
   C_TOTAL_OBJECTS,
-  CACHE_ALIVE,
+  CACHE_ABSENT,
+  CACHE_LEAKED,
   CACHE_WORDS,
   COUNTERS_FREE,
   COUNTERS_FROZEN,
@@ -21,10 +22,13 @@ import {
   checkFrames,
   checkLinkPages,
   type Fault,
+  H_CACHE_HIGH,
   H_SLAB_FREE,
   H_SLAB_HIGH,
+  type Ledger,
   LINK_END,
   LINK_LIVE,
+  LINK_LOST,
   P_LINKS,
   P_OBJECTS,
   P_OWN,
@@ -37,7 +41,7 @@ import {
 import { cacheIds, cacheName, eachCpuLine } from './cache-table.js';
 import { SLAB_DEBUG_FLAGS } from './flags.js';
 
-/** Which of the four states of ledger.ts the lists put a slab into; a slab on no list is full (4). */
+/** Which of the states of ledger.ts the lists put a slab into; a slab on no list is full (4) or disabled (5). */
 type SlabState = 1 | 2 | 3 | 4;
 
 export function checkMachine(memory: PhysicalMemory, level: 'cheap' | 'full', fail: Fault): void {
@@ -46,7 +50,10 @@ export function checkMachine(memory: PhysicalMemory, level: 'cheap' | 'full', fa
   const states = new Map<number, SlabState>();
   const ownLists = new Map<number, number>();
   const { ledger } = memory;
-  for (const id of cacheIds(ledger)) {
+  const high = ledger.header[H_SLAB_HIGH]!;
+  if (high < 0 || high > ledger.shape.slabs)
+    return fail('slab.ids', `${high} slab ids are said to be in use, there are ${ledger.shape.slabs}`);
+  for (const id of standingIds(ledger)) {
     const name = cacheName(ledger, id);
     checkNodeList(memory, id, name, states, fail);
     checkCpuLists(memory, id, name, states, ownLists, fail);
@@ -56,7 +63,7 @@ export function checkMachine(memory: PhysicalMemory, level: 'cheap' | 'full', fa
   for (let slab = 1; slab <= ledger.header[H_SLAB_HIGH]!; slab++) {
     const id = ledger.slabCache[slab]!;
     if (id === 0) continue;
-    if (ledger.cache[id * CACHE_WORDS + C_STATE] !== CACHE_ALIVE) {
+    if (ledger.cache[id * CACHE_WORDS + C_STATE] === CACHE_ABSENT) {
       fail('slab.cache', `slab ${slab} belongs to cache ${id}, which does not exist`);
       continue;
     }
@@ -66,7 +73,7 @@ export function checkMachine(memory: PhysicalMemory, level: 'cheap' | 'full', fa
     totals.set(id, total);
     checkSlab(memory, slab, states.get(slab) ?? 4, ownLists.get(slab) ?? 0, level, used, fail);
   }
-  for (const id of cacheIds(ledger)) {
+  for (const id of standingIds(ledger)) {
     const c = id * CACHE_WORDS;
     const { slabs, objects } = totals.get(id) ?? { slabs: 0, objects: 0 };
     if (ledger.cache[c + C_NR_SLABS] !== slabs || ledger.cache[c + C_TOTAL_OBJECTS] !== objects) {
@@ -78,6 +85,16 @@ export function checkMachine(memory: PhysicalMemory, level: 'cheap' | 'full', fa
     }
   }
   if (level === 'full') checkSlabPages(memory, used, fail);
+}
+
+/** All rows in use: caches on the list, and leaked ones that no list holds. */
+function standingIds(ledger: Ledger): number[] {
+  const { header, cache, shape } = ledger;
+  const high = Math.min(header[H_CACHE_HIGH]!, shape.caches);
+  const leaked = Array.from({ length: high }, (_, i) => i + 1).filter(
+    (id) => cache[id * CACHE_WORDS + C_STATE] === CACHE_LEAKED,
+  );
+  return [...cacheIds(ledger), ...leaked];
 }
 
 function checkNodeList(
@@ -194,7 +211,9 @@ function checkSlab(
   const frozen = (counters & COUNTERS_FROZEN) !== 0;
   if (shape !== cache[c + C_OO] && shape !== cache[c + C_MIN])
     fail('slab.shape', `${what} has neither the preferred nor the smallest order`);
-  if (frozen !== (state === 1 || state === 2))
+  const isDebug = (cache[c + C_FLAGS]! & SLAB_DEBUG_FLAGS) !== 0;
+  const disabled = isDebug && frozen && state === 4;
+  if (!disabled && frozen !== (state === 1 || state === 2))
     fail('slab.frozen', `${what} is ${frozen ? '' : 'not '}frozen in state ${state}`);
   if (inUse > objects) fail('slab.inUse', `${what} counts ${inUse} of ${objects} objects in use`);
   if (state === 4 && inUse !== objects)
@@ -220,12 +239,16 @@ function checkSlab(
   const onSlab = walk(counters & COUNTERS_FREE, "slab's");
   const onCpu = walk(ownFirst, "CPU's");
   let live = 0;
-  for (let i = 0; i < objects; i++) if (ledger.link[slabLinks[slab]! + i] === LINK_LIVE) live++;
-  if (live + onSlab + onCpu !== objects) {
-    fail(
-      'slab.objects',
-      `${what}: ${objects} objects are not ${live} live + ${onSlab} on its list + ${onCpu} on its CPU's`,
-    );
+  let lost = 0;
+  for (let i = 0; i < objects; i++) {
+    const state = ledger.link[slabLinks[slab]! + i];
+    if (state === LINK_LIVE) live++;
+    else if (state === LINK_LOST) lost++;
+  }
+  if (lost > 0 && !isDebug) fail('slab.lost', `${what} has ${lost} lost objects and is not debugged`);
+  if (live + lost + onSlab + onCpu !== objects) {
+    const sum = `${live} live + ${lost > 0 ? `${lost} lost + ` : ''}${onSlab} on its list + ${onCpu} on its CPU's`;
+    fail('slab.objects', `${what}: ${objects} objects are not ${sum}`);
   }
   if (inUse !== objects - onSlab)
     fail('slab.inUse', `${what} counts ${inUse} in use, but ${onSlab} of ${objects} are on its list`);

@@ -1,6 +1,7 @@
 /**
- * kmem_cache_create by hand: what is refused, what merges, what a cache is called, how large its slabs are. The thousands of
- * recorded creations are compared elsewhere; here are the cases that a reader wants to see spelled out.
+ * kmem_cache_create by hand: what is refused, what merges, what a cache is called, how large its slabs are.
+ * The thousands of recorded creations are compared elsewhere; here are the cases that a reader wants to see
+ * spelled out.
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -11,6 +12,7 @@ import { GFP } from '../machine/index.js';
 import { SLAB } from './flags.js';
 import type { KmemCache } from './kmem-cache.js';
 import { type CacheOptions, Machine, type MachineOptions } from './machine.js';
+import { KERNELS } from './profile.js';
 
 function machineWith(options: MachineOptions = {}): Machine {
   return Machine.create({ memory: 64 * MIB, ledger: { caches: 24, slabs: 512, linkPages: 64 }, ...options });
@@ -27,7 +29,7 @@ function refuses(machine: Machine, call: () => unknown, expected: object): void 
   assert.ok(before.equals(bytesOf(machine)), 'nothing changed');
 }
 
-// ---- merging and names -----------------------------------------------------------------------------------------------------
+// ---- merging and names ------------------------------------------------------------------------------------
 
 test('a DMA32 cache merges with DMA32 caches alone', () => {
   const machine = machineWith();
@@ -146,7 +148,7 @@ test('two caches may have one name: the newer one is found', () => {
   assert.equal(machine.findCache('twice'), older);
 });
 
-// ---- refused -----------------------------------------------------------------------------------------------------------------
+// ---- refused ----------------------------------------------------------------------------------------------
 
 test('an illegal flag is NULL and a line in the log; with SLAB_PANIC the machine panics', () => {
   const machine = machineWith();
@@ -231,7 +233,7 @@ test('a table of caches that is full is an error of the ledger', () => {
   machine.validate();
 });
 
-test('a usercopy region outside the object is warned about and forgotten, and then the cache may merge', () => {
+test('a usercopy region outside the object is warned about and forgotten; the cache may merge', () => {
   const machine = machineWith();
   const regions: readonly (readonly [useroffset: number, usersize: number, kept: boolean])[] = [
     [0, 100, true],
@@ -250,7 +252,7 @@ test('a usercopy region outside the object is warned about and forgotten, and th
   assert.equal(machine.caches().length, 3, 'the four without a region are one cache');
 });
 
-// ---- faithful: as recorded ---------------------------------------------------------------------------------------------------
+// ---- faithful: as recorded --------------------------------------------------------------------------------
 
 interface RecordedCreate {
   readonly boot: string;
@@ -337,7 +339,7 @@ function faithfulMachine(slubDebug = ''): Machine {
   return machineWith({ faithful: true, cpus: 4, slubDebug });
 }
 
-test('the faithful mode answers odd creations as recorded, and refuses only what a kernel did not survive', () => {
+test('the faithful mode answers odd creations as recorded, and refuses what no kernel survived', () => {
   const rows = RECORDED.filter((row) => !row.case.includes('-NULL-'));
   assert.equal(rows.length, 16);
   const machines = new Map([
@@ -369,7 +371,7 @@ test('the faithful mode takes an alignment that is no power of two, and aligns t
   ]);
 });
 
-// ---- destroy -------------------------------------------------------------------------------------------------------------------
+// ---- destroy ----------------------------------------------------------------------------------------------
 
 test('a shared cache goes with its last user', () => {
   const machine = machineWith();
@@ -409,7 +411,7 @@ test('a cache with live objects cannot be destroyed, and works on', () => {
   assert.equal(machine.memory.takenPages(), 0);
 });
 
-// ---- layout --------------------------------------------------------------------------------------------------------------------
+// ---- layout -----------------------------------------------------------------------------------------------
 
 test('slub_debug=FZPU makes a table of 1024 bytes, aligned to 1024, take 3072', () => {
   const machine = machineWith({ slubDebug: 'FZPU' });
@@ -419,7 +421,7 @@ test('slub_debug=FZPU makes a table of 1024 bytes, aligned to 1024, take 3072', 
   for (const table of tables.allocBulk(20)) assert.equal(table % 1024, 0);
 });
 
-test('1 KiB objects come from order 2 with 4 CPUs, from order 3 with 8, from one page where there is no more', () => {
+test('1 KiB objects come from order 2 with 4 CPUs, from order 3 with 8, at the least from a page', () => {
   const layout = (cpus: number, options: MachineOptions = {}) => {
     const machine = machineWith({ memory: 2 * GIB, cpus, ...options });
     const { oo, min } = machine.kmemCacheCreate('tables', 1024, { align: 1024 })!.info;
@@ -443,4 +445,25 @@ test('allocflags say what the pages are for', () => {
   assert.equal(flagsOf(1024, SLAB.CACHE_DMA), 0x40001);
   assert.equal(flagsOf(1024, SLAB.CACHE_DMA32), 0x40004);
   assert.equal(flagsOf(64, SLAB.CACHE_DMA32 | SLAB.RECLAIM_ACCOUNT), 0x14);
+});
+
+// ---- reopening ---------------------------------------------------------------------------------------------------------------
+
+test('a machine with a profile of its own reopens with that profile only', () => {
+  const kernel = { ...KERNELS.get('6.1')!, cacheLineSize: 128 };
+  const machine = machineWith({ kernel });
+  const buffer = machine.ledger.buffer.slice(0);
+  assert.throws(() => Machine.open(buffer), { code: 'argument', message: /profile '6\.1' of its own/ });
+  const again = Machine.open(buffer, { kernel });
+  const flags = SLAB.HWCACHE_ALIGN;
+  assert.equal(again.kmemCacheCreate('lines', 100, { flags })!.info.align, 128);
+});
+
+test('a constructor that allocates from its own cache is refused and breaks nothing', () => {
+  const machine = machineWith();
+  const cache = machine.kmemCacheCreate('selfish', 64, { ctor: () => cache.alloc() })!;
+  assert.throws(() => cache.alloc(), { code: 'argument', message: /allocates from its own cache/ });
+  assert.equal(cache.live, 0);
+  machine.validate();
+  cache.destroy();
 });

@@ -135,3 +135,14 @@ export function askedSize(
   if (asked === 0 || !profile.kmallocRedZonesRequest) return objectSize;
   return Math.min(bytes.getU32(address + asked), objectSize);
 }
+
+/** Notes the size that kmalloc was asked for: a word of 4 or 8 bytes, whichever the kernel has. */
+export function setAsked(
+  bytes: ManagedBytes,
+  { asked, infoEnd }: ObjectLayout,
+  address: number,
+  size: number,
+): void {
+  bytes.fill(address + asked, infoEnd - asked, 0);
+  bytes.setU32(address + asked, size);
+}

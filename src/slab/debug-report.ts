@@ -13,13 +13,7 @@
  *
  * Addresses are the machine's own, physical ones. Stacks, registers and what else a kernel adds are left out.
  */
-import {
-  FRAME_ORDER,
-  type ManagedBytes,
-  type PhysicalMemory,
-  Z_END,
-  ZONE_WORDS,
-} from '../machine/index.js';
+import { FRAME_ORDER, type ManagedBytes, type PhysicalMemory, Z_END, ZONE_WORDS } from '../machine/index.js';
 import { cacheName } from './cache-table.js';
 import { addressOf, isNull, type ObjectLayout, type Word } from './debug-object.js';
 import { TRACK_ALLOC, TRACK_FREE, type Tracks } from './debug-track.js';
@@ -41,15 +35,27 @@ export interface SlabFacts {
 
 export interface DebugReport {
   /** A report about one object: headline, tracks, slab, object and dumps. `damage` stands in front of what is known of the object. */
-  object(id: number, layout: ObjectLayout, slab: SlabFacts, address: number, fp: Word, text: string, damage?: string): void;
+  object(
+    id: number,
+    layout: ObjectLayout,
+    slab: SlabFacts,
+    address: number,
+    fp: Word,
+    text: string,
+    damage?: string,
+  ): void;
   /** A report about a slab, or about something that is no object. */
   slab(id: number, slab: SlabFacts, text: string): void;
   /** The report about a slab of a cache that is destroyed, with its objects in use. */
   remaining(id: number, layout: ObjectLayout, slab: SlabFacts, inUse: readonly number[]): void;
+  leak(id: number): void;
   fix(id: number, text: string): void;
   /** A warning, with or without words. */
   warn(site: string, text?: string): void;
-  tracking(layout: ObjectLayout, address: number): void;
+  /** An object freed to another cache than its own. */
+  wrongCache(id: number, owner: number, layout: ObjectLayout, address: number): void;
+  /** A free of something that lies in no slab: said once. */
+  notSlabOnce(): void;
   trace(id: number, layout: ObjectLayout, slab: SlabFacts, address: number, alloc: boolean): void;
   padding(from: number, length: number): void;
 }
@@ -85,6 +91,7 @@ export function createDebugReport(
   const { debug } = profile;
   let badPage = false;
   let warned = false;
+  let saidNotSlab = false;
 
   function tainted(): string {
     if (!badPage && !warned) return 'Not tainted';
@@ -130,7 +137,10 @@ export function createDebugReport(
       names.push(name);
     }
     // The zone's number is in the two highest of 64 bits.
-    const word = `${((zone << 2) & 0xf).toString(16)}${flags.toString(16).padStart(15, '0')}`.replace(/^0+(?=.)/, '');
+    const word = `${((zone << 2) & 0xf).toString(16)}${flags.toString(16).padStart(15, '0')}`.replace(
+      /^0+(?=.)/,
+      '',
+    );
     log.add(
       `Slab ${hexAddress(base)} objects=${objects} used=${inUse} fp=${hexAddress(free)} ` +
         `flags=0x${word}(${[...names, `zone=${zone}`].join('|')})`,
@@ -163,8 +173,17 @@ export function createDebugReport(
   }
 
   return {
-    tracking,
     warn,
+    wrongCache(id, owner, layout, address) {
+      const [wanted, found] = [cacheName(ledger, id), cacheName(ledger, owner)];
+      warn(debug.sites.wrongCache, `cache_from_obj: Wrong slab cache. ${wanted} but object is from ${found}`);
+      tracking(layout, address);
+    },
+    notSlabOnce() {
+      if (saidNotSlab) return;
+      saidNotSlab = true;
+      warn(debug.sites.notSlab, 'virt_to_cache: Object is not a Slab page!');
+    },
     padding: (from, length) => dump('Padding ', from, length),
     fix: (id, text) => log.add(`FIX ${cacheName(ledger, id)}: ${text}`),
     object(id, layout, slab, address, fp, text, damage) {
@@ -193,6 +212,10 @@ export function createDebugReport(
       }
       if (!debug.remainingSlabFirst) slabInfo(slab);
       finish(debug.sites.shutdown);
+    },
+    leak(id) {
+      const text = `kmem_cache_destroy ${cacheName(ledger, id)}: Slab cache still has objects when called from caller`;
+      warn(debug.sites.destroy, text);
     },
     trace(id, layout, slab, address, alloc) {
       log.add(

@@ -1,6 +1,8 @@
 /** kmem caches: layout, create and merge, SLUB, kmalloc, and the machine that has them. */
 export * from './cache-links.js';
 export * from './cache-table.js';
+export * from './debug-profile.js';
+export type { Caller } from './debug-track.js';
 export * from './flags.js';
 export * from './kmalloc.js';
 export * from './kmem-cache.js';
@@ -11,3 +13,4 @@ export * from './profile.js';
 export * from './reports.js';
 export * from './slab-order.js';
 export * from './slub.js';
+export * from './statistics.js';

@@ -1,5 +1,6 @@
 /**
- * kmalloc and the caches of a booted machine, against truth/kmalloc-slub.json.gz and truth/create-slub-default-public.json.gz.
+ * kmalloc and the caches of a booted machine, against truth/kmalloc-slub.json.gz and truth/create-slub-
+ * default-public.json.gz.
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -68,7 +69,7 @@ function newestFirst(machine: Machine): RecordedCache[] {
   return machine.caches().reverse().map(recordedFields);
 }
 
-// ---- as recorded -----------------------------------------------------------------------------------------------------------
+// ---- as recorded ------------------------------------------------------------------------------------------
 
 /** What an allocation of this size got, as the recording says it. */
 function rangeOf(machine: Machine, size: number, gfp: Gfp): readonly unknown[] {
@@ -131,7 +132,7 @@ test('the directories of /sys/kernel/slab of a standing machine are the recorded
   assert.deepEqual([...new Set(ours)].sort(), [...recorded].sort());
 });
 
-// ---- by hand -----------------------------------------------------------------------------------------------------------------
+// ---- by hand ----------------------------------------------------------------------------------------------
 
 test('kmalloc(0) is ZERO_SIZE_PTR; freeing that or NULL does nothing', () => {
   const machine = recordedMachine();
@@ -220,4 +221,22 @@ test('a machine that is opened from a copy finds its kmalloc caches again, and n
     assert.equal(each.ksize(object), 128);
     assert.equal(each.caches().length, 53);
   }
+});
+
+test('a kmalloc cache cannot be destroyed, whatever its type', () => {
+  for (const kernel of ['6.1', '6.12']) {
+    const machine = Machine.create({ kernel, memory: 32 * 2 ** 20 });
+    machine.kmalloc(8);
+    for (const name of ['kmalloc-64', 'kmalloc-cg-64', 'dma-kmalloc-1k']) {
+      assert.throws(() => machine.findCache(name)!.destroy(), { code: 'argument' }, `${kernel} ${name}`);
+    }
+    machine.validate();
+  }
+});
+
+test('a table without room for all kmalloc caches gets none', () => {
+  const machine = Machine.create({ memory: 32 * 2 ** 20, ledger: { caches: 16 } });
+  assert.throws(() => machine.kmalloc(8), { code: 'ledger-full' });
+  assert.deepEqual(machine.caches(), []);
+  machine.validate();
 });

@@ -33,7 +33,7 @@ import {
   GFP_SLAB_BUG_BITS,
   type PhysicalMemory,
 } from '../machine/index.js';
-import { addCache } from './cache-table.js';
+import { addCache, type CacheRow, removeCache } from './cache-table.js';
 import { SLAB } from './flags.js';
 import { type BootParameters, slubLayout, withBootDebug } from './layout-slub.js';
 import type { KernelProfile } from './profile.js';
@@ -67,14 +67,12 @@ export interface Kmalloc {
   free(address: PhysAddr, cpu: number): void;
   /** Bytes that the caller of `alloc` may use at an address. */
   usableSize(address: PhysAddr): number;
+  /** The size of the allocation that is going on, where a cache wants to know; else 0. */
+  asked(): number;
 }
 
-/** Adds the kmalloc caches as the newest. Types of a zone that the machine lacks are left out. Returns ids by type and size. */
-export function addKmallocCaches(
-  memory: PhysicalMemory,
-  profile: KernelProfile,
-  boot: BootParameters,
-): number[][] {
+/** What the kmalloc caches are, by type and size. Types of a zone that the machine lacks are left out. */
+function kmallocRows(memory: PhysicalMemory, profile: KernelProfile, boot: BootParameters): CacheRow[][] {
   return TYPES.filter((_, type) => type !== DMA || memory.zoneNames.includes('DMA')).map((type) =>
     profile.kmallocSizes.map(([bytes, suffix]) => {
       const powerOfTwo = (bytes & (bytes - 1)) === 0;
@@ -84,18 +82,40 @@ export function addKmallocCaches(
       const name = `${type.prefix}${suffix}`;
       const flags = withBootDebug(type.flags | own.flags | SLAB.KMALLOC, boot.debug, name);
       const layout = slubLayout(profile, boot, { size: bytes, align, flags, ctor: false });
-      if (layout === null)
-        throw new ArgumentError(`${name} has no layout under these boot parameters`);
-      return addCache(memory.ledger, {
+      if (layout === null) throw new ArgumentError(`${name} has no layout under these boot parameters`);
+      const usersize = profile.hardenedUsercopy ? bytes : 0;
+      return {
         ...layout,
         name,
         refcount: own.refcount,
         useroffset: 0,
-        usersize: profile.hardenedUsercopy ? bytes : 0,
+        usersize,
         ctor: false,
-      });
+        kernelOwned: true,
+      };
     }),
   );
+}
+
+/** Adds the kmalloc caches as the newest. Returns ids by type and size. Throws LedgerFullError and adds none. */
+export function addKmallocCaches(
+  memory: PhysicalMemory,
+  profile: KernelProfile,
+  boot: BootParameters,
+): number[][] {
+  const added: number[] = [];
+  try {
+    return kmallocRows(memory, profile, boot).map((rows) =>
+      rows.map((row) => {
+        const id = addCache(memory.ledger, row);
+        added.push(id);
+        return id;
+      }),
+    );
+  } catch (error) {
+    for (const id of added.reverse()) removeCache(memory.ledger, id);
+    throw error;
+  }
 }
 
 export function createKmalloc(
@@ -113,6 +133,12 @@ export function createKmalloc(
     sizes.findIndex((bytes) => bytes >= words * profile.wordSize),
   );
 
+  // Only a cache that records its users has room for the size that was asked for.
+  const tracked = idsByType.some((ids) =>
+    ids.some((id) => (ledger.cache[id * CACHE_WORDS + C_FLAGS]! & SLAB.STORE_USER) !== 0),
+  );
+  let asked = 0;
+
   function typeOf(gfp: Gfp): number {
     if (gfp & __GFP.DMA && idsByType.length > DMA) return DMA;
     if (gfp & __GFP.RECLAIMABLE) return RECLAIM;
@@ -124,8 +150,14 @@ export function createKmalloc(
       throw new ArgumentError(`kmalloc takes a whole number of bytes, not ${size}`);
     if (size === 0) return ZERO_SIZE_PTR;
     if (size > largest) return allocLarge(size, gfp);
-    const sizeClass = classOfWord[Math.ceil(size / profile.wordSize)]!;
-    return slub.alloc(idsByType[typeOf(gfp)]![sizeClass]!, gfp, cpu);
+    const id = idsByType[typeOf(gfp)]![classOfWord[Math.ceil(size / profile.wordSize)]!]!;
+    if (!tracked) return slub.alloc(id, gfp, cpu);
+    asked = size;
+    try {
+      return slub.alloc(id, gfp, cpu);
+    } finally {
+      asked = 0;
+    }
   }
 
   /** Whole pages. Here the caller's gfp chooses the zone, but DMA32 and HIGHMEM are as wrong as in a slab. */
@@ -174,12 +206,14 @@ export function createKmalloc(
     }
     const c = ledger.slabCache[slab]! * CACHE_WORDS;
     const flags = ledger.cache[c + C_FLAGS]!;
+    // Who asks may use all of it from now on.
+    slub.debug.useWhole(ledger.slabCache[slab]!, address);
     // What lies behind the object belongs to red zones, poison or tracks where there are any.
     if (flags & (SLAB.RED_ZONE | SLAB.POISON)) return ledger.cache[c + C_OBJECT_SIZE]!;
     return ledger.cache[c + (flags & (SLAB.TYPESAFE_BY_RCU | SLAB.STORE_USER) ? C_INUSE : C_SIZE)]!;
   }
 
-  return { alloc, free, usableSize };
+  return { alloc, free, usableSize, asked: () => asked };
 }
 
 /** Names of the kmalloc caches of a machine by type and size, to find them again in a ledger. */

@@ -3,6 +3,7 @@ import {
   C_CPU_PARTIAL,
   C_CPU_PARTIAL_SLABS,
   C_EXTRA_FROM_NODE,
+  C_KERNEL_OWNED,
   C_MIN_PARTIAL,
   C_REFCOUNT,
   C_STATE,
@@ -11,7 +12,7 @@ import {
   GFP,
   type Ledger,
 } from '../machine/index.js';
-import { type CacheInfo, cacheName, readCache, removeCache } from './cache-table.js';
+import { type CacheInfo, cacheName, leakCache, readCache, removeCache } from './cache-table.js';
 import { SLAB_DEBUG_FLAGS } from './flags.js';
 import type { BootParameters } from './layout-slub.js';
 import { isMergeable, sysfsId } from './merge.js';
@@ -30,14 +31,23 @@ export class KmemCache {
   readonly #slub: Slub;
   readonly #ledger: Ledger;
   readonly #boot: BootParameters;
-  readonly #extraFromNode: KernelProfile['extraFromNode'];
+  readonly #kernel: KernelProfile;
+  readonly #faithful: boolean;
 
-  constructor(id: number, slub: Slub, ledger: Ledger, boot: BootParameters, kernel: KernelProfile) {
+  constructor(
+    id: number,
+    slub: Slub,
+    ledger: Ledger,
+    boot: BootParameters,
+    kernel: KernelProfile,
+    faithful = false,
+  ) {
     this.#id = id;
     this.#slub = slub;
     this.#ledger = ledger;
     this.#boot = boot;
-    this.#extraFromNode = kernel.extraFromNode;
+    this.#kernel = kernel;
+    this.#faithful = faithful;
   }
 
   /** The row in the ledger's table of caches; 0, the row of no cache, once it is destroyed. */
@@ -116,7 +126,7 @@ export class KmemCache {
     const slabs = Math.floor(((2 * objects + oo.objects - 1) >>> 0) / oo.objects);
     cache[c + C_CPU_PARTIAL] = objects;
     cache[c + C_CPU_PARTIAL_SLABS] = slabs;
-    cache[c + C_EXTRA_FROM_NODE] = this.#extraFromNode(slabs);
+    cache[c + C_EXTRA_FROM_NODE] = this.#kernel.extraFromNode(slabs);
     for (const cpu of cpus) this.#slub.flushCpu(this.#id, cpu);
   }
 
@@ -134,24 +144,51 @@ export class KmemCache {
   }
 
   /**
-   * Gives up one creation's share; the last one takes the cache away. Throws LiveObjectsError while objects of it are live: the
-   * kernel reports them and leaks the cache, here nothing changes.
+   * Gives up one creation's share; the last one takes the cache away. Throws LiveObjectsError while objects of it are live, and nothing
+   * changes. In the faithful mode they are reported instead, as the kernel does, and the cache is leaked.
    */
   destroy(): void {
     const c = this.id * CACHE_WORDS;
     const { cache } = this.#ledger;
-    if (cache[c + C_STATE] !== CACHE_ALIVE) throw new ArgumentError('this cache was destroyed before');
-    if (cache[c + C_REFCOUNT]! < 0)
+    if (cache[c + C_STATE] !== CACHE_ALIVE || cache[c + C_REFCOUNT] === 0)
+      throw new ArgumentError('this cache was destroyed before');
+    if (cache[c + C_KERNEL_OWNED] !== 0) {
       throw new ArgumentError(`${this.name} belongs to the kernel and cannot be destroyed`);
+    }
     if (cache[c + C_REFCOUNT]! > 1) {
       cache[c + C_REFCOUNT]!--;
       return;
     }
     const live = this.live;
-    if (live > 0) throw new LiveObjectsError(this.name, live);
-    this.#slub.shrink(this.id);
+    if (live > 0 && !this.#faithful) throw new LiveObjectsError(this.name, live);
+    if (this.#faithful) {
+      for (let cpu = 0; cpu < this.#ledger.shape.cpus; cpu++) this.#slub.flushCpu(this.id, cpu);
+      this.#slub.debug.reportRemaining(this.id);
+    }
+    const left = this.#slub.shrink(this.id);
+    if (left && this.#faithful) return this.#leak();
+    // What is left has no live object: a debug check had given it up.
+    if (left) this.#slub.debug.dropLost(this.id);
     removeCache(this.#ledger, this.id);
     // Another cache may get the row: this handle must not reach it.
     this.#id = 0;
+  }
+
+  /** A destroy that found objects: they are reported, and the cache stays, with or without its name. Nobody can use it again. */
+  #leak(): void {
+    const { debug } = this.#kernel;
+    this.#ledger.cache[this.id * CACHE_WORDS + C_REFCOUNT] = 0;
+    this.#slub.debug.reportLeak(this.id);
+    if (debug.destroyUnlinks) leakCache(this.#ledger, this.id);
+  }
+
+  /**
+   * Writes 1 to sysfs' `validate`: looks at every slab that a list holds, reports what is wrong into the machine's log and repairs it as
+   * the kernel does. Returns how many slabs that were. Throws ArgumentError (-EINVAL) for a cache that is not debugged.
+   */
+  validate(): number {
+    if (!(this.info.flags & SLAB_DEBUG_FLAGS))
+      throw new ArgumentError(`${this.name} is not debugged: -EINVAL`);
+    return this.#slub.debug.validate(this.id);
   }
 }

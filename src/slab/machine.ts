@@ -32,14 +32,17 @@ import {
   type Ledger,
   type LedgerLimits,
   ledgerExtra,
+  type ManagedBytes,
   type MemoryMap,
   openPhysicalMemory,
   type PhysicalMemory,
+  sparseBytes,
   type ZoneView,
 } from '../machine/index.js';
 import { type CacheLink, cacheLinks, linkCache, unlinkCache } from './cache-links.js';
 import { addCache, type CacheRow, cacheIds, cacheName, readCache } from './cache-table.js';
 import { checkMachine } from './check-slabs.js';
+import type { Caller } from './debug-track.js';
 import { parseSlubDebug, SLAB, type SlubDebug } from './flags.js';
 import { addKmallocCaches, createKmalloc, type Kmalloc, kmallocNames } from './kmalloc.js';
 import { KmemCache } from './kmem-cache.js';
@@ -68,10 +71,21 @@ export interface MachineOptions {
   standing?: boolean;
   /** Answer bad arguments as the kernel does, however strange, where it survives them. */
   faithful?: boolean;
+  /** Attach bytes, so that debug checks can write and read them: `true` for a machine on paper, or the memory itself. */
+  bytes?: boolean | ManagedBytes;
+  /** Count events as CONFIG_SLUB_STATS does (statistics.ts). */
+  statistics?: boolean;
   ledger?: LedgerLimits;
   /** Put the ledger into a SharedArrayBuffer. */
   shared?: boolean;
   log?: KernelLog;
+}
+
+export interface OpenOptions {
+  log?: KernelLog;
+  bytes?: ManagedBytes;
+  /** The profile that the machine was made with, if it is none of KERNELS. */
+  kernel?: KernelProfile;
 }
 
 export interface CacheOptions {
@@ -90,6 +104,8 @@ export interface CacheOptions {
 /** Kept in the ledger: what a machine was booted with. */
 interface BootRecord {
   readonly kernel: string;
+  /** Tells the profile from others of its name. */
+  readonly fingerprint: number;
   readonly boot: BootParameters;
   readonly faithful: boolean;
 }
@@ -103,13 +119,23 @@ export class Machine {
   readonly kernel: KernelProfile;
   readonly boot: BootParameters;
   readonly faithful: boolean;
+  /** The memory itself, where it was attached. */
+  readonly bytes: ManagedBytes | undefined;
+  /** Who the following calls come from and when, for caches that track their users. */
+  readonly caller: Caller = { site: 'caller', pid: 0, now: 0 };
   readonly #slub: Slub;
   readonly #constructors = new Map<number, (address: PhysAddr) => void>();
   readonly #handles = new Map<number, KmemCache>();
   #kmalloc: Kmalloc | undefined;
 
-  private constructor(memory: PhysicalMemory, kernel: KernelProfile, record: BootRecord) {
+  private constructor(
+    memory: PhysicalMemory,
+    kernel: KernelProfile,
+    record: BootRecord,
+    bytes: ManagedBytes | undefined,
+  ) {
     this.memory = memory;
+    this.bytes = bytes;
     this.kernel = kernel;
     this.boot = record.boot;
     this.faithful = record.faithful;
@@ -118,6 +144,11 @@ export class Machine {
       construct: (id, address) => this.#constructors.get(id)?.(address),
       hasConstructor: (id) => cache[id * CACHE_WORDS + C_CTOR] !== 0,
       reports: this.#reports(),
+      profile: kernel,
+      faithful: record.faithful,
+      bytes,
+      caller: this.caller,
+      askedFor: () => this.#kmalloc?.asked() ?? 0,
     });
   }
 
@@ -134,6 +165,7 @@ export class Machine {
     const cpus = options.cpus ?? 4;
     const record: BootRecord = {
       kernel: kernel.name,
+      fingerprint: fingerprint(kernel),
       boot: bootParameters(options, kernel, cpus),
       faithful: options.faithful ?? false,
     };
@@ -143,19 +175,29 @@ export class Machine {
       cpus,
       extra: record,
       ...(options.ledger && { ledger: options.ledger }),
+      ...(options.statistics !== undefined && { statistics: options.statistics }),
       ...(options.shared !== undefined && { shared: options.shared }),
       ...(options.log && { log: options.log }),
     });
-    const machine = new Machine(memory, kernel, record);
+    const machine = new Machine(memory, kernel, record, attachedBytes(options.bytes, kernel.pageSize));
     if (options.standing) machine.#addStandingCaches();
     return machine;
   }
 
-  /** The machine that a ledger describes. Constructors are functions and do not travel: new slabs' objects stay as they are. */
-  static open(buffer: ArrayBuffer | SharedArrayBuffer, log?: KernelLog): Machine {
-    const memory = openPhysicalMemory(buffer, log);
+  /**
+   * The machine that a ledger describes. What is no data does not travel: constructors (new slabs' objects stay as they are), managed
+   * bytes, and a kernel profile of the maker's own, which has to be given again. Throws ArgumentError for another one.
+   */
+  static open(buffer: ArrayBuffer | SharedArrayBuffer, options: OpenOptions = {}): Machine {
+    const memory = openPhysicalMemory(buffer, options.log);
     const record = ledgerExtra(memory.ledger) as BootRecord;
-    return new Machine(memory, lookUp('kernel', record.kernel, KERNELS), record);
+    const kernel = options.kernel ?? lookUp('kernel', record.kernel, KERNELS);
+    if (fingerprint(kernel) !== record.fingerprint) {
+      throw new ArgumentError(
+        `this machine was made with a profile '${record.kernel}' of its own: give the same one as \`kernel\``,
+      );
+    }
+    return new Machine(memory, kernel, record, options.bytes);
   }
 
   get ledger(): Ledger {
@@ -297,7 +339,7 @@ export class Machine {
   #handle(id: number): KmemCache {
     let handle = this.#handles.get(id);
     if (handle === undefined) {
-      handle = new KmemCache(id, this.#slub, this.ledger, this.boot, this.kernel);
+      handle = new KmemCache(id, this.#slub, this.ledger, this.boot, this.kernel, this.faithful);
       this.#handles.set(id, handle);
     }
     return handle;
@@ -340,7 +382,9 @@ export class Machine {
     for (const [name, ...aliases] of this.kernel.standingAliases) {
       const cache = this.findCache(name)!;
       // Where nothing merges, they would be caches of their own.
-      if (cache.sysfsId !== name) for (const alias of aliases) this.#link(alias, cache);
+      const shared = cache.sysfsId !== name;
+      if (shared) for (const alias of aliases) this.#link(alias, cache);
+      this.ledger.cache[cache.id * CACHE_WORDS + C_REFCOUNT] = shared ? aliases.length + 1 : 1;
     }
   }
 
@@ -448,6 +492,17 @@ export class Machine {
       cacheName: (id) => cacheName(ledger, id),
     };
   }
+}
+
+function attachedBytes(wanted: MachineOptions['bytes'], pageSize: number): ManagedBytes | undefined {
+  return wanted === true ? sparseBytes(pageSize) : wanted || undefined;
+}
+
+/** FNV-1a over what of a profile is data. */
+function fingerprint(kernel: KernelProfile): number {
+  let hash = 0x811c9dc5;
+  for (const char of JSON.stringify(kernel)) hash = Math.imul(hash ^ char.charCodeAt(0), 0x01000193);
+  return hash >>> 0;
 }
 
 function bootParameters(options: MachineOptions, kernel: KernelProfile, cpus: number): BootParameters {

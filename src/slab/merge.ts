@@ -20,16 +20,15 @@ import {
   C_CTOR,
   C_FLAGS,
   C_INUSE,
-  C_NEWER,
   C_OBJECT_SIZE,
   C_REFCOUNT,
   C_SIZE,
   C_USERSIZE,
   CACHE_WORDS,
-  H_CACHE_OLDEST,
   type Ledger,
 } from '../machine/index.js';
-import { SLAB, SLAB_MERGE_SAME, SLAB_NEVER_MERGE } from './flags.js';
+import { cacheIds } from './cache-table.js';
+import { SLAB, SLAB_DEBUG_METADATA_FLAGS, SLAB_MERGE_SAME, SLAB_NEVER_MERGE } from './flags.js';
 import { type BootParameters, calculateAlignment, withBootDebug } from './layout-slub.js';
 import type { KernelProfile } from './profile.js';
 
@@ -59,7 +58,7 @@ export function findMergeable(
   const align = calculateAlignment(profile, flags, request.align, wordSized);
   const size = alignMask32(wordSized, align);
   const { cache } = ledger;
-  for (let id = ledger.header[H_CACHE_OLDEST]!; id !== 0; id = cache[id * CACHE_WORDS + C_NEWER]!) {
+  for (const id of cacheIds(ledger)) {
     const c = id * CACHE_WORDS;
     if (!isMergeable(ledger, id) || ((flags ^ cache[c + C_FLAGS]!) & SLAB_MERGE_SAME) !== 0) continue;
     const has = cache[c + C_SIZE]! >>> 0;
@@ -102,7 +101,9 @@ export function sysfsId(
   },
   boot: BootParameters,
 ): string {
-  if (boot.noMerge || !facts.mergeable) return facts.name;
+  // With slub_debug=…O flags may be dropped later, so no name can promise what merges.
+  const mayDrop = boot.debug.avoidHigherOrders && (boot.debug.flags & SLAB_DEBUG_METADATA_FLAGS) !== 0;
+  if (boot.noMerge || mayDrop || !facts.mergeable) return facts.name;
   let letters = '';
   if (facts.flags & SLAB.CACHE_DMA) letters += 'd';
   if (facts.flags & SLAB.CACHE_DMA32) letters += 'D';

@@ -1,6 +1,7 @@
 /**
- * What SLUB says to callers who are wrong: frees of what is not live, and gfp bits that name a zone (BEHAVIOUR.md, 8 to 13). What
- * a real kernel answered to the same calls is in truth/kmalloc-slub.json.gz, under `misuse`.
+ * What SLUB says to callers who are wrong: frees of what is not live, and gfp bits that name a zone
+ * (BEHAVIOUR.md, 8 to 13). What a real kernel answered to the same calls is in truth/kmalloc-slub.json.gz,
+ * under `misuse`.
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -37,7 +38,7 @@ function bytesOf(machine: Machine): Buffer {
   return Buffer.from(machine.ledger.buffer.slice(0));
 }
 
-// ---- bad frees -------------------------------------------------------------------------------------------------------------
+// ---- bad frees --------------------------------------------------------------------------------------------
 
 interface Refusal {
   readonly reason: BadFreeReason;
@@ -236,7 +237,7 @@ test('a cache that was destroyed stays so, whoever has its row in the table now'
   assert.equal(next.live, 1);
 });
 
-// ---- gfp bits ----------------------------------------------------------------------------------------------------------------
+// ---- gfp bits ---------------------------------------------------------------------------------------------
 
 interface RecordedMisuse {
   readonly boot: string;
@@ -326,7 +327,7 @@ test('an unexpected gfp that is served from an existing slab says nothing', () =
   assert.deepEqual(linesOf(machine, cache, 50, WITH_DMA32), new Array(50).fill(0));
 });
 
-test('a DMA32 cache needs no DMA32 from its caller: it warns, and the memory lies below 4 GiB all the same', () => {
+test('DMA32 from the caller of a DMA32 cache is redundant: a warning, and memory below 4 GiB', () => {
   const machine = recordedMachine();
   const cache = machine.kmemCacheCreate('tables', 1024, { align: 1024, flags: SLAB.CACHE_DMA32 })!;
   const table = cache.alloc((GFP.ATOMIC | GFP.DMA32) as Gfp);

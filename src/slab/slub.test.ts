@@ -1,6 +1,6 @@
 /**
- * SLUB against a model that knows nothing of slabs: a map from live addresses to the caches that they belong to. After each
- * operation the whole equation of the ledger is checked as well.
+ * SLUB against a model that knows nothing of slabs: a map from live addresses to the caches that they belong
+ * to. After each operation the whole equation of the ledger is checked as well.
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -40,7 +40,7 @@ function smallMap(mib: number): MemoryMap {
   };
 }
 
-// ---- random operations ---------------------------------------------------------------------------------------------------
+// ---- random operations ------------------------------------------------------------------------------------
 
 const GFPS: readonly number[] = [
   GFP.KERNEL,
@@ -129,9 +129,12 @@ const boots: fc.Arbitrary<MachineOptions> = fc
     ledger: { caches: CACHES, slabs: 2048, linkPages: 512 },
   }));
 
-// ---- the model -----------------------------------------------------------------------------------------------------------
+// ---- the model --------------------------------------------------------------------------------------------
 
-/** Bits of a request that the page allocator gets to see: all that our list above has, but for zero and the zone. */
+/**
+ * Bits of a request that the page allocator gets to see: all that our list above has, but for zero and the
+ * zone.
+ */
 function pageGfp(cache: KmemCache, gfp: number): Gfp {
   return ((gfp & ~(__GFP.ZERO | GFP.DMA32)) | cache.info.allocflags | __GFP.NOWARN) as Gfp;
 }
@@ -347,7 +350,7 @@ test('a copy of the ledger goes on exactly as the original does', () => {
   );
 });
 
-// ---- no memory -------------------------------------------------------------------------------------------------------------
+// ---- no memory --------------------------------------------------------------------------------------------
 
 /** Allocates until there is no more. Returns how many objects. */
 function exhaust(cache: KmemCache, gfp: number): number {
@@ -442,7 +445,7 @@ test('where the preferred order is not to be had, the smallest one serves and is
   assert.equal(machine.memory.takenPages(), taken);
 });
 
-// ---- a full ledger -----------------------------------------------------------------------------------------------------------
+// ---- a full ledger ----------------------------------------------------------------------------------------
 
 test('a ledger without room for another slab is an error of its own, and the machine goes on', () => {
   for (const limits of [{ slabs: 2 }, { linkPages: 1 }]) {
@@ -490,7 +493,7 @@ test('a bulk that the ledger has no room for is given back as a whole', () => {
   machine.validate();
 });
 
-// ---- a machine on paper --------------------------------------------------------------------------------------------------------
+// ---- a machine on paper -----------------------------------------------------------------------------------
 
 test('1000 slabs on a machine of 1 TiB hold less than 64 MiB of this computer', () => {
   const slab = new URL('./index.js', import.meta.url).href;

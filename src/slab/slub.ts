@@ -28,7 +28,7 @@
  *       else it stays where it is.
  *
  * A cache with a debug flag has no per-CPU part: each alloc takes one object from the first slab of the node's list, a new slab goes
- * to the front, and a full slab that gets an object back goes to the end.
+ * to the front, and a full slab that gets an object back goes to the end (debug-slabs.ts).
  *
  *     const cache = machine.kmemCacheCreate('tables', 1024, { align: 1024, flags: SLAB.CACHE_DMA32 });
  *     const table = cache.alloc(GFP.ATOMIC, cpu);        // 0 if there is no memory
@@ -72,9 +72,9 @@ import {
   GFP_SLAB_BUG_BITS,
   giveLinks,
   giveSlabId,
-  H_SLAB_HIGH,
   LINK_END,
   LINK_LIVE,
+  type ManagedBytes,
   P_LINKS,
   P_OBJECTS,
   P_ODD_INVERSE,
@@ -89,11 +89,20 @@ import {
   takeLinks,
   takeSlabId,
 } from '../machine/index.js';
+import { createFreeBad } from './bad-free.js';
+import { eachGroup, firstBad } from './bulk-free.js';
+import { createSlubDebug, zeroing } from './debug.js';
+import type { DebugSlabs } from './debug-slabs.js';
+import { createStrays } from './debug-strays.js';
+import type { Caller } from './debug-track.js';
 import { divide } from './divide.js';
 import { SLAB_DEBUG_FLAGS } from './flags.js';
 import { createNodeLists } from './node-list.js';
 import { createObjectAddresses } from './object-address.js';
+import type { KernelProfile } from './profile.js';
 import { type SlubReports, unexpectedGfp } from './reports.js';
+import { countFreeOnNode, countInUse } from './slab-counts.js';
+import { STAT, statisticsOf } from './statistics.js';
 
 /** The operations of all SLUB caches of a machine. Caches are named by their id in the ledger, CPUs by number. */
 export interface Slub {
@@ -115,6 +124,8 @@ export interface Slub {
   slabAt(address: number): number;
   /** The index in its slab of the object that begins at an address, or -1. */
   indexIn(slab: number, address: number): number;
+  /** What the debug checks can do with a debugged cache as a whole. */
+  readonly debug: DebugSlabs;
 }
 
 export interface SlubOptions {
@@ -122,10 +133,17 @@ export interface SlubOptions {
   construct(cache: number, address: PhysAddr): void;
   hasConstructor(cache: number): boolean;
   readonly reports: SlubReports;
+  readonly profile: KernelProfile;
+  /** Do what the kernel does with a bad free, instead of throwing. */
+  readonly faithful: boolean;
+  /** The memory, where it can be written to. */
+  readonly bytes: ManagedBytes | undefined;
+  /** Who the tracks name. */
+  readonly caller: Readonly<Caller>;
+  /** Bytes that kmalloc was asked for in the call that is going on, else 0. */
+  askedFor(): number;
 }
 
-/** How many empty-handed neighbours a bulk free looks past before it frees the group it has. */
-const BULK_LOOKAHEAD = 3;
 /** Slabs with more free objects than this keep their place when a cache is shrunk. */
 const SHRINK_PROMOTE_MAX = 32;
 
@@ -146,9 +164,12 @@ const REQUEST_BITS =
 
 export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
   const { ledger, basePfn, pages } = memory;
-  const { reports } = options;
-  const { listFirst, listLast, unlist } = createNodeLists(ledger);
-  const { slabAt, indexIn, objectAddress, badFree } = createObjectAddresses(memory);
+  const { reports, faithful, bytes } = options;
+  const { pageSize } = memory.profile;
+  const nodeLists = createNodeLists(ledger);
+  const { listFirst, listLast, unlist } = nodeLists;
+  const addresses = createObjectAddresses(memory);
+  const { slabAt, indexIn, objectAddress, badFree } = addresses;
   const {
     cache,
     cpuCache,
@@ -166,10 +187,39 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
   const cacheRows = ledger.shape.caches + 1;
   const { cpus } = ledger.shape;
 
+  const COUNTING = ledger.statistics.length > 0;
+  /** Caches whose new slab is being constructed. */
+  const constructing = new Set<number>();
+  /** The CPU's line that a slow path works for. */
+  let line = 0;
+  const count = (p: number, event: number) => {
+    ledger.statistics[statisticsOf(p) + event]!++;
+  };
+
   const isDebug = (id: number) => (cache[id * CACHE_WORDS + C_FLAGS]! & SLAB_DEBUG_FLAGS) !== 0;
   const inUse = (counters: number) => (counters >>> COUNTERS_INUSE_SHIFT) & COUNTERS_INUSE;
   const pack = (free: number, used: number, frozen: number) => free | (used << COUNTERS_INUSE_SHIFT) | frozen;
   const objectsOf = (slab: number) => slabShape[slab]! & 0xffff;
+  const cpuOf = (p: number) => Math.floor(p / (cacheRows * CPU_WORDS));
+  const strays = createStrays();
+  const { checks, debug } = createSlubDebug(memory, {
+    ...options,
+    ...nodeLists,
+    ...addresses,
+    strays,
+    newSlab,
+    discard,
+    freePlain: freeToOwner,
+  });
+  const freeBad = createFreeBad(ledger, {
+    ...addresses,
+    faithful,
+    strays,
+    debug,
+    isDebug,
+    freePlain: freeToOwner,
+    park,
+  });
 
   // ---- alloc -----------------------------------------------------------------------------------------------------------
 
@@ -178,6 +228,7 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
     const p = (cpu * cacheRows + id) * CPU_WORDS;
     const own = cpuCache[p + P_OWN]!;
     if (own === 0) return allocSlow(id, gfp, p);
+    if (COUNTING) count(p, STAT.alloc_fastpath);
     return takeOwn(p, own);
   }
 
@@ -192,10 +243,15 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
   function allocSlow(id: number, gfp: Gfp, p: number): PhysAddr {
     const c = id * CACHE_WORDS;
     if (cache[c + C_STATE] !== CACHE_ALIVE) throw new ArgumentError(`cache ${id} does not exist (any more)`);
-    if (isDebug(id)) return allocDebug(id, c, gfp);
+    line = p;
+    if (COUNTING) count(p, STAT.alloc_slowpath);
+    if (isDebug(id)) return debug.alloc(id, gfp, cpuOf(p));
     // Each round either finds an object, gives up the active slab, or takes a slab off a list: it ends.
     while (true) {
-      if (cpuCache[p + P_SLAB] !== 0) {
+      const active = cpuCache[p + P_SLAB]!;
+      if (active !== 0) {
+        const stray = strays.some ? strays.takeAny(active) : undefined;
+        if (stray !== undefined) return stray as PhysAddr;
         const own = takeSlabsList(p);
         if (own !== 0) return takeOwn(p, own);
       }
@@ -204,9 +260,14 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
         cpuCache[p + P_PARTIAL] = slabNext[partial]!;
         cpuCache[p + P_PARTIAL_COUNT]!--;
         activate(p, partial);
+        if (COUNTING) count(p, STAT.cpu_partial_alloc);
         continue;
       }
-      if (takeFromNode(c, p)) return takeOwn(p, cpuCache[p + P_OWN]!);
+      if (takeFromNode(c, p)) {
+        if (strays.some) park(p);
+        if (cpuCache[p + P_OWN] === 0) continue;
+        return takeOwn(p, cpuCache[p + P_OWN]!);
+      }
       const slab = newSlab(id, c, gfp);
       if (slab === 0) return NULL;
       activate(p, slab);
@@ -239,10 +300,12 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
     if (first === LINK_END) {
       slabCounters[slab] = pack(LINK_END, inUse(counters), 0);
       leave(p);
+      if (COUNTING) count(p, STAT.deactivate_bypass);
       return 0;
     }
     slabCounters[slab] = pack(LINK_END, objectsOf(slab), COUNTERS_FROZEN);
     cpuCache[p + P_OWN] = first;
+    if (COUNTING) count(p, STAT.alloc_refill);
     return first;
   }
 
@@ -252,6 +315,7 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
     if (first === 0) return false;
     unlist(c, first);
     activate(p, first);
+    if (COUNTING) count(p, STAT.alloc_from_partial);
     cpuCache[p + P_OWN] = slabCounters[first]! & COUNTERS_FREE;
     slabCounters[first] = pack(LINK_END, objectsOf(first), COUNTERS_FROZEN);
     const extra = cache[c + C_EXTRA_FROM_NODE]!;
@@ -261,6 +325,7 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
       unlist(c, slab);
       slabCounters[slab]! |= COUNTERS_FROZEN;
       pushCpuPartial(p, slab);
+      if (COUNTING) count(p, STAT.cpu_partial_node);
     }
     return true;
   }
@@ -271,27 +336,13 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
     cpuCache[p + P_PARTIAL_COUNT]!++;
   }
 
-  function allocDebug(id: number, c: number, gfp: Gfp): PhysAddr {
-    let slab = cache[c + C_PARTIAL_HEAD]!;
-    if (slab === 0) {
-      slab = newSlab(id, c, gfp);
-      if (slab === 0) return NULL;
-      listFirst(c, slab);
-    }
-    const counters = slabCounters[slab]!;
-    const first = counters & COUNTERS_FREE;
-    const at = slabLinks[slab]! + first - 1;
-    const next = link[at]!;
-    link[at] = LINK_LIVE;
-    slabCounters[slab] = pack(next, inUse(counters) + 1, 0);
-    if (next === LINK_END) unlist(c, slab);
-    return objectAddress(slab, first - 1);
-  }
-
   // ---- slabs come and go -------------------------------------------------------------------------------------------------
 
   /** Step e: a slab with all objects on its own list, ascending, and none in use. 0 if there is no memory. */
   function newSlab(id: number, c: number, callerGfp: Gfp): number {
+    if (constructing.has(id)) {
+      throw new ArgumentError(`the constructor of ${reports.cacheName(id)} allocates from its own cache`);
+    }
     let gfp = callerGfp as number;
     const wrong = gfp & (GFP_SLAB_BUG_BITS | ~GFP_KNOWN_BITS);
     if (wrong !== 0) {
@@ -311,7 +362,9 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
         return 0;
       }
       cache[c + C_ORDER_FALLBACK]!++;
+      if (COUNTING) count(line, STAT.order_fallback);
     }
+    if (COUNTING) count(line, STAT.alloc_slab);
     return makeSlab(id, c, pfn, shape);
   }
 
@@ -349,17 +402,21 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
     frameSlab.fill(slab, frame, frame + 2 ** (shape >> 16));
     cache[c + C_NR_SLABS]!++;
     cache[c + C_TOTAL_OBJECTS]! += objects;
+    if (isDebug(id)) checks.setUp(id, slab);
     if (options.hasConstructor(id)) constructAll(id, c, slab);
     return slab;
   }
 
   /** A constructor that throws ends the allocation; the slab goes as it came. */
   function constructAll(id: number, c: number, slab: number): void {
+    constructing.add(id);
     try {
       for (let i = 0; i < objectsOf(slab); i++) options.construct(id, objectAddress(slab, i));
     } catch (error) {
       discard(c, slab);
       throw error;
+    } finally {
+      constructing.delete(id);
     }
   }
 
@@ -368,6 +425,9 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
     const frame = slabFrame[slab]!;
     const order = slabShape[slab]! >> 16;
     const objects = objectsOf(slab);
+    if (isDebug(slabCache[slab]!)) checks.onDiscard(slabCache[slab]!, slab);
+    else if (strays.some) strays.drop(slab);
+    bytes?.forget((frame + basePfn) * pageSize, pageSize * 2 ** order);
     cache[c + C_NR_SLABS]!--;
     cache[c + C_TOTAL_OBJECTS]! -= objects;
     frameSlab.fill(0, frame, frame + 2 ** order);
@@ -379,11 +439,17 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
   // ---- slabs leave a CPU ------------------------------------------------------------------------------------
 
   /** Discards an empty slab where the node has enough partial ones; else it becomes node-partial. For slabs that are on no list. */
-  function unfreeze(c: number, slab: number, toFront: boolean): void {
+  function unfreeze(c: number, slab: number, toFront: boolean, listed: number): void {
     const counters = slabCounters[slab]! & ~COUNTERS_FROZEN;
     slabCounters[slab] = counters;
-    if (inUse(counters) === 0 && cache[c + C_NR_PARTIAL]! >= cache[c + C_MIN_PARTIAL]!) discard(c, slab);
-    else if (toFront) listFirst(c, slab);
+    if (inUse(counters) === 0 && cache[c + C_NR_PARTIAL]! >= cache[c + C_MIN_PARTIAL]!) {
+      if (COUNTING) count(line, STAT.deactivate_empty);
+      if (COUNTING) count(line, STAT.free_slab);
+      discard(c, slab);
+      return;
+    }
+    if (COUNTING) count(line, listed);
+    if (toFront) listFirst(c, slab);
     else listLast(c, slab);
   }
 
@@ -396,22 +462,41 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
     const distance = address - cpuDouble[(p >> 1) + PD_FIRST]!;
     const offset = distance | 0;
     const index = divide(offset, cpuCache[p + P_ODD_INVERSE]!, cpuCache[p + P_SHIFT]!);
-    if (index >= cpuCache[p + P_OBJECTS]! || offset !== distance) return freeElsewhere(id, p, address);
+    if (index >= cpuCache[p + P_OBJECTS]! || offset !== distance) return freeElsewhere(id, p, address, cpu);
     const at = cpuCache[p + P_LINKS]! + index;
-    if (link[at] !== LINK_LIVE) throw badFree(id, address);
+    if (link[at] !== LINK_LIVE) return freeBad(id, p, address, cpu);
     link[at] = cpuCache[p + P_OWN]!;
     cpuCache[p + P_OWN] = index + 1;
+    if (COUNTING) count(p, STAT.free_fastpath);
   }
 
   /** An object of another slab than the active one, or something that is no object. */
-  function freeElsewhere(id: number, p: number, address: PhysAddr): void {
+  function freeElsewhere(id: number, p: number, address: PhysAddr, cpu: number): void {
+    if (isDebug(id)) return debug.free(id, address, cpu);
     const slab = slabAt(address);
-    if (slab === 0 || slabCache[slab] !== id) throw badFree(id, address);
+    if (slab === 0 || slabCache[slab] !== id) return freeBad(id, p, address, cpu);
     const index = indexIn(slab, address);
-    if (index < 0) throw badFree(id, address);
+    if (index < 0) return freeBad(id, p, address, cpu);
     const at = slabLinks[slab]! + index;
-    if (link[at] !== LINK_LIVE) throw badFree(id, address);
+    if (link[at] !== LINK_LIVE) return freeBad(id, p, address, cpu);
     freeToSlab(id, p, slab, index + 1, at, 1);
+  }
+
+  /** A live object of `id`, as a CPU frees it that has another active slab. */
+  function freeToOwner(id: number, address: PhysAddr, cpu: number): void {
+    const slab = slabAt(address);
+    const index = indexIn(slab, address);
+    const p = (cpu * cacheRows + id) * CPU_WORDS;
+    freeToSlab(id, p, slab, index + 1, slabLinks[slab]! + index, 1);
+  }
+
+  /** Where a stray lies on the active slab, its objects wait on the slab's own list: the next alloc has to come by the slow path. */
+  function park(p: number): void {
+    const slab = cpuCache[p + P_SLAB]!;
+    if (slab === 0 || strays.count(slab) === 0) return;
+    const own = cpuCache[p + P_OWN]!;
+    cpuCache[p + P_OWN] = 0;
+    returnOwn(slab, own, COUNTERS_FROZEN);
   }
 
   /** Step g: puts a chain of `count` objects on a slab's own list; `head` is the first object + 1, `tailLink` the last one's link. */
@@ -421,21 +506,26 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
     slab: number,
     head: number,
     tailLink: number,
-    count: number,
+    freed: number,
   ): void {
     const c = id * CACHE_WORDS;
     const counters = slabCounters[slab]!;
     const prior = counters & COUNTERS_FREE;
-    const used = inUse(counters) - count;
+    const used = inUse(counters) - freed;
     const frozen = counters & COUNTERS_FROZEN;
     link[tailLink] = prior;
     slabCounters[slab] = pack(head, used, frozen);
+    line = p;
+    if (COUNTING) count(p, STAT.free_slowpath);
+    if (COUNTING && frozen !== 0) count(p, STAT.free_frozen);
     if (frozen !== 0) return;
-    if (isDebug(id)) return settleDebugSlab(c, slab, prior === LINK_END, used);
     if (prior === LINK_END) {
       slabCounters[slab] = pack(head, used, COUNTERS_FROZEN);
       keepOnCpu(c, p, slab);
+      if (COUNTING) count(p, STAT.cpu_partial_free);
     } else if (used === 0 && cache[c + C_NR_PARTIAL]! >= cache[c + C_MIN_PARTIAL]!) {
+      if (COUNTING) count(p, STAT.free_remove_partial);
+      if (COUNTING) count(p, STAT.free_slab);
       unlist(c, slab);
       discard(c, slab);
     }
@@ -451,52 +541,28 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
       cpuCache[p + P_PARTIAL_COUNT] = 0;
     }
     pushCpuPartial(p, slab);
+    if (drained === 0) return;
     unfreezeChain(c, drained);
+    if (COUNTING) count(p, STAT.cpu_partial_drain);
   }
 
   function unfreezeChain(c: number, first: number): void {
     for (let slab = first; slab !== 0; ) {
       const next = slabNext[slab]!;
-      unfreeze(c, slab, false);
+      unfreeze(c, slab, false, STAT.free_add_partial);
       slab = next;
     }
   }
 
-  /** A slab that was full does not count itself among the partial ones that its node has. */
-  function settleDebugSlab(c: number, slab: number, wasFull: boolean, used: number): void {
-    const discardIt = used === 0 && cache[c + C_NR_PARTIAL]! >= cache[c + C_MIN_PARTIAL]!;
-    if (wasFull && !discardIt) listLast(c, slab);
-    if (!wasFull && discardIt) unlist(c, slab);
-    if (discardIt) discard(c, slab);
-  }
-
-  /**
-   * From the end of the array: the last object begins a group, objects of the same slab in front of it join, up to two of other
-   * slabs are passed over, the third ends the group. A group is put on its list at once with the array's last object first.
-   */
-  function freeBulk(id: number, addresses: PhysAddr[], cpu: number): void {
+  function freeBulk(id: number, objects: PhysAddr[], cpu: number): void {
     if (cpu >>> 0 !== cpu || cpu >= cpus) throw noSuchCpu(cpu);
-    checkBulk(id, addresses);
+    const bad = firstBad(ledger, addresses, id, objects);
+    if (bad !== undefined && !faithful) throw badFree(id, bad);
+    // What happens to a bad one is told where it is freed alone.
+    if (bad !== undefined)
+      return objects.reduceRight((_, object) => free(id, object, cpu), undefined as void);
     const p = (cpu * cacheRows + id) * CPU_WORDS;
-    let left = addresses.length;
-    while (left > 0) {
-      const slab = slabAt(addresses[left - 1]!);
-      let groupStart = left;
-      let lookahead = BULK_LOOKAHEAD;
-      for (let i = left - 1; i >= 0; i--) {
-        if (slabAt(addresses[i]!) !== slab) {
-          if (--lookahead === 0) break;
-          continue;
-        }
-        groupStart--;
-        // What was passed over moves to the front, so that the group lies together at the end.
-        const passed = addresses[groupStart]!;
-        addresses[groupStart] = addresses[i]!;
-        addresses[i] = passed;
-      }
-      freeGroup(id, p, slab, addresses, groupStart, left);
-      left = groupStart;
-    }
+    eachGroup(objects, slabAt, (slab, from, to) => freeGroup(id, p, slab, objects, from, to));
   }
 
   function freeGroup(
@@ -507,6 +573,7 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
     from: number,
     to: number,
   ): void {
+    if (isDebug(id)) return debug.freeGroup(id, slab, addresses.slice(from, to).reverse(), cpuOf(p));
     const links = slabLinks[slab]!;
     const head = indexIn(slab, addresses[to - 1]!) + 1;
     let at = links + head - 1;
@@ -518,28 +585,7 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
     if (slab !== cpuCache[p + P_SLAB]) return freeToSlab(id, p, slab, head, at, to - from);
     link[at] = cpuCache[p + P_OWN]!;
     cpuCache[p + P_OWN] = head;
-  }
-
-  /** Refuses the whole call if anything in it is not live, or is there twice. */
-  function checkBulk(id: number, addresses: readonly PhysAddr[]): void {
-    let checked = 0;
-    let bad: PhysAddr | undefined;
-    for (const address of addresses) {
-      const slab = slabAt(address);
-      const index = slab !== 0 && slabCache[slab] === id ? indexIn(slab, address) : -1;
-      if (index < 0 || link[slabLinks[slab]! + index] !== LINK_LIVE) {
-        bad = address;
-        break;
-      }
-      // Marked as not live until all were looked at: a second occurrence shows.
-      link[slabLinks[slab]! + index] = LINK_END;
-      checked++;
-    }
-    for (let i = 0; i < checked; i++) {
-      const slab = slabAt(addresses[i]!);
-      link[slabLinks[slab]! + indexIn(slab, addresses[i]!)] = LINK_LIVE;
-    }
-    if (bad !== undefined) throw badFree(id, bad);
+    if (COUNTING) count(p, STAT.free_fastpath);
   }
 
   function noSuchCpu(cpu: number): ArgumentError {
@@ -553,10 +599,12 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
     const c = id * CACHE_WORDS;
     const p = (cpu * cacheRows + id) * CPU_WORDS;
     const active = cpuCache[p + P_SLAB]!;
+    line = p;
     if (active !== 0) {
       const own = cpuCache[p + P_OWN]!;
       leave(p);
       deactivate(c, active, own);
+      if (COUNTING) count(p, STAT.cpuslab_flush);
     }
     const partial = cpuCache[p + P_PARTIAL]!;
     cpuCache[p + P_PARTIAL] = 0;
@@ -565,6 +613,17 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
   }
 
   function deactivate(c: number, slab: number, own: number): void {
+    const remote = slabCounters[slab]! & COUNTERS_FREE;
+    if (COUNTING && remote !== LINK_END) count(line, STAT.deactivate_remote_frees);
+    // A slab with nothing free is full and goes on no list; objects that others freed send it to the end.
+    const toFront = remote === LINK_END;
+    if (returnOwn(slab, own, 0) !== LINK_END) {
+      unfreeze(c, slab, toFront, toFront ? STAT.deactivate_to_head : STAT.deactivate_to_tail);
+    } else if (COUNTING) count(line, STAT.deactivate_full);
+  }
+
+  /** Puts a CPU's own objects in front of their slab's list. Returns that list's first. */
+  function returnOwn(slab: number, own: number, frozen: number): number {
     const counters = slabCounters[slab]!;
     const remote = counters & COUNTERS_FREE;
     let returned = 0;
@@ -575,9 +634,8 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
     }
     if (own !== 0) link[last] = remote;
     const first = own !== 0 ? own : remote;
-    slabCounters[slab] = pack(first, inUse(counters) - returned, 0);
-    // A slab with nothing free is full and goes on no list; objects that others freed send it to the end.
-    if (first !== LINK_END) unfreeze(c, slab, remote === LINK_END);
+    slabCounters[slab] = pack(first, inUse(counters) - returned, frozen);
+    return first;
   }
 
   function shrink(id: number): boolean {
@@ -600,31 +658,16 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
     return cache[c + C_NR_SLABS] !== 0;
   }
 
-  function live(id: number): number {
-    let count = 0;
-    const high = ledger.header[H_SLAB_HIGH]!;
-    for (let slab = 1; slab <= high; slab++) {
-      if (slabCache[slab] === id) count += inUse(slabCounters[slab]!);
-    }
-    for (let cpu = 0; cpu < cpus; cpu++) {
-      const p = (cpu * cacheRows + id) * CPU_WORDS;
-      for (
-        let object = cpuCache[p + P_OWN]!;
-        object !== LINK_END;
-        object = link[cpuCache[p + P_LINKS]! + object - 1]!
-      )
-        count--;
-    }
-    return count;
-  }
-
-  function freeOnNode(id: number): number {
-    let count = 0;
-    for (let slab = cache[id * CACHE_WORDS + C_PARTIAL_HEAD]!; slab !== 0; slab = slabNext[slab]!) {
-      count += objectsOf(slab) - inUse(slabCounters[slab]!);
-    }
-    return count;
-  }
-
-  return { alloc, free, freeBulk, shrink, flushCpu, live, freeOnNode, slabAt, indexIn };
+  return {
+    alloc: bytes === undefined ? alloc : zeroing(bytes, checks, alloc),
+    free,
+    freeBulk,
+    shrink,
+    flushCpu,
+    live: (id) => countInUse(ledger, id) - (isDebug(id) ? debug.lost(id) : 0),
+    freeOnNode: (id) => countFreeOnNode(ledger, id),
+    slabAt,
+    indexIn,
+    debug,
+  };
 }

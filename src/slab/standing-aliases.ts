@@ -1,6 +1,6 @@
 /**
- * The names that share a cache on a machine that has just booted, behind the name of the one that made it (standing-6.1.ts, standing-6.12.ts):
- * the links of /sys/kernel/slab, as truth/sysfs-slub.json.gz and truth/6.12/sysfs-slub.json.gz list them.
+ * The names that share a cache on a machine that has just booted, behind the name of the one that made it (standing-6.1.ts,
+ * standing-6.12.ts): the links of /sys/kernel/slab, as truth/sysfs-slub.json.gz and truth/6.12/sysfs-slub.json.gz list them.
  */
 export type StandingAliases = readonly [cache: string, ...aliases: string[]];
 

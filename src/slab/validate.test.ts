@@ -1,6 +1,7 @@
 /**
- * `validate()` can fail: for every term that it names, one word of a healthy and busy machine is spoilt, and the term must come
- * back. The list of terms is read from the sources of the checks, so that a new one without a fault here is noticed.
+ * `validate()` can fail: for every term that it names, one word of a healthy and busy machine is spoilt, and
+ * the term must come back. The list of terms is read from the sources of the checks, so that a new one
+ * without a fault here is noticed.
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -31,6 +32,7 @@ import {
   LINK_CLASS_WORDS,
   LINK_END,
   LINK_LIVE,
+  LINK_LOST,
   LINKPAGE_WORDS,
   P_LINKS,
   P_OBJECTS,
@@ -56,7 +58,7 @@ const PAGE = 4096;
 /** Where terms come from. */
 const CHECKS = ['machine/check-frames.ts', 'machine/links.ts', 'slab/check-slabs.ts'];
 
-// ---- a busy machine --------------------------------------------------------------------------------------------------------
+// ---- a busy machine ---------------------------------------------------------------------------------------
 
 /** One machine that has a slab in every state, and things to point at. Slabs by id. */
 interface Busy {
@@ -152,7 +154,7 @@ test('a healthy machine passes both levels, and has a slab in every state', () =
   assert.notEqual(ledger.link[ledger.slabLinks[busy.full]!], LINK_END);
 });
 
-// ---- one word spoilt -----------------------------------------------------------------------------------------------------------
+// ---- one word spoilt --------------------------------------------------------------------------------------
 
 interface Plant {
   readonly term: string;
@@ -307,6 +309,9 @@ const PLANTS: readonly Plant[] = [
   fullOnly('slab.objects', 'a list that was cut off', ({ ledger, node }) => {
     ledger.slabCounters[node[0]!]! &= ~COUNTERS_FREE;
   }),
+  fullOnly('slab.lost', 'an object given up by checks that the cache does not have', ({ ledger, full }) => {
+    ledger.link[linkAt(ledger, full, (link) => link === LINK_LIVE)] = LINK_LOST;
+  }),
   fullOnly('slab.pages', 'a slab on pages that were not handed out to it', ({ ledger, full }) => {
     ledger.slabFrame[full] = ledger.slabFrame[full]! + 1024;
   }),
@@ -359,6 +364,12 @@ const PLANTS: readonly Plant[] = [
   }),
   both('cpu.slab', 'a CPU’s slab in a cache that is debugged', ({ ledger, debugLine, full }) => {
     ledger.cpuCache[debugLine + P_SLAB] = full;
+  }),
+  both('slab.ids', 'more slab ids in use than there are', ({ ledger }) => {
+    ledger.header[H_SLAB_HIGH] = 2 ** 30;
+  }),
+  both('zone.managed', 'a zone with RAM ranges that are not there', ({ ledger, zone }) => {
+    ledger.zone[zone + Z_RANGE_END] = 2 ** 30;
   }),
 ];
 
@@ -453,4 +464,11 @@ test('whatever word is spoilt, validate says so or finds nothing: it never stumb
   );
   assert.ok(found > 0);
   machine.validate();
+});
+
+test('a circle in the list of caches is found, not followed for ever', () => {
+  const { machine, ledger, c } = busyMachine();
+  ledger.cache[c + C_NEWER] = ledger.header[H_CACHE_OLDEST]!;
+  for (const level of ['cheap', 'full'] as const) assert.equal(termOf(machine, level), 'cache.list');
+  assert.throws(() => machine.kmemCacheCreate('late', 40), { term: 'cache.list' });
 });

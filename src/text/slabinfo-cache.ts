@@ -7,13 +7,15 @@
  * Left of it are bytes of an object: `Object` as asked for, `SlabObj` to the next one, `SlabSiz` a slab, `Loss` between objects, `Align`.
  * Then slabs: all, those that are neither partial nor a CPU's, partial ones, CPUs', and objects in one. On the right memory: all slabs,
  * what objects use, what they do not, and of that what is lost between objects (`Lalig`) and at the end of slabs (`Lpadd`).
- * The counters of CONFIG_SLUB_STATS follow where there are any.
+ * The counters of CONFIG_SLUB_STATS follow where there are any. The tool also says that a cache has no operations, no tracking data and
+ * no NUMA nodes, which is so of every cache here and left out.
  */
-import type { SlabinfoCache, SlabStat } from './slabinfo-report.js';
+import type { Statistic } from '../slab/index.js';
+import type { SlabinfoCache } from './slabinfo-report.js';
 
 const right = (value: number | string, width: number) => String(value).padStart(width);
 const onOff = (on: boolean) => (on ? 'On ' : 'Off');
-const sum = (stats: SlabinfoCache['stats'], names: readonly SlabStat[]) =>
+const sum = (stats: SlabinfoCache['stats'], names: readonly Statistic[]) =>
   names.reduce((total, name) => total + stats[name], 0);
 
 export function slabinfoReport(cache: SlabinfoCache): string[] {
@@ -69,18 +71,21 @@ export function slabinfoReport(cache: SlabinfoCache): string[] {
 }
 
 /** Counters of allocations and of frees, beside each other with their shares. */
-const PERF_ROWS: readonly (readonly [name: string, alloc: readonly SlabStat[], free: readonly SlabStat[]])[] =
-  [
-    ['Fastpath', ['alloc_fastpath'], ['free_fastpath']],
-    ['Slowpath', ['alloc_slowpath'], ['free_slowpath']],
-    ['Page Alloc', ['alloc_slab'], ['free_slab']],
-    ['Add partial', ['deactivate_to_head', 'deactivate_to_tail'], ['free_add_partial']],
-    ['Remove partial', ['alloc_from_partial'], ['free_remove_partial']],
-    ['Cpu partial list', ['cpu_partial_alloc'], ['cpu_partial_free']],
-    ['RemoteObj/SlabFrozen', ['deactivate_remote_frees'], ['free_frozen']],
-  ];
+const PERF_ROWS: readonly (readonly [
+  name: string,
+  alloc: readonly Statistic[],
+  free: readonly Statistic[],
+])[] = [
+  ['Fastpath', ['alloc_fastpath'], ['free_fastpath']],
+  ['Slowpath', ['alloc_slowpath'], ['free_slowpath']],
+  ['Page Alloc', ['alloc_slab'], ['free_slab']],
+  ['Add partial', ['deactivate_to_head', 'deactivate_to_tail'], ['free_add_partial']],
+  ['Remove partial', ['alloc_from_partial'], ['free_remove_partial']],
+  ['Cpu partial list', ['cpu_partial_alloc'], ['cpu_partial_free']],
+  ['RemoteObj/SlabFrozen', ['deactivate_remote_frees'], ['free_frozen']],
+];
 
-const DEACTIVATIONS: readonly (readonly [name: string, stat: SlabStat])[] = [
+const DEACTIVATIONS: readonly (readonly [name: string, stat: Statistic])[] = [
   ['Slab full', 'deactivate_full'],
   ['Slab empty', 'deactivate_empty'],
   ['Moved to head of partial list', 'deactivate_to_head'],

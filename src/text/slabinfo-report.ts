@@ -10,7 +10,7 @@
  * Everything is read from the files of /sys/kernel/slab: from a machine, or from wherever else somebody has them. A file that is not
  * there reads as 0. What the columns mean:
  *  1. a cache that several names share is shown by its directory, one with a single name by that name. With `firstAlias` all are shown
- *     by a name: one that begins with `kmall` if there is one, else the longest. A cache that no name leads to is left out;
+ *     by a name, the longest, or the longest up to one that begins with `kmall`. A cache that no name leads to is left out;
  *  2. `Objects` is what SLUB calls active: slabs that CPUs hold count as used in full. `Space` is all its slabs, `Loss` what no such
  *     object uses of them;
  *  3. `Slabs/Part/Cpu` are slabs that no CPU holds, node-partial ones, and those that CPUs hold; `O/S` objects a slab and `O` its order;
@@ -23,37 +23,8 @@
  * A link whose directory is gone ends the kernel's tool; here it is left out. Rules: BEHAVIOUR.md 18 and the tool's own output; the
  * totals follow in slabinfo-totals.ts.
  */
+import { STATISTICS, type Statistic } from '../slab/index.js';
 import type { SysfsTree } from './sysfs.js';
-
-/** The counters of CONFIG_SLUB_STATS that the reports show. */
-const STATS = [
-  'alloc_fastpath',
-  'alloc_slowpath',
-  'free_fastpath',
-  'free_slowpath',
-  'free_frozen',
-  'free_add_partial',
-  'free_remove_partial',
-  'alloc_from_partial',
-  'alloc_slab',
-  'alloc_refill',
-  'alloc_node_mismatch',
-  'free_slab',
-  'cpuslab_flush',
-  'deactivate_full',
-  'deactivate_empty',
-  'deactivate_to_head',
-  'deactivate_to_tail',
-  'deactivate_remote_frees',
-  'deactivate_bypass',
-  'order_fallback',
-  'cmpxchg_double_fail',
-  'cmpxchg_double_cpu_fail',
-  'cpu_partial_alloc',
-  'cpu_partial_free',
-] as const;
-
-export type SlabStat = (typeof STATS)[number];
 
 /** One cache as its files have it. Sizes in bytes. */
 export interface SlabinfoCache {
@@ -93,20 +64,27 @@ export interface SlabinfoCache {
   /** Such as `*DA`. */
   readonly flags: string;
   /** All 0 on a kernel without CONFIG_SLUB_STATS. */
-  readonly stats: Readonly<Record<SlabStat, number>>;
+  readonly stats: Readonly<Record<Statistic, number>>;
   readonly hasStats: boolean;
+}
+
+export interface CachesOptions {
+  /** Show shared caches by one of their names. */
+  readonly firstAlias?: boolean;
+  /** Also those that no name leads to, as `*`: the totals count them. */
+  readonly unnamed?: boolean;
 }
 
 /** All caches that a name leads to, in the order of the tree. */
 export function slabinfoCaches(
   tree: SysfsTree,
   pageSize: number,
-  options: { readonly firstAlias?: boolean } = {},
+  options: CachesOptions = {},
 ): SlabinfoCache[] {
   const caches: SlabinfoCache[] = [];
   for (const [id, files] of tree.directories) {
     const names = [...tree.links].filter(([, target]) => target === id).map(([name]) => name);
-    const name = shownName(id, names, options.firstAlias === true);
+    const name = shownName(id, names, options.firstAlias === true) ?? (options.unnamed ? '*' : undefined);
     if (name !== undefined) caches.push(readCache(id, name, names, files, pageSize));
   }
   return caches;
@@ -114,11 +92,14 @@ export function slabinfoCaches(
 
 function shownName(id: string, names: readonly string[], firstAlias: boolean): string | undefined {
   if (!id.startsWith(':') || (names.length > 1 && !firstAlias)) return id;
-  const longest = names.reduce<string | undefined>(
-    (best, name) => (best === undefined || name.length > best.length ? name : best),
-    undefined,
-  );
-  return names.find((name) => name.startsWith('kmall')) ?? longest;
+  // A name takes over when it is longer than all before it, and the first such that begins with kmall ends the search.
+  let best: string | undefined;
+  for (const name of names) {
+    if (best !== undefined && name.length <= best.length) continue;
+    best = name;
+    if (name.startsWith('kmall')) break;
+  }
+  return best;
 }
 
 function readCache(
@@ -161,7 +142,7 @@ function readCache(
     sanityChecks: flag('sanity_checks'),
     storeUser: flag('store_user'),
     trace: flag('trace'),
-    stats: Object.fromEntries(STATS.map((stat) => [stat, number(stat)])) as Record<SlabStat, number>,
+    stats: Object.fromEntries(STATISTICS.map((stat) => [stat, number(stat)])) as Record<Statistic, number>,
     hasStats: files.has('alloc_fastpath'),
   };
   return { ...cache, flags: flagLetters(cache) };

@@ -5,7 +5,7 @@
  * Two rows are not what their names say, and the tool prints them so: the average of `PartObjs` is the share of objects that lie in
  * partial slabs, and a share of a hundred or more counts as a hundred.
  */
-import { type SlabinfoCache, slabinfoSize } from './slabinfo-report.js';
+import { type SlabinfoCache, slabinfoCaches, slabinfoSize } from './slabinfo-report.js';
 import type { SysfsTree } from './sysfs.js';
 
 /** One quantity over the caches in use. */
@@ -41,10 +41,8 @@ type PerCache =
 type PerObject = 'memory' | 'user' | 'loss';
 
 /** The totals, or undefined where no cache has an object. */
-export function slabinfoTotals(
-  tree: SysfsTree,
-  caches: readonly SlabinfoCache[],
-): SlabinfoTotals | undefined {
+export function slabinfoTotals(tree: SysfsTree, pageSize: number): SlabinfoTotals | undefined {
+  const caches = slabinfoCaches(tree, pageSize, { unnamed: true });
   const active = caches.filter(({ slabs, objects }) => slabs > 0 && objects > 0);
   if (active.length === 0) return undefined;
   const share = (part: number, all: number) => Math.min(Math.floor((part * 100) / all), 100);
@@ -94,21 +92,35 @@ export function slabinfoTotals(
   };
 }
 
+const right = (value: number | string, width: number) => String(value).padStart(width);
+
+/** The three lines at the top: a quantity, what of it is lost or partial, and the share of that in percent. */
+function headLines(
+  { caches, aliases, aliasTargets, active, perCache }: SlabinfoTotals,
+  size: (value: number, width?: number) => string,
+): string[] {
+  const { memory, used, loss, objects, partialObjects } = perCache;
+  const ratio = (part: number, all: number) => `${size(Math.floor((part * 100) / all), 6)}%`;
+  const targets = String(aliasTargets).padEnd(3);
+  return [
+    `Slabcaches : ${right(caches, 15)}   Aliases  : ${right(aliases, 11)}->${targets}  Active:    ${right(active, 3)}`,
+    `Memory used: ${size(memory.total)}   # Loss   : ${size(loss.total)}   MRatio:${ratio(loss.total, used.total)}`,
+    `# Objects  : ${size(objects.total)}   # PartObj: ${size(partialObjects.total)}` +
+      `   ORatio:${ratio(partialObjects.total, objects.total)}`,
+  ];
+}
+
 export function totalsLines(totals: SlabinfoTotals | undefined, bytes = false): string[] {
   if (totals === undefined) return ['No objects'];
-  const { caches, aliases, aliasTargets, active, perCache, perObject } = totals;
-  const right = (value: number | string, width: number) => String(value).padStart(width);
+  const { perCache, perObject } = totals;
   const size = (value: number, width = 15) => right(slabinfoSize(value, bytes), width);
-  const ratio = (part: number, all: number) => Math.floor((part * 100) / all);
-  const row = (name: string, values: readonly number[], sign = '') =>
-    `${name.padEnd(9)}${sign === '' ? ' ' : ''}${values.map((value) => `${size(value)}${sign}`).join(sign === '' ? '  ' : ' ')}`;
+  const row = (name: string, values: readonly number[], sign = ' ') =>
+    `${name.padEnd(9)}${sign === '%' ? '' : ' '}${values.map((value) => size(value) + sign).join(' ')}`.trimEnd();
   const all = ({ average, least, most, total }: Spread) => [average, least, most, total];
   return [
     'Slabcache Totals',
     '----------------',
-    `Slabcaches : ${right(caches, 15)}   Aliases  : ${right(aliases, 11)}->${String(aliasTargets).padEnd(3)}  Active:    ${right(active, 3)}`,
-    `Memory used: ${size(perCache.memory.total)}   # Loss   : ${size(perCache.loss.total)}   MRatio:${size(ratio(perCache.loss.total, perCache.used.total), 6)}%`,
-    `# Objects  : ${size(perCache.objects.total)}   # PartObj: ${size(perCache.partialObjects.total)}   ORatio:${size(ratio(perCache.partialObjects.total, perCache.objects.total), 6)}%`,
+    ...headLines(totals, size),
     '',
     'Per Cache         Average              Min              Max            Total',
     '-'.repeat(76),

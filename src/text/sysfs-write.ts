@@ -13,10 +13,17 @@
  *  4. `cpu_partial` above 0 is -22 on a debugged cache. The largest number is taken and wraps: its CPUs then keep no slab. Every write
  *     that is taken flushes all CPUs;
  *  5. `shrink` looks at the first character only: `1`, `10` and `1x` shrink, the rest is -22;
- *  6. `validate` does as well, and is -22 on a cache that is not debugged.
+ *  6. `validate` does as well, and is -22 on a cache that is not debugged. What is wrong is in the machine's log;
+ *  7. a counter of CONFIG_SLUB_STATS is set to 0 by what begins with `0`; the rest is -22.
  */
 import { C_MIN_PARTIAL_HIGH, C_MIN_PARTIAL_LOW, CACHE_WORDS } from '../machine/index.js';
-import { type KmemCache, type Machine, SLAB_DEBUG_FLAGS } from '../slab/index.js';
+import {
+  clearStatistics,
+  type KmemCache,
+  type Machine,
+  SLAB_DEBUG_FLAGS,
+  type Statistic,
+} from '../slab/index.js';
 import { MIN_PARTIAL_MOST, sysfsFiles, sysfsMode } from './sysfs.js';
 
 const ENOENT = -2;
@@ -52,8 +59,14 @@ export function sysfsWrite(machine: Machine, cache: KmemCache, file: string, tex
       if (!text.startsWith('1')) return EINVAL;
       cache.shrink();
       return bytes;
+    case 'validate':
+      if (!text.startsWith('1') || !debugged) return EINVAL;
+      cache.validate();
+      return bytes;
     default:
-      return text.startsWith('1') && debugged ? bytes : EINVAL;
+      if (!text.startsWith('0')) return EINVAL;
+      clearStatistics(machine.ledger, cache.id, [file as Statistic]);
+      return bytes;
   }
 }
 

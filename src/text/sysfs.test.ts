@@ -1,6 +1,6 @@
 /**
- * The files of a cache, as the recorded kernel wrote them. Counters after allocations are worked out by hand from truth/README.md,
- * "SLUB at run time"; the recorded sequences compare them in the thousands.
+ * The files of a cache, as the recorded kernel wrote them. Counters after allocations are worked out by hand
+ * from truth/README.md, "SLUB at run time"; the recorded sequences compare them in the thousands.
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';

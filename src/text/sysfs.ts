@@ -22,7 +22,15 @@ import {
   P_PARTIAL_COUNT,
   P_SLAB,
 } from '../machine/index.js';
-import { eachCpuLine, type KmemCache, type Machine, SLAB } from '../slab/index.js';
+import {
+  eachCpuLine,
+  type KmemCache,
+  type Machine,
+  SLAB,
+  STATISTICS,
+  type StatisticCounts,
+  statistics,
+} from '../slab/index.js';
 
 /** The counters of a cache as sysfs shows them. */
 export interface SysfsCounters {
@@ -80,7 +88,13 @@ function slabsCpuPartial(counts: readonly number[], objectsPerSlab: number): str
 }
 
 /** The files that root may write; all others only root may read. */
-const WRITABLE: ReadonlySet<string> = new Set(['cpu_partial', 'min_partial', 'shrink', 'validate']);
+const WRITABLE: ReadonlySet<string> = new Set([
+  'cpu_partial',
+  'min_partial',
+  'shrink',
+  'validate',
+  ...STATISTICS,
+]);
 
 /** The permissions of a cache's file. */
 export function sysfsMode(file: string): number {
@@ -103,6 +117,11 @@ export interface SysfsView {
    * was never merged: no released kernel has this file, and it is not there unless asked for.
    */
   readonly cacheDma32?: boolean;
+}
+
+/** `12 C0=10 C1=2`: all, and by CPU where there were any. */
+function statisticText({ total, cpus }: StatisticCounts): string {
+  return `${total}${cpus.map((count, cpu) => (count === 0 ? '' : ` C${cpu}=${count}`)).join('')}\n`;
 }
 
 /** Every file of a cache's directory that the machine's kernel has, by name. Text ends in a newline; write-only files are empty. */
@@ -138,7 +157,9 @@ export function sysfsFiles(machine: Machine, cache: KmemCache, view: SysfsView =
     trace: flag(SLAB.TRACE),
     ...(machine.kernel.hardenedUsercopy && { usersize: info.usersize }),
   };
-  const texts = Object.entries(files).map(([name, value]) => [name, `${value}\n`] as const);
+  const texts = Object.entries(files).map(([name, value]): [string, string] => [name, `${value}\n`]);
+  for (const [name, counts] of statistics(machine.ledger, cache.id) ?? [])
+    texts.push([name, statisticText(counts)]);
   // A constructor prints as its symbol, which only a running kernel has.
   return new Map([...texts, ['ctor', ''], ['shrink', ''], ['validate', '']]);
 }

@@ -7,6 +7,7 @@
 import { ArgumentError } from '../../base/index.js';
 import { type CreateRecording, type ParamsRecording, verifyCreate, verifyCreateParams } from './create.js';
 import { type GenallocRecording, verifyGenalloc } from './genalloc.js';
+import { type KmallocRecording, type OverrunRecording, verifyKmalloc, verifyOverrun } from './kmalloc.js';
 import { type MergeRecording, verifyMerge } from './merge.js';
 import { isOrderRanges, verifyOrderRanges } from './order-ranges.js';
 import { type PageFragRecording, verifyPageFrag } from './page-frag.js';
@@ -19,8 +20,10 @@ export type { Disagreement, SetResult } from './result.js';
 /** A file that is no recording of a kind that is known here. */
 export class UnknownRecordingError extends ArgumentError {}
 
-/** Holds the engine against one parsed recording. `set` names it in the result. Throws UnknownRecordingError for what is none that is known,
- * ArgumentError for one that is malformed. */
+/**
+ * Holds the engine against one parsed recording. `set` names it in the result. Throws UnknownRecordingError for what is none that is
+ * known, ArgumentError for one that is malformed.
+ */
 export function verifyRecording(recording: unknown, set: string): SetResult[] {
   if (typeof recording !== 'object' || recording === null)
     throw new UnknownRecordingError('expected a recording, an object with "what"');
@@ -36,6 +39,8 @@ export function verifyRecording(recording: unknown, set: string): SetResult[] {
   if (slub && has('settings') && isSysfsRecording((recording as { settings: unknown }).settings))
     return verifySysfs(recording as SysfsRecording, set);
   if (slub && has('settings')) return [verifyCreateParams(recording as ParamsRecording, set)];
+  if (slub && has('ranges') && has('misuse')) return verifyKmalloc(recording as KmallocRecording, set);
+  if (isOverrun(recording)) return [verifyOverrun(recording as OverrunRecording, set)];
   if (slub && has('scenarios')) return [verifyMerge(recording as MergeRecording, set)];
   if (slub && has('sequences')) return verifySeq(recording as SeqRecording, set);
   const what = (recording as { what?: unknown }).what;
@@ -49,4 +54,13 @@ export function verifyRecording(recording: unknown, set: string): SetResult[] {
 function isPageFrag(recording: object): boolean {
   const [first] = (recording as { sequences: unknown[] }).sequences;
   return typeof first === 'object' && first !== null && 'r' in first && 'pages' in first;
+}
+
+/** Only its cases say what it is: kmalloc_over, without the head that other recordings have. */
+function isOverrun(recording: object): boolean {
+  const { cases } = recording as { cases?: unknown };
+  return (
+    Array.isArray(cases) &&
+    String((cases[0] as { case?: unknown } | undefined)?.case).startsWith('kmalloc_over')
+  );
 }

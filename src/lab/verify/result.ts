@@ -27,6 +27,8 @@ export interface SetResult {
   readonly total: number;
   readonly agreed: number;
   readonly disagreements: readonly Disagreement[];
+  /** What else is worth knowing, such as how much of the logs was compared. */
+  readonly note?: string;
 }
 
 export type Expect = (field: string, expected: unknown, got: unknown) => void;

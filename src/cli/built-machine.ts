@@ -1,0 +1,61 @@
+/** Machines that `info` and `sysfs` look at: made from options, and brought into a state by a script. */
+import type { Command } from 'commander';
+import { parseScript, runScript } from '../lab/index.js';
+import { BOARDS } from '../machine/index.js';
+import { inputName, readInput } from '../node/index.js';
+import { KERNELS, Machine, type MachineOptions } from '../slab/index.js';
+import { type MachineWords, machineOf, sizeInBytes, wholeNumber } from './options.js';
+
+export interface MachineFlags extends Omit<MachineWords, 'machine'> {
+  readonly machine?: string;
+  readonly kernel: string;
+  readonly cpus: number;
+  readonly debug: string;
+  readonly statistics?: true;
+  readonly merge: boolean;
+  readonly standing: boolean;
+}
+
+export function addMachineOptions(command: Command, defaultMachine: string): Command {
+  return command
+    .option('--machine <name>', `${[...BOARDS.keys()].join(', ')} (default: ${defaultMachine})`)
+    .option('--memory <size>', 'RAM of the machine, such as 4G', sizeInBytes('--memory'))
+    .option('--ram <ranges>', "RAM where you say, such as 1G-5G,6G-8G, with the machine's zones")
+    .option('--kernel <release>', [...KERNELS.keys()].join(', '), '6.1')
+    .option('--cpus <n>', 'CPUs of the machine', wholeNumber('--cpus'), 4)
+    .option('--debug <letters>', 'slub_debug of the boot, such as FZPU', '')
+    .option('--statistics', 'count events, as CONFIG_SLUB_STATS does')
+    .option('--no-merge', 'boot with slub_nomerge')
+    .option('--no-standing', 'without the caches that a booted kernel has');
+}
+
+export function machineOptions(flags: MachineFlags, defaultMachine: string): MachineOptions {
+  return {
+    ...machineOf({ ...flags, machine: flags.machine ?? defaultMachine }),
+    kernel: flags.kernel,
+    cpus: flags.cpus,
+    slubDebug: flags.debug,
+    slubNomerge: !flags.merge,
+    standing: flags.standing,
+    statistics: flags.statistics === true,
+  };
+}
+
+/** What a script builds; a machine that has just booted without one. */
+export async function scriptedMachine(script: string | undefined, options: MachineOptions): Promise<Machine> {
+  // Options that make no machine are found before a file is read.
+  const machine = Machine.create(options);
+  if (script !== undefined) runScript(machine, parseScript(await readInput(script), inputName(script)));
+  return machine;
+}
+
+/** `mt8173 · Linux 6.1 · 4 CPUs · slub_debug=FZPU` in parts. */
+export function machineParts(flags: MachineFlags, defaultMachine: string): string[] {
+  return [
+    flags.ram === undefined ? (flags.machine ?? defaultMachine) : `RAM at ${flags.ram}`,
+    `Linux ${flags.kernel}`,
+    flags.cpus === 1 ? '1 CPU' : `${flags.cpus} CPUs`,
+    ...(flags.debug === '' ? [] : [`slub_debug=${flags.debug}`]),
+    ...(flags.merge ? [] : ['slub_nomerge']),
+  ];
+}

@@ -1,0 +1,34 @@
+/** A machine on which a workload's tables come from a kmem cache in ZONE_DMA32, at the moment when most of them are live. */
+import { ArgumentError, NULL, type PhysAddr } from '../base/index.js';
+import { GFP } from '../machine/index.js';
+import { Machine, type MachineOptions } from '../slab/index.js';
+import { placeOnCpus } from './placement.js';
+import { STRATEGIES } from './strategies.js';
+import type { Workload } from './workload.js';
+
+/** Throws ArgumentError for a machine that is too small for it. */
+export function machineAtPeak(workload: Workload, options: MachineOptions): Machine {
+  const machine = Machine.create(options);
+  const { alloc, free } = STRATEGIES.get('slub-dma32')!.open(machine, {
+    size: workload.objectSize,
+    align: workload.objectAlign,
+    gfp: GFP.ATOMIC,
+  });
+  const { events, peakLive } = workload;
+  const cpus = machine.cpus === 1 ? new Uint8Array(events.length) : placeOnCpus(workload);
+  const addresses = new Float64Array(workload.slots);
+  for (let i = 0, live = 0; live < peakLive; i++) {
+    const event = events[i]!;
+    const slot = Math.abs(event) - 1;
+    if (event < 0) {
+      free(addresses[slot]! as PhysAddr, cpus[i]!);
+      live--;
+      continue;
+    }
+    addresses[slot] = alloc(cpus[i]!);
+    live++;
+    if (addresses[slot] === NULL)
+      throw new ArgumentError(`this machine has no memory for the workload: ${live - 1} tables are live`);
+  }
+  return machine;
+}

@@ -1,0 +1,62 @@
+/**
+ * The parts of SLUB's debugging put together: objects' bytes (debug-object.ts), tracks (debug-track.ts), checks (debug-checks.ts),
+ * their words (debug-report.ts), and the caches that have them (debug-slabs.ts).
+ */
+import { type Gfp, NULL, type PhysAddr } from '../base/index.js';
+import {
+  __GFP,
+  CACHE_WORDS,
+  COUNTERS_FREE,
+  type ManagedBytes,
+  type PhysicalMemory,
+} from '../machine/index.js';
+import { createDebugChecks, type DebugChecks } from './debug-checks.js';
+import { createDebugReport } from './debug-report.js';
+import { createDebugSlabs, type DebugSlabs, type DebugSlabsOptions } from './debug-slabs.js';
+import { type Caller, createTracks } from './debug-track.js';
+
+export interface SlubDebugOptions extends Omit<DebugSlabsOptions, 'checks' | 'report'> {
+  readonly bytes: ManagedBytes | undefined;
+  readonly caller: Readonly<Caller>;
+  askedFor(): number;
+}
+
+export function createSlubDebug(
+  memory: PhysicalMemory,
+  options: SlubDebugOptions,
+): { readonly checks: DebugChecks; readonly debug: DebugSlabs } {
+  const { profile, bytes, listLast, unlist } = options;
+  const { slabCounters, slabCache } = memory.ledger;
+  const tracks = bytes && createTracks(bytes, profile.trackSize, options.caller);
+  const report = createDebugReport(memory, profile, bytes, tracks);
+  const checks = createDebugChecks(memory, {
+    profile,
+    bytes,
+    tracks,
+    report,
+    strays: options.strays,
+    addresses: options,
+    faithful: options.faithful,
+    askedFor: options.askedFor,
+    // A slab that a check left without free objects is full; one that got some back is partial again.
+    relist(id, slab, empty) {
+      const c = id * CACHE_WORDS;
+      if (empty) unlist(c, slab);
+      else if (slabCache[slab] === id && (slabCounters[slab]! & COUNTERS_FREE) !== 0) listLast(c, slab);
+    },
+  });
+  return { checks, debug: createDebugSlabs(memory, { ...options, checks, report }) };
+}
+
+/** An allocation that was asked for zeroed memory gets it: all of the object, or what kmalloc was asked for where the rest is red zone. */
+export function zeroing(
+  bytes: ManagedBytes,
+  checks: DebugChecks,
+  alloc: (id: number, gfp: Gfp, cpu: number) => PhysAddr,
+): (id: number, gfp: Gfp, cpu: number) => PhysAddr {
+  return (id, gfp, cpu) => {
+    const address = alloc(id, gfp, cpu);
+    if (address !== NULL && gfp & __GFP.ZERO) bytes.fill(address, checks.askedSize(id, address), 0);
+    return address;
+  };
+}

@@ -1,0 +1,41 @@
+/**
+ * What is counted from the slabs when somebody asks: nobody keeps these numbers.
+ */
+import {
+  C_PARTIAL_HEAD,
+  CACHE_WORDS,
+  COUNTERS_INUSE,
+  COUNTERS_INUSE_SHIFT,
+  H_SLAB_HIGH,
+  type Ledger,
+  LINK_END,
+  P_LINKS,
+  P_OWN,
+} from '../machine/index.js';
+import { eachCpuLine } from './cache-table.js';
+
+/** Objects of a cache that are on no list: live ones, and lost ones where a debug check gave some up. */
+export function countInUse(ledger: Ledger, id: number): number {
+  const { cpuCache, slabCache, slabCounters, link } = ledger;
+  let count = 0;
+  const high = ledger.header[H_SLAB_HIGH]!;
+  for (let slab = 1; slab <= high; slab++) {
+    if (slabCache[slab] === id) count += (slabCounters[slab]! >>> COUNTERS_INUSE_SHIFT) & COUNTERS_INUSE;
+  }
+  // A CPU's own objects count as in use.
+  eachCpuLine(ledger, id, (p) => {
+    for (let own = cpuCache[p + P_OWN]!; own !== LINK_END; own = link[cpuCache[p + P_LINKS]! + own - 1]!)
+      count--;
+  });
+  return count;
+}
+
+/** Free objects of the slabs on the node's list. */
+export function countFreeOnNode(ledger: Ledger, id: number): number {
+  const { cache, slabCounters, slabNext, slabShape } = ledger;
+  let count = 0;
+  for (let slab = cache[id * CACHE_WORDS + C_PARTIAL_HEAD]!; slab !== 0; slab = slabNext[slab]!) {
+    count += (slabShape[slab]! & 0xffff) - ((slabCounters[slab]! >>> COUNTERS_INUSE_SHIFT) & COUNTERS_INUSE);
+  }
+  return count;
+}
