@@ -115,7 +115,7 @@ test('what is no recording, or none that is understood, is an error and never a 
     [],
     { cases: [] },
     recording('seq-slab-public'),
-    recording('kmalloc-slub'),
+    recording('slab-zones'),
   ]) {
     assert.throws(() => verifyRecording(wrong, 'wrong'));
   }

@@ -10,23 +10,34 @@ import {
   type ManagedBytes,
   type PhysicalMemory,
 } from '../machine/index.js';
+import { createFreeBad, type FreeBad } from './bad-free.js';
 import { createDebugChecks, type DebugChecks } from './debug-checks.js';
 import { createDebugReport } from './debug-report.js';
 import { createDebugSlabs, type DebugSlabs, type DebugSlabsOptions } from './debug-slabs.js';
+import { createStrays, type Strays } from './debug-strays.js';
 import { type Caller, createTracks } from './debug-track.js';
 
-export interface SlubDebugOptions extends Omit<DebugSlabsOptions, 'checks' | 'report'> {
+export interface SlubDebugOptions extends Omit<DebugSlabsOptions, 'checks' | 'report' | 'strays'> {
   readonly bytes: ManagedBytes | undefined;
   readonly caller: Readonly<Caller>;
   askedFor(): number;
+  isDebug(id: number): boolean;
+  /** A CPU's active slab got a stray: its next alloc has to come by the slow path. `p` is its line. */
+  park(p: number): void;
 }
 
 export function createSlubDebug(
   memory: PhysicalMemory,
   options: SlubDebugOptions,
-): { readonly checks: DebugChecks; readonly debug: DebugSlabs } {
+): {
+  readonly checks: DebugChecks;
+  readonly debug: DebugSlabs;
+  readonly strays: Strays;
+  readonly freeBad: FreeBad;
+} {
   const { profile, bytes, listLast, unlist } = options;
   const { slabCounters, slabCache } = memory.ledger;
+  const strays = createStrays();
   const tracks = bytes && createTracks(bytes, profile.trackSize, options.caller);
   const report = createDebugReport(memory, profile, bytes, tracks);
   const checks = createDebugChecks(memory, {
@@ -34,7 +45,7 @@ export function createSlubDebug(
     bytes,
     tracks,
     report,
-    strays: options.strays,
+    strays,
     addresses: options,
     faithful: options.faithful,
     askedFor: options.askedFor,
@@ -45,7 +56,8 @@ export function createSlubDebug(
       else if (slabCache[slab] === id && (slabCounters[slab]! & COUNTERS_FREE) !== 0) listLast(c, slab);
     },
   });
-  return { checks, debug: createDebugSlabs(memory, { ...options, checks, report }) };
+  const debug = createDebugSlabs(memory, { ...options, checks, report, strays });
+  return { checks, debug, strays, freeBad: createFreeBad(memory.ledger, { ...options, strays, debug }) };
 }
 
 /** An allocation that was asked for zeroed memory gets it: all of the object, or what kmalloc was asked for where the rest is red zone. */

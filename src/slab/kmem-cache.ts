@@ -33,6 +33,7 @@ export class KmemCache {
   readonly #boot: BootParameters;
   readonly #kernel: KernelProfile;
   readonly #faithful: boolean;
+  #deferred: PhysAddr[] = [];
 
   constructor(
     id: number,
@@ -85,6 +86,16 @@ export class KmemCache {
     this.#slub.free(this.#id, address, cpu);
   }
 
+  /** kfree_rcu: frees an object once no reader can hold it any more, which is when `rcuBarrier` is called. */
+  freeRcu(address: PhysAddr): void {
+    this.#deferred.push(address);
+  }
+
+  /** All frees that were put off are made. */
+  rcuBarrier(cpu = 0): void {
+    for (const address of this.#deferred.splice(0)) this.free(address, cpu);
+  }
+
   /** `count` objects, or none: an empty array if memory ran out on the way. */
   allocBulk(count: number, gfp: Gfp = GFP.KERNEL, cpu = 0): PhysAddr[] {
     if (!Number.isInteger(count) || count < 0)
@@ -135,7 +146,8 @@ export class KmemCache {
     if (!Number.isInteger(slabs) || slabs < 0 || slabs > 0xffffffff) {
       throw new ArgumentError(`min_partial is a whole number below 2^32, not ${slabs}`);
     }
-    this.#ledger.cache[this.#id * CACHE_WORDS + C_MIN_PARTIAL] = slabs;
+    // More partial slabs than a ledger can count are as good as any number.
+    this.#ledger.cache[this.#id * CACHE_WORDS + C_MIN_PARTIAL] = Math.min(slabs, 0x7fffffff);
   }
 
   /** Gives empty slabs back to the page allocator. Returns true if slabs are left. */
@@ -159,6 +171,7 @@ export class KmemCache {
       cache[c + C_REFCOUNT]!--;
       return;
     }
+    if (this.#kernel.debug.destroyWaitsForRcu) this.rcuBarrier();
     const live = this.live;
     if (live > 0 && !this.#faithful) throw new LiveObjectsError(this.name, live);
     if (this.#faithful) {

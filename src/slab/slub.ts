@@ -43,24 +43,17 @@
  * them: slab, index, birth and death of every slab, list order, sysfs counters. Ideas: Christoph Lameter, "SLUB: The unqueued
  * slab allocator" (2007); Bonwick, "The Slab Allocator" (USENIX 1994).
  */
-import { ArgumentError, type Gfp, NO_PFN, NULL, type Pfn, type PhysAddr } from '../base/index.js';
+import { ArgumentError, type Gfp, NULL, type PhysAddr } from '../base/index.js';
 import {
   __GFP,
-  C_ALLOCFLAGS,
   C_CPU_PARTIAL_SLABS,
   C_EXTRA_FROM_NODE,
-  C_FAILED,
   C_FLAGS,
-  C_MIN,
   C_MIN_PARTIAL,
   C_NR_PARTIAL,
   C_NR_SLABS,
-  C_OO,
-  C_ORDER_FALLBACK,
   C_PARTIAL_HEAD,
-  C_SLABS_MADE,
   C_STATE,
-  C_TOTAL_OBJECTS,
   CACHE_ALIVE,
   CACHE_WORDS,
   COUNTERS_FREE,
@@ -68,10 +61,6 @@ import {
   COUNTERS_INUSE,
   COUNTERS_INUSE_SHIFT,
   CPU_WORDS,
-  GFP_KNOWN_BITS,
-  GFP_SLAB_BUG_BITS,
-  giveLinks,
-  giveSlabId,
   LINK_END,
   LINK_LIVE,
   type ManagedBytes,
@@ -86,22 +75,19 @@ import {
   P_SLAB,
   PD_FIRST,
   type PhysicalMemory,
-  takeLinks,
-  takeSlabId,
 } from '../machine/index.js';
-import { createFreeBad } from './bad-free.js';
 import { eachGroup, firstBad } from './bulk-free.js';
 import { createSlubDebug, zeroing } from './debug.js';
 import type { DebugSlabs } from './debug-slabs.js';
-import { createStrays } from './debug-strays.js';
 import type { Caller } from './debug-track.js';
 import { divide } from './divide.js';
 import { SLAB_DEBUG_FLAGS } from './flags.js';
 import { createNodeLists } from './node-list.js';
 import { createObjectAddresses } from './object-address.js';
 import type { KernelProfile } from './profile.js';
-import { type SlubReports, unexpectedGfp } from './reports.js';
+import type { SlubReports } from './reports.js';
 import { countFreeOnNode, countInUse } from './slab-counts.js';
+import { createSlabPages } from './slab-pages.js';
 import { STAT, statisticsOf } from './statistics.js';
 
 /** The operations of all SLUB caches of a machine. Caches are named by their id in the ledger, CPUs by number. */
@@ -147,49 +133,19 @@ export interface SlubOptions {
 /** Slabs with more free objects than this keep their place when a cache is shrunk. */
 const SHRINK_PROMOTE_MAX = 32;
 
-const REQUEST_BITS =
-  __GFP.RECLAIM |
-  __GFP.HIGH |
-  __GFP.IO |
-  __GFP.FS |
-  __GFP.NOWARN |
-  __GFP.RETRY_MAYFAIL |
-  __GFP.NOFAIL |
-  __GFP.NORETRY |
-  __GFP.MEMALLOC |
-  __GFP.NOMEMALLOC |
-  __GFP.ATOMIC |
-  __GFP.HARDWALL |
-  __GFP.THISNODE;
-
 export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
-  const { ledger, basePfn, pages } = memory;
-  const { reports, faithful, bytes } = options;
-  const { pageSize } = memory.profile;
+  const { ledger } = memory;
+  const { faithful, bytes } = options;
   const nodeLists = createNodeLists(ledger);
   const { listFirst, listLast, unlist } = nodeLists;
   const addresses = createObjectAddresses(memory);
   const { slabAt, indexIn, objectAddress, badFree } = addresses;
-  const {
-    cache,
-    cpuCache,
-    cpuDouble,
-    slabCounters,
-    slabNext,
-    slabPrev,
-    slabCache,
-    slabFrame,
-    slabLinks,
-    slabShape,
-    slabSerial,
-  } = ledger;
-  const { frameSlab, link } = ledger;
+  const { cache, cpuCache, cpuDouble, slabCounters, slabNext, slabCache, slabLinks, slabShape, link } =
+    ledger;
   const cacheRows = ledger.shape.caches + 1;
   const { cpus } = ledger.shape;
 
   const COUNTING = ledger.statistics.length > 0;
-  /** Caches whose new slab is being constructed. */
-  const constructing = new Set<number>();
   /** The CPU's line that a slow path works for. */
   let line = 0;
   const count = (p: number, event: number) => {
@@ -201,25 +157,15 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
   const pack = (free: number, used: number, frozen: number) => free | (used << COUNTERS_INUSE_SHIFT) | frozen;
   const objectsOf = (slab: number) => slabShape[slab]! & 0xffff;
   const cpuOf = (p: number) => Math.floor(p / (cacheRows * CPU_WORDS));
-  const strays = createStrays();
-  const { checks, debug } = createSlubDebug(memory, {
+  const { newSlab, discard } = createSlabPages(memory, {
     ...options,
-    ...nodeLists,
-    ...addresses,
-    strays,
-    newSlab,
-    discard,
-    freePlain: freeToOwner,
+    objectAddress,
+    count: (event) => (COUNTING ? count(line, event) : undefined),
+    onNew: (id, slab) => (isDebug(id) ? checks.setUp(id, slab) : undefined),
+    onDiscard: (id, slab) => (isDebug(id) ? checks.onDiscard(id, slab) : strays.drop(slab)),
   });
-  const freeBad = createFreeBad(ledger, {
-    ...addresses,
-    faithful,
-    strays,
-    debug,
-    isDebug,
-    freePlain: freeToOwner,
-    park,
-  });
+  const parts = { ...options, ...nodeLists, ...addresses, isDebug, newSlab, discard, freePlain, park };
+  const { checks, debug, strays, freeBad } = createSlubDebug(memory, parts);
 
   // ---- alloc -----------------------------------------------------------------------------------------------------------
 
@@ -336,106 +282,6 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
     cpuCache[p + P_PARTIAL_COUNT]!++;
   }
 
-  // ---- slabs come and go -------------------------------------------------------------------------------------------------
-
-  /** Step e: a slab with all objects on its own list, ascending, and none in use. 0 if there is no memory. */
-  function newSlab(id: number, c: number, callerGfp: Gfp): number {
-    if (constructing.has(id)) {
-      throw new ArgumentError(`the constructor of ${reports.cacheName(id)} allocates from its own cache`);
-    }
-    let gfp = callerGfp as number;
-    const wrong = gfp & (GFP_SLAB_BUG_BITS | ~GFP_KNOWN_BITS);
-    if (wrong !== 0) {
-      gfp &= ~wrong;
-      reports.warn(unexpectedGfp(wrong, gfp));
-    }
-    if (gfp & __GFP.ZERO && options.hasConstructor(id)) reports.zeroWithConstructor();
-    const request = (gfp & REQUEST_BITS) | cache[c + C_ALLOCFLAGS]!;
-    let shape = cache[c + C_OO]!;
-    let pfn = pages.allocPages(firstTry(request, shape, cache[c + C_MIN]!), shape >> 16);
-    if (pfn === NO_PFN) {
-      shape = cache[c + C_MIN]!;
-      pfn = pages.allocPages(request as Gfp, shape >> 16);
-      if (pfn === NO_PFN) {
-        cache[c + C_FAILED]!++;
-        if (!(gfp & __GFP.NOWARN)) reports.outOfMemory(id, callerGfp);
-        return 0;
-      }
-      cache[c + C_ORDER_FALLBACK]!++;
-      if (COUNTING) count(line, STAT.order_fallback);
-    }
-    if (COUNTING) count(line, STAT.alloc_slab);
-    return makeSlab(id, c, pfn, shape);
-  }
-
-  /** The larger order is an offer, not a need: it may not warn, retry hard, reclaim, or use the reserves. */
-  function firstTry(request: number, preferred: number, smallest: number): Gfp {
-    let gfp = (request | __GFP.NOWARN | __GFP.NORETRY) & ~__GFP.NOFAIL;
-    if (gfp & __GFP.DIRECT_RECLAIM && preferred >> 16 > smallest >> 16)
-      gfp = (gfp | __GFP.NOMEMALLOC) & ~__GFP.RECLAIM;
-    return gfp as Gfp;
-  }
-
-  function makeSlab(id: number, c: number, pfn: Pfn, shape: number): number {
-    const objects = shape & 0xffff;
-    let slab = 0;
-    let links = 0;
-    try {
-      slab = takeSlabId(ledger);
-      links = takeLinks(ledger, objects);
-    } catch (error) {
-      // The ledger is full: what was taken so far goes back, and the caller learns which table it was.
-      if (slab !== 0) giveSlabId(ledger, slab);
-      pages.freePages(pfn, shape >> 16);
-      throw error;
-    }
-    const frame = pfn - basePfn;
-    slabCache[slab] = id;
-    slabFrame[slab] = frame;
-    slabLinks[slab] = links;
-    slabShape[slab] = shape;
-    slabSerial[slab] = cache[c + C_SLABS_MADE]!++;
-    slabNext[slab] = 0;
-    slabPrev[slab] = 0;
-    slabCounters[slab] = pack(1, 0, 0);
-    for (let i = 0; i < objects; i++) link[links + i] = i + 1 < objects ? i + 2 : LINK_END;
-    frameSlab.fill(slab, frame, frame + 2 ** (shape >> 16));
-    cache[c + C_NR_SLABS]!++;
-    cache[c + C_TOTAL_OBJECTS]! += objects;
-    if (isDebug(id)) checks.setUp(id, slab);
-    if (options.hasConstructor(id)) constructAll(id, c, slab);
-    return slab;
-  }
-
-  /** A constructor that throws ends the allocation; the slab goes as it came. */
-  function constructAll(id: number, c: number, slab: number): void {
-    constructing.add(id);
-    try {
-      for (let i = 0; i < objectsOf(slab); i++) options.construct(id, objectAddress(slab, i));
-    } catch (error) {
-      discard(c, slab);
-      throw error;
-    } finally {
-      constructing.delete(id);
-    }
-  }
-
-  /** Gives an empty slab's pages back. It is on no list. */
-  function discard(c: number, slab: number): void {
-    const frame = slabFrame[slab]!;
-    const order = slabShape[slab]! >> 16;
-    const objects = objectsOf(slab);
-    if (isDebug(slabCache[slab]!)) checks.onDiscard(slabCache[slab]!, slab);
-    else if (strays.some) strays.drop(slab);
-    bytes?.forget((frame + basePfn) * pageSize, pageSize * 2 ** order);
-    cache[c + C_NR_SLABS]!--;
-    cache[c + C_TOTAL_OBJECTS]! -= objects;
-    frameSlab.fill(0, frame, frame + 2 ** order);
-    giveLinks(ledger, slabLinks[slab]!, objects);
-    giveSlabId(ledger, slab);
-    pages.freePages((frame + basePfn) as Pfn, order);
-  }
-
   // ---- slabs leave a CPU ------------------------------------------------------------------------------------
 
   /** Discards an empty slab where the node has enough partial ones; else it becomes node-partial. For slabs that are on no list. */
@@ -483,7 +329,7 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
   }
 
   /** A live object of `id`, as a CPU frees it that has another active slab. */
-  function freeToOwner(id: number, address: PhysAddr, cpu: number): void {
+  function freePlain(id: number, address: PhysAddr, cpu: number): void {
     const slab = slabAt(address);
     const index = indexIn(slab, address);
     const p = (cpu * cacheRows + id) * CPU_WORDS;
@@ -558,11 +404,11 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
     if (cpu >>> 0 !== cpu || cpu >= cpus) throw noSuchCpu(cpu);
     const bad = firstBad(ledger, addresses, id, objects);
     if (bad !== undefined && !faithful) throw badFree(id, bad);
-    // What happens to a bad one is told where it is freed alone.
-    if (bad !== undefined)
-      return objects.reduceRight((_, object) => free(id, object, cpu), undefined as void);
     const p = (cpu * cacheRows + id) * CPU_WORDS;
-    eachGroup(objects, slabAt, (slab, from, to) => freeGroup(id, p, slab, objects, from, to));
+    if (bad === undefined)
+      return eachGroup(objects, slabAt, (slab, from, to) => freeGroup(id, p, slab, objects, from, to));
+    // What happens to a bad one is told where it is freed alone.
+    for (let i = objects.length - 1; i >= 0; i--) free(id, objects[i]!, cpu);
   }
 
   function freeGroup(
@@ -658,16 +504,8 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
     return cache[c + C_NR_SLABS] !== 0;
   }
 
-  return {
-    alloc: bytes === undefined ? alloc : zeroing(bytes, checks, alloc),
-    free,
-    freeBulk,
-    shrink,
-    flushCpu,
-    live: (id) => countInUse(ledger, id) - (isDebug(id) ? debug.lost(id) : 0),
-    freeOnNode: (id) => countFreeOnNode(ledger, id),
-    slabAt,
-    indexIn,
-    debug,
-  };
+  const live = (id: number) => countInUse(ledger, id) - (isDebug(id) ? debug.lost(id) : 0);
+  const freeOnNode = (id: number) => countFreeOnNode(ledger, id);
+  const allocZeroed = bytes === undefined ? alloc : zeroing(bytes, checks, alloc);
+  return { alloc: allocZeroed, free, freeBulk, shrink, flushCpu, live, freeOnNode, slabAt, indexIn, debug };
 }
