@@ -14,12 +14,15 @@ export {
   BOARDS,
   type Board,
   boardMap,
+  flatBytes,
   formatGfp,
   GFP,
   KernelLog,
+  type ManagedBytes,
   type MemoryMap,
   parseGfp,
   rangesMap,
+  sparseBytes,
   type ZoneView,
 } from './machine/index.js';
 export * from './pools/index.js';
@@ -34,6 +37,9 @@ export {
   type MachineOptions,
   parseSlabFlags,
   SLAB,
+  STATISTICS,
+  type Statistic,
+  statistics,
   ZERO_SIZE_PTR,
 } from './slab/index.js';
-export { sysfsCounters, sysfsFiles } from './text/index.js';
+export * from './text/index.js';

@@ -38,10 +38,11 @@ export function checkFrames(
   memory.zoneNames.forEach((name, z) => {
     const row = z * ZONE_WORDS;
     if (ledger.zone[row + Z_RANGE_END]! > ledger.shape.ranges) {
-      return fail(
+      fail(
         'zone.managed',
         `zone ${name} has RAM ranges up to ${ledger.zone[row + Z_RANGE_END]}, the machine has ${ledger.shape.ranges}`,
       );
+      return;
     }
     const managed = ledger.zone[row + Z_MANAGED]!;
     const free = ledger.zone[row + Z_FREE]!;
