@@ -153,7 +153,7 @@ const KINDS: readonly StrategyKind[] = [
   },
   {
     id: 'pages',
-    name: 'whole pages, GFP_DMA32',
+    name: 'whole pages',
     promisesBelow4GiB: true,
     why: 'each table has a page to itself and uses a quarter of it',
     open: openPages,

@@ -34,7 +34,7 @@ export function createFreeBad(ledger: Ledger, options: BadFreeOptions): FreeBad 
     const slab = slabAt(address);
     if (slab === 0) {
       if (cpuCache[p + P_SLAB] === 0) return;
-      throw new KernelWouldCrashError(badFree(id, address).message, 'oops: a NULL slab is read');
+      throw new KernelWouldCrashError(`${badFree(id, address).message}: a NULL slab is read`, 'oops');
     }
     const owner = slabCache[slab]!;
     if (isDebug(owner)) return debug.free(owner, address, cpu);

@@ -36,6 +36,7 @@ import { SLAB, SLAB_DEBUG_FLAGS } from './flags.js';
 import type { NodeLists } from './node-list.js';
 import type { ObjectAddresses } from './object-address.js';
 import type { KernelProfile } from './profile.js';
+import { STAT } from './statistics.js';
 
 export interface DebugSlabs {
   alloc(id: number, gfp: Gfp, cpu: number): PhysAddr;
@@ -63,6 +64,8 @@ export interface DebugSlabsOptions extends NodeLists, ObjectAddresses {
   readonly strays: Strays;
   newSlab(id: number, c: number, gfp: Gfp): number;
   discard(c: number, slab: number): void;
+  /** Counts an event of the call that is going on. */
+  count(event: number): void;
   /** Frees a live object of a cache without debug flags. */
   freePlain(id: number, address: PhysAddr, cpu: number): void;
 }
@@ -70,7 +73,7 @@ export interface DebugSlabsOptions extends NodeLists, ObjectAddresses {
 export function createDebugSlabs(memory: PhysicalMemory, options: DebugSlabsOptions): DebugSlabs {
   const { ledger, log } = memory;
   const { profile, faithful, checks, report, strays, listFirst, listLast, unlist } = options;
-  const { slabAt, indexIn, objectAddress, badFree } = options;
+  const { slabAt, indexIn, objectAddress, badFree, count } = options;
   const { cache, slabCounters, slabShape, slabCache, slabLinks, slabNext, link } = ledger;
   const objectsOf = (slab: number) => slabShape[slab]! & 0xffff;
   const inUse = (counters: number) => (counters >>> COUNTERS_INUSE_SHIFT) & COUNTERS_INUSE;
@@ -138,7 +141,7 @@ export function createDebugSlabs(memory: PhysicalMemory, options: DebugSlabsOpti
     log.add(text);
     return new KernelWouldCrashError(
       `${cacheName(ledger, id)}: the list of free objects was cut by a second free`,
-      `oops: ${text}`,
+      'oops',
     );
   }
 
@@ -167,6 +170,7 @@ export function createDebugSlabs(memory: PhysicalMemory, options: DebugSlabsOpti
 
   /** `as` is the cache whose rules the object is treated by. */
   function freeOne(as: number, owner: number, slab: number, address: PhysAddr, cpu: number): void {
+    count(STAT.free_slowpath);
     const index = indexIn(slab, address);
     const live = index >= 0 && link[slabLinks[slab]! + index] === LINK_LIVE;
     if (profile.debug.freeCutsFirst && (live || faithful)) checks.cut(as, slab, address);
@@ -180,6 +184,7 @@ export function createDebugSlabs(memory: PhysicalMemory, options: DebugSlabsOpti
   }
 
   function freeGroup(id: number, slab: number, chain: readonly PhysAddr[], cpu: number): void {
+    count(STAT.free_slowpath);
     if (profile.debug.freeCutsFirst || chain.length > 1) checks.linkChain(id, slab, chain, 0);
     if (checks.onFree(id, slab, chain, cpu, true)) put(id, id, slab, chain);
   }
@@ -200,9 +205,17 @@ export function createDebugSlabs(memory: PhysicalMemory, options: DebugSlabsOpti
     if (counters & COUNTERS_FROZEN) return disable(slab);
     const wasFull = prior === LINK_END;
     const discardIt = used === 0 && cache[c + C_NR_PARTIAL]! >= cache[c + C_MIN_PARTIAL]!;
-    if (wasFull && !discardIt) listLast(c, slab);
-    if (!wasFull && discardIt) unlist(c, slab);
-    if (discardIt) options.discard(c, slab);
+    if (wasFull && !discardIt) {
+      count(STAT.free_add_partial);
+      listLast(c, slab);
+    }
+    if (!wasFull && discardIt) {
+      count(STAT.free_remove_partial);
+      unlist(c, slab);
+    }
+    if (!discardIt) return;
+    count(STAT.free_slab);
+    options.discard(c, slab);
   }
 
   // ---- looking at a whole cache ------------------------------------------------------------------------------------

@@ -45,7 +45,6 @@
  */
 import { ArgumentError, type Gfp, NULL, type PhysAddr } from '../base/index.js';
 import {
-  __GFP,
   C_CPU_PARTIAL_SLABS,
   C_EXTRA_FROM_NODE,
   C_FLAGS,
@@ -152,6 +151,7 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
     ledger.statistics[statisticsOf(p) + event]!++;
   };
 
+  const countSlow = (event: number) => (COUNTING ? count(line, event) : undefined);
   const isDebug = (id: number) => (cache[id * CACHE_WORDS + C_FLAGS]! & SLAB_DEBUG_FLAGS) !== 0;
   const inUse = (counters: number) => (counters >>> COUNTERS_INUSE_SHIFT) & COUNTERS_INUSE;
   const pack = (free: number, used: number, frozen: number) => free | (used << COUNTERS_INUSE_SHIFT) | frozen;
@@ -160,11 +160,12 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
   const { newSlab, discard } = createSlabPages(memory, {
     ...options,
     objectAddress,
-    count: (event) => (COUNTING ? count(line, event) : undefined),
+    count: countSlow,
     onNew: (id, slab) => (isDebug(id) ? checks.setUp(id, slab) : undefined),
     onDiscard: (id, slab) => (isDebug(id) ? checks.onDiscard(id, slab) : strays.drop(slab)),
   });
-  const parts = { ...options, ...nodeLists, ...addresses, isDebug, newSlab, discard, freePlain, park };
+  const hooks = { isDebug, newSlab, discard, freePlain, park, count: countSlow };
+  const parts = { ...options, ...nodeLists, ...addresses, ...hooks };
   const { checks, debug, strays, freeBad } = createSlubDebug(memory, parts);
 
   // ---- alloc -----------------------------------------------------------------------------------------------------------
@@ -318,6 +319,7 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
 
   /** An object of another slab than the active one, or something that is no object. */
   function freeElsewhere(id: number, p: number, address: PhysAddr, cpu: number): void {
+    line = p;
     if (isDebug(id)) return debug.free(id, address, cpu);
     const slab = slabAt(address);
     if (slab === 0 || slabCache[slab] !== id) return freeBad(id, p, address, cpu);
@@ -419,6 +421,7 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
     from: number,
     to: number,
   ): void {
+    line = p;
     if (isDebug(id)) return debug.freeGroup(id, slab, addresses.slice(from, to).reverse(), cpuOf(p));
     const links = slabLinks[slab]!;
     const head = indexIn(slab, addresses[to - 1]!) + 1;

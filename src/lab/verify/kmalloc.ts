@@ -124,8 +124,7 @@ function verifyMisuse(
   set: string,
 ): SetResult {
   const tally = new SetTally(set);
-  let lines = 0;
-  let logs = 0;
+  const compared: Compared = { lines: 0, logs: 0, bytes: 0, bytesLeftOut: 0 };
   for (const group of bootsOf(cases)) {
     // The twin's memory is full of ones where nobody wrote.
     const machines = [0, 0xff].map((filler) => bootMachine(kernel, boot, group[0]!.append, filler));
@@ -138,16 +137,14 @@ function verifyMisuse(
         ];
         if (recorded.survived !== undefined) expect('survived', recorded.survived, ours.answer !== null);
         expectAnswer(expect, recorded.answer, ours.answer, twin.answer);
-        const compared = expectLog(expect, recorded, ours, twin, machines[0]!);
-        lines += compared;
-        if (compared > 0) logs++;
+        expectLog(expect, recorded, ours, twin, machines[0]!, compared);
         for (const machine of machines) machine.validate();
       });
     }
   }
   return {
     ...tally.result(),
-    note: `compared ${lines} lines of ${logs} logs, ${cases.length - logs} cases say nothing`,
+    note: noteOf(compared, cases.length),
   };
 }
 
@@ -215,14 +212,29 @@ function masked(hex: string, ours: Bytes, twin: Bytes): string {
     .join('');
 }
 
-/** Returns how many recorded lines were compared. */
+/** How much of the logs was held against ours. Bytes are those of dumps. */
+interface Compared {
+  lines: number;
+  logs: number;
+  bytes: number;
+  bytesLeftOut: number;
+}
+
+function noteOf({ lines, logs, bytes, bytesLeftOut }: Compared, cases: number): string {
+  return (
+    `compared ${lines} lines of ${logs} logs, ${bytes} bytes of dumps in them (${bytesLeftOut} are the machine's own); ` +
+    `${cases - logs} cases say nothing`
+  );
+}
+
 function expectLog(
   expect: Expect,
   recorded: MisuseCase,
   ours: Outcome,
   twin: Outcome,
   machine: Machine,
-): number {
+  compared: Compared,
+): void {
   const limit =
     recorded.warnings_printed !== undefined || recorded.boot === undefined ? SHORT_LOG_LIMIT : LOG_LIMIT;
   const cut = recorded.log.length >= limit;
@@ -235,11 +247,16 @@ function expectLog(
   const speaks = recorded.log.some((line) => /^(BUG|FIX|WARNING|Unexpected gfp|0x)/.test(line));
   if (speaks) expect('lines to compare', true, theirs.length > 0);
   theirs.forEach((line, i) => {
-    expect(`log line ${i + 1}`, maskLike(line, mine[i]), mine[i]);
+    const masked = maskLike(line, mine[i]);
+    expect(`log line ${i + 1}`, masked, mine[i]);
+    const left = masked.bytes?.filter((byte) => byte === null).length ?? 0;
+    compared.bytesLeftOut += left;
+    compared.bytes += (masked.bytes?.length ?? 0) - left;
   });
+  compared.lines += theirs.length;
+  if (theirs.length > 0) compared.logs++;
   if (!cut) expect('lines of the log', theirs.length, mine.length);
   if (recorded.warnings_printed !== undefined) expectWarnings(expect, recorded, ours, machine);
-  return theirs.length;
 }
 
 /** How often a warning came: for each slab that was made. kmalloc's caches had free objects when the case began, so it came less often. */

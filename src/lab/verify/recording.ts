@@ -194,7 +194,8 @@ export function bootOptions(cmdline: string, { parameterPrefixes }: KernelProfil
     if (name === 'min_order') options.slubMinOrder = Number(value);
     else if (name === 'max_order') options.slubMaxOrder = Number(value);
     else if (name === 'min_objects') options.slubMinObjects = Number(value);
-    else if (name === 'debug') options.slubDebug = value;
+    // Without letters it is all of the usual ones.
+    else if (name === 'debug') options.slubDebug = value || 'FZPU';
   }
   return options;
 }
