@@ -1,6 +1,6 @@
 /**
- * /proc/slabinfo, buddyinfo and zoneinfo, as they were recorded and as a machine writes them. The samples are trimmed from
- * shared/truth/traces/boot-find-public.snapshots.json.gz and boot-find-slab-public.snapshots.json.gz (Linux 6.1.192).
+ * /proc/slabinfo, buddyinfo and zoneinfo, as they were recorded and as a machine writes them. The samples are trimmed from what was read
+ * beside two recorded traces of Linux 6.1.192, boot-find and boot-find-slab.
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
