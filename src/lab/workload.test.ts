@@ -102,7 +102,7 @@ const BAD: readonly (readonly [what: string, text: string, line: number, message
     1,
     /v7s-workload-1.*v7s-cases/,
   ],
-  ['no runs', '{"meta":{"schema":"v7s-workload-1"},\n"runs": 3}', 2, /"runs" with one run.*3/],
+  ['no runs', '{"meta":{"schema":"v7s-workload-1"},\n"runs": 3}', 2, /"runs" with a run.*3/],
   ['an unknown operation', file([]).replace('"B"', '"Q"'), 7, /operation 0/],
   ['an event that is none', file([['x', 1]]), 7, /operation 0.*\["x",1\]/],
   ['a free of what is not live', file([['f', 1]]), 7, /table 1 is given back and is not live/],
@@ -115,7 +115,7 @@ const BAD: readonly (readonly [what: string, text: string, line: number, message
     7,
     /table 1 is handed out while it is live/,
   ],
-  ['last frees that do not fit', file([['a', 1]], { freeAll: [] }), 1, /frees of the end/],
+  ['last frees that do not fit', file([['a', 1]], { freeAll: [['f', 2]] }), 1, /frees of the end/],
 ];
 
 for (const [what, text, line, message] of BAD) {

@@ -82,18 +82,20 @@ export class WorkloadBuilder {
     this.#liveSum += this.#slotOf.size;
   }
 
-  /** Says that what is still live is given back in this order at the very end. Ids that are not live are an ArgumentError. */
+  /**
+   * Says that what is still live is given back in this order at the very end; what is not named comes last, in the order of its
+   * allocation. Ids that are not live, or are named twice, are an ArgumentError.
+   */
   drainInOrder(ids: readonly number[]): void {
-    this.#drain = ids.map((id) => {
+    const slots = new Set<number>();
+    for (const id of ids) {
       const slot = this.#slotOf.get(id);
-      if (slot === undefined) throw new ArgumentError(`table ${id} is given back at the end and is not live`);
-      return slot;
-    });
-    if (new Set(this.#drain).size !== this.#slotOf.size) {
-      throw new ArgumentError(
-        `${this.#slotOf.size} tables are live at the end, ${this.#drain.length} are given back`,
-      );
+      if (slot === undefined || slots.has(slot)) {
+        throw new ArgumentError(`table ${id} is given back at the end and is not live`);
+      }
+      slots.add(slot);
     }
+    this.#drain = [...new Set([...slots, ...this.#slotOf.values()])];
   }
 
   endOperation(): void {
