@@ -15,7 +15,7 @@
  *  b. the active slab's own list, which then becomes the CPU's list as a whole. If it is empty the slab is full (1 → 4) and forgotten;
  *  c. the first slab of the CPU's partial list, which becomes active (2 → 1), then b;
  *  d. the first slab of the node's partial list becomes active (3 → 1) with all its free objects; up to cpuPartialSlabs / 2 + 1 more
- *     move to the CPU's partial list (3 → 2);
+ *     move to the CPU's partial list (3 → 2; in 6.12 none if the CPU may keep none);
  *  e. a new slab, whose objects are handed out in ascending order. Only here the page allocator is asked, and only here the
  *     caller's gfp flags are looked at: bits that name a zone are wrong, reported, and dropped, for the zone is the cache's.
  *
@@ -29,6 +29,16 @@
  *
  * A cache with a debug flag has no per-CPU part: each alloc takes one object from the first slab of the node's list, a new slab goes
  * to the front, and a full slab that gets an object back goes to the end (debug-slabs.ts).
+ *
+ * ## In bulk, and shrinking
+ *  h. A bulk allocation is so many single ones. A bulk free takes the array from its end in groups of one slab (bulk-free.ts); the last
+ *     element of a group is the first to be handed out again.
+ *  i. To shrink, each CPU gives up its slabs: its own list goes in front of its slab's list, and the slab to the front of the node's
+ *     (to the end if others had freed into it), its partial slabs to the end. Then empty slabs are discarded, and those with up to 32
+ *     free objects move to the front, fewest free first, equals in reverse: nearly full slabs fill up, sparse ones drain.
+ *
+ * So the next object on a CPU is: the one freed last to its active slab; when there is none, the one freed last by others to that slab;
+ * then the one freed last to the slab that became CPU-partial last; then to the node's first; then index 0 of a new slab.
  *
  *     const cache = machine.kmemCacheCreate('tables', 1024, { align: 1024, flags: SLAB.CACHE_DMA32 });
  *     const table = cache.alloc(GFP.ATOMIC, cpu);        // 0 if there is no memory
