@@ -47,11 +47,9 @@ test("the cache's footprint follows the recorded kernel's samples", () => {
   const { recorded, cache } = result.strategies.find((s) => s.id === 'slub-dma32')!;
   assert.equal(cache!.id, ':D-0001024');
   assert.equal(recorded!.samples, 39);
-  // The first twenty are exact in all six counters; then the recorded process moved between CPUs at a place that the recording does not
-  // tell, and the number of slabs stays within three of a hundred.
-  assert.equal(recorded!.agreed, 20);
-  assert.equal(recorded!.slabsErrorMedian, 0);
-  assert.ok(recorded!.slabsErrorMax < 0.03);
+  // One move between two samples, or none, explains all but one of them in all six counters; there an object is counted otherwise.
+  assert.equal(recorded!.agreed, 38);
+  assert.equal(recorded!.slabsErrorMax, 0);
 });
 
 test('the answer: the DMA32 cache needs least, and without the flag every table is refused', () => {

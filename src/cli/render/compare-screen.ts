@@ -183,7 +183,9 @@ function recordedWords({ strategies }: CompareResult): string[] {
     if (recorded === null) return [];
     const { samples, agreed, slabsErrorMax } = recorded;
     const within =
-      slabsErrorMax === 0 ? 'no slab is missing' : `all within ${formatShare(slabsErrorMax)} of its slabs`;
+      slabsErrorMax === 0
+        ? 'the number of slabs at each'
+        : `all within ${formatShare(slabsErrorMax)} of its slabs`;
     const how = agreed === samples ? 'all in every counter' : `${agreed} in every counter, ${within}`;
     return [
       `${name} was recorded too: its slabs agree with the recorded kernel's at ${samples} samples: ${how}.`,
