@@ -37,6 +37,8 @@ export const SAMPLED: readonly (keyof SysfsCounters & keyof SlabSample)[] = [
 const CPUS = 2;
 const STEP = 16;
 const BEST = 30;
+/** A workload that no such story explains must not be searched for minutes: then only the first kind is tried. */
+const MOST_TRIALS = 25_000;
 
 /** The CPU of each event; all 0 where the workload was not sampled or its slabs have another shape than the recorded ones. */
 export function placeOnCpus(workload: Workload): Uint8Array {
@@ -82,6 +84,7 @@ class PlacementSearch {
   readonly #after: State;
   readonly #best: State;
   #story: Story | undefined;
+  #trials = 0;
 
   constructor(workload: Workload) {
     this.#workload = workload;
@@ -99,7 +102,7 @@ class PlacementSearch {
   explain(from: number, to: number, cpu: number, sample: SlabSample): Story | undefined {
     this.#story = undefined;
     for (const first of [cpu, 1 - cpu]) this.#tryMoves([to], first, from, to, sample);
-    if (!this.#isExact()) {
+    if (!this.#isExact() && this.#trials < MOST_TRIALS) {
       const coarse: Story[] = [];
       for (const first of [cpu, 1 - cpu])
         coarse.push(...this.#tryMoves(every(STEP, from, to), first, from, to, sample));
@@ -125,6 +128,7 @@ class PlacementSearch {
     for (const moveAt of moves) {
       if (this.#isExact() || !this.#play(this.#before, at, moveAt, first)) break;
       at = moveAt;
+      this.#trials++;
       copyState(this.#before, this.#after);
       if (!this.#play(this.#after, moveAt, to, 1 - first)) continue;
       const story = { first, moveAt, distance: distanceTo(this.#after, sample) };
