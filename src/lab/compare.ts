@@ -50,7 +50,7 @@ export function compare(workload: Workload, options: CompareOptions = {}): Compa
   );
   const machineOptions: MachineOptions = { machine: 'mt8173', standing: true, ...options.machine };
   const eventsPerPoint = Math.max(1, Math.ceil(workload.events.length / points));
-  const cpus = machineOptions.cpus === 1 ? new Uint8Array(workload.events.length) : placeOnCpus(workload);
+  const cpus = placeOnCpus(workload, machineOptions.cpus);
   const results = kinds.map((kind) =>
     new StrategyRun(workload, cpus, kind, machineOptions, eventsPerPoint).run(),
   );

@@ -297,9 +297,8 @@ function zoneOfFirstSlab(machine: Machine, { allocflags, oo, min }: SlubLayout):
   for (const order of [oo.order, min.order]) {
     const pfn = machine.allocPages((GFP.KERNEL | allocflags) as typeof GFP.KERNEL, order);
     if (pfn < 0) continue;
-    const zone = machine.zones().find(({ startPfn, endPfn }) => pfn >= startPfn && pfn < endPfn);
     machine.freePages(pfn, order);
-    return zone?.name ?? null;
+    return machine.zoneOf(pfn * machine.kernel.pageSize) ?? null;
   }
   return null;
 }

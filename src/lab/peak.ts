@@ -15,7 +15,7 @@ export function machineAtPeak(workload: Workload, options: MachineOptions): Mach
     gfp: GFP.ATOMIC,
   });
   const { events, peakLive } = workload;
-  const cpus = machine.cpus === 1 ? new Uint8Array(events.length) : placeOnCpus(workload);
+  const cpus = placeOnCpus(workload, machine.cpus);
   const addresses = new Float64Array(workload.slots);
   for (let i = 0, live = 0; live < peakLive; i++) {
     const event = events[i]!;

@@ -19,7 +19,7 @@
  * in the other one an object is counted otherwise, and the number of slabs is the recorded one at all of them.
  */
 import { LedgerFullError, MIB, NULL, type PhysAddr, roundUp } from '../base/index.js';
-import { type KmemCache, Machine, SLAB } from '../slab/index.js';
+import { type KmemCache, Machine, type MachineOptions, SLAB } from '../slab/index.js';
 import { type SysfsCounters, sysfsCounters } from '../text/index.js';
 import type { SlabSample, Workload } from './workload.js';
 
@@ -40,9 +40,13 @@ const BEST = 30;
 /** A workload that no such story explains must not be searched for minutes: then only the first kind is tried. */
 const MOST_TRIALS = 25_000;
 
-/** The CPU of each event; all 0 where the workload was not sampled or its slabs have another shape than the recorded ones. */
-export function placeOnCpus(workload: Workload): Uint8Array {
+/**
+ * The CPU of each event on a machine of so many; all 0 where there is one CPU only, where the workload was not sampled, or where its slabs
+ * have another shape than the recorded ones.
+ */
+export function placeOnCpus(workload: Workload, machineCpus = CPUS): Uint8Array {
   const cpus = new Uint8Array(workload.events.length);
+  if (machineCpus < CPUS) return cpus;
   const samples = workload.samples.filter((s) => s.op > 0 && s.op <= workload.opEnds.length);
   if (samples.length === 0) return cpus;
   const search = new PlacementSearch(workload);
@@ -88,10 +92,11 @@ class PlacementSearch {
 
   constructor(workload: Workload) {
     this.#workload = workload;
-    this.#start = openState(workload);
-    this.#before = openState(workload);
-    this.#after = openState(workload);
-    this.#best = openState(workload);
+    const options = smallMachine(workload);
+    this.#start = openState(workload, options);
+    this.#before = openState(workload, options);
+    this.#after = openState(workload, options);
+    this.#best = openState(workload, options);
   }
 
   get objectsPerSlab(): number {
@@ -180,22 +185,26 @@ function distanceTo({ machine, cache }: State, sample: SlabSample): number {
   return SAMPLED.reduce((sum, field) => sum + weight(field) * Math.abs(ours[field] - sample[field]), 0);
 }
 
-/** A machine just large enough for the workload, so that copying its ledger costs little. */
-function openState({ peakLive, objectSize, objectAlign, slots }: Workload): State {
-  const request = { align: objectAlign, flags: SLAB.CACHE_DMA32 | SLAB.PANIC };
-  const { oo } = Machine.create({ cpus: CPUS }).kmemCacheCreate('tables', objectSize, request)!.info;
-  const slabs = Math.ceil((4 * peakLive) / oo.objects) + 64;
-  const machine = Machine.create({
+function createTables(machine: Machine, { objectSize, objectAlign }: Workload): KmemCache {
+  const flags = SLAB.CACHE_DMA32 | SLAB.PANIC;
+  return machine.kmemCacheCreate('tables', objectSize, { align: objectAlign, flags })!;
+}
+
+/** Just large enough for the workload, so that copying its ledger costs little. */
+function smallMachine(workload: Workload): MachineOptions {
+  const { oo } = createTables(Machine.create({ cpus: CPUS }), workload).info;
+  const slabs = Math.ceil((4 * workload.peakLive) / oo.objects) + 64;
+  return {
     machine: 'mt8173',
     memory: roundUp(8 * MIB + slabs * 4096 * 2 ** oo.order, 4 * MIB),
     cpus: CPUS,
     ledger: { slabs, linkPages: Math.ceil((slabs * oo.objects) / 1024) + 8, caches: 1 },
-  });
-  const cache = machine.kmemCacheCreate('tables', objectSize, request)!;
-  return {
-    machine,
-    cache,
-    ledger: new Uint8Array(machine.ledger.buffer),
-    addresses: new Float64Array(slots),
   };
+}
+
+function openState(workload: Workload, options: MachineOptions): State {
+  const machine = Machine.create(options);
+  const cache = createTables(machine, workload);
+  const ledger = new Uint8Array(machine.ledger.buffer);
+  return { machine, cache, ledger, addresses: new Float64Array(workload.slots) };
 }

@@ -57,9 +57,6 @@ export const GFP = bits({
   TRANSHUGE: 0x1c24ca,
 });
 
-/** The bits that choose a zone. */
-export const GFP_ZONEMASK = 0xf;
-
 /**
  * What a slab allocation may not ask for: the zone belongs to the cache, not to the caller. `__GFP_DMA` is not among them (it is
  * ignored). Unknown bits are bad as well. Linux: `GFP_SLAB_BUG_MASK`.

@@ -229,7 +229,6 @@ export const P_ODD_INVERSE = 7;
 export const P_SHIFT = 8;
 /** The address of the active slab's first object: a double, by its index in `cpuDouble`, where a line is eight of them. */
 export const PD_FIRST = 6;
-export const CPU_DOUBLES = CPU_WORDS / 2;
 
 // Links.
 export const LINK_END = 0;
@@ -249,8 +248,28 @@ export const L_PREV = 4;
 /** `slabCounters`: first free object + 1, objects in use, frozen. */
 export const COUNTERS_FREE = 0xffff;
 export const COUNTERS_INUSE_SHIFT = 16;
-export const COUNTERS_INUSE = 0x7fff;
+const COUNTERS_INUSE = 0x7fff;
 export const COUNTERS_FROZEN = 0x80000000 | 0;
+
+/** Objects in use, of a word of `slabCounters`. */
+export function countersInUse(counters: number): number {
+  return (counters >>> COUNTERS_INUSE_SHIFT) & COUNTERS_INUSE;
+}
+
+/** A word of `slabCounters`; `frozen` is COUNTERS_FROZEN or 0. */
+export function packCounters(free: number, inUse: number, frozen: number): number {
+  return free | (inUse << COUNTERS_INUSE_SHIFT) | frozen;
+}
+
+/** Objects of a slab, of a word of `slabShape`, C_OO or C_MIN. */
+export function shapeObjects(shape: number): number {
+  return shape & 0xffff;
+}
+
+/** Its order. */
+export function shapeOrder(shape: number): number {
+  return shape >> 16;
+}
 
 /** The arrays over one buffer. All are views: there is no state beside the buffer. */
 export interface Ledger {

@@ -47,6 +47,8 @@ import {
   P_SHIFT,
   P_SIZE,
   readText,
+  shapeObjects,
+  shapeOrder,
   writeText,
 } from '../machine/index.js';
 import { oddInverse } from './divide.js';
@@ -86,7 +88,7 @@ export interface CacheRow extends SlubLayout {
 }
 
 const pack = ({ order, objects }: SlabShape) => (order << 16) | objects;
-const unpack = (word: number): SlabShape => ({ order: word >> 16, objects: word & 0xffff });
+const unpack = (word: number): SlabShape => ({ order: shapeOrder(word), objects: shapeObjects(word) });
 
 export function cacheName(ledger: Ledger, id: number): string {
   const at = id * CACHE_NAME_UNITS;

@@ -17,10 +17,9 @@ import {
   CACHE_WORDS,
   COUNTERS_FREE,
   COUNTERS_FROZEN,
-  COUNTERS_INUSE,
-  COUNTERS_INUSE_SHIFT,
   checkFrames,
   checkLinkPages,
+  countersInUse,
   type Fault,
   H_CACHE_HIGH,
   H_SLAB_FREE,
@@ -37,6 +36,8 @@ import {
   P_SLAB,
   PD_FIRST,
   type PhysicalMemory,
+  shapeObjects,
+  shapeOrder,
 } from '../machine/index.js';
 import { cacheIds, cacheName, eachCpuLine } from './cache-table.js';
 import { SLAB_DEBUG_FLAGS } from './flags.js';
@@ -69,7 +70,7 @@ export function checkMachine(memory: PhysicalMemory, level: 'cheap' | 'full', fa
     }
     const total = totals.get(id) ?? { slabs: 0, objects: 0 };
     total.slabs++;
-    total.objects += ledger.slabShape[slab]! & 0xffff;
+    total.objects += shapeObjects(ledger.slabShape[slab]!);
     totals.set(id, total);
     checkSlab(memory, slab, states.get(slab) ?? 4, ownLists.get(slab) ?? 0, level, used, fail);
   }
@@ -158,7 +159,7 @@ function checkCpuLists(
       const first =
         (slabFrame[active]! + memory.basePfn) * memory.profile.pageSize + cache[c + C_RED_LEFT_PAD]!;
       const copied = cpuCache[p + P_LINKS] === slabLinks[active] && cpuDouble[(p >> 1) + PD_FIRST] === first;
-      if (!copied || cpuCache[p + P_OBJECTS] !== (slabShape[active]! & 0xffff)) {
+      if (!copied || cpuCache[p + P_OBJECTS] !== shapeObjects(slabShape[active]!)) {
         fail('cpu.slab', `${name}: CPU ${cpu}'s copy of where slab ${active} lies is wrong`);
       }
     }
@@ -205,9 +206,9 @@ function checkSlab(
   const c = slabCache[slab]! * CACHE_WORDS;
   const what = `slab ${slab} of ${cacheName(ledger, slabCache[slab]!)}`;
   const shape = slabShape[slab]!;
-  const objects = shape & 0xffff;
+  const objects = shapeObjects(shape);
   const counters = slabCounters[slab]!;
-  const inUse = (counters >>> COUNTERS_INUSE_SHIFT) & COUNTERS_INUSE;
+  const inUse = countersInUse(counters);
   const frozen = (counters & COUNTERS_FROZEN) !== 0;
   if (shape !== cache[c + C_OO] && shape !== cache[c + C_MIN])
     fail('slab.shape', `${what} has neither the preferred nor the smallest order`);
@@ -253,12 +254,12 @@ function checkSlab(
   if (inUse !== objects - onSlab)
     fail('slab.inUse', `${what} counts ${inUse} in use, but ${onSlab} of ${objects} are on its list`);
   const frame = slabFrame[slab]!;
-  if (used.get(frame) !== shape >> 16)
+  if (used.get(frame) !== shapeOrder(shape))
     fail(
       'slab.pages',
-      `${what} says that it is the block at frame ${frame}, order ${shape >> 16}; no such block is handed out`,
+      `${what} says that it is the block at frame ${frame}, order ${shapeOrder(shape)}; no such block is handed out`,
     );
-  for (let f = frame; f < frame + 2 ** (shape >> 16); f++) {
+  for (let f = frame; f < frame + 2 ** shapeOrder(shape); f++) {
     if (frameSlab[f] !== slab)
       fail('frame.slab', `frame ${f} lies in ${what} and names slab ${frameSlab[f]}`);
   }
@@ -271,7 +272,8 @@ function checkSlabPages(memory: PhysicalMemory, used: Map<number, number>, fail:
     for (let f = frame; f < frame + 2 ** order; f++) {
       const slab = frameSlab[f]!;
       if (slab === 0) continue;
-      const inside = slabCache[slab] !== 0 && slabFrame[slab] === frame && slabShape[slab]! >> 16 === order;
+      const inside =
+        slabCache[slab] !== 0 && slabFrame[slab] === frame && shapeOrder(slabShape[slab]!) === order;
       if (!inside) fail('frame.slab', `frame ${f} names slab ${slab}, which does not hold it`);
     }
   }

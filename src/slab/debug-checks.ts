@@ -23,13 +23,14 @@ import type { PhysAddr } from '../base/index.js';
 import {
   COUNTERS_FREE,
   COUNTERS_FROZEN,
-  COUNTERS_INUSE,
-  COUNTERS_INUSE_SHIFT,
+  countersInUse,
   LINK_END,
   LINK_LIVE,
   LINK_LOST,
   type ManagedBytes,
   type PhysicalMemory,
+  packCounters,
+  shapeObjects,
 } from '../machine/index.js';
 import {
   addressOf,
@@ -118,7 +119,7 @@ export function createDebugChecks(memory: PhysicalMemory, options: DebugChecksOp
   /** Slabs whose list the kernel would find empty once its first object is this one. */
   const headless = new Map<number, number>();
 
-  const objectsOf = (slab: number) => slabShape[slab]! & 0xffff;
+  const objectsOf = (slab: number) => shapeObjects(slabShape[slab]!);
   const layout = (id: number) => objectLayout(ledger, profile, id);
 
   // ---- the kernel's view -----------------------------------------------------------------------------------------
@@ -133,7 +134,7 @@ export function createDebugChecks(memory: PhysicalMemory, options: DebugChecksOp
       frame: slabFrame[slab]!,
       order: slabShape[slab]! >> 16,
       objects: objectsOf(slab),
-      inUse: ((counters >>> COUNTERS_INUSE_SHIFT) & COUNTERS_INUSE) - strays.count(slab),
+      inUse: countersInUse(counters) - strays.count(slab),
       free: stray ?? free,
       onNode,
     };
@@ -230,8 +231,7 @@ export function createDebugChecks(memory: PhysicalMemory, options: DebugChecksOp
     headless.delete(slab);
     strays.drop(slab);
     const used = objectsOf(slab) - list.length;
-    slabCounters[slab] =
-      (list.length > 0 ? list[0]! + 1 : LINK_END) | (used << COUNTERS_INUSE_SHIFT) | frozen;
+    slabCounters[slab] = packCounters(list.length > 0 ? list[0]! + 1 : LINK_END, used, frozen);
     if (wasEmpty !== (list.length === 0)) options.relist(id, slab, list.length === 0);
   }
 

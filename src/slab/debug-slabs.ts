@@ -20,13 +20,14 @@ import {
   CACHE_WORDS,
   COUNTERS_FREE,
   COUNTERS_FROZEN,
-  COUNTERS_INUSE,
-  COUNTERS_INUSE_SHIFT,
+  countersInUse,
   H_SLAB_HIGH,
   LINK_END,
   LINK_LIVE,
   LINK_LOST,
   type PhysicalMemory,
+  packCounters,
+  shapeObjects,
 } from '../machine/index.js';
 import { cacheName } from './cache-table.js';
 import type { DebugChecks } from './debug-checks.js';
@@ -75,9 +76,7 @@ export function createDebugSlabs(memory: PhysicalMemory, options: DebugSlabsOpti
   const { profile, faithful, checks, report, strays, listFirst, listLast, unlist } = options;
   const { slabAt, indexIn, objectAddress, badFree, count } = options;
   const { cache, slabCounters, slabShape, slabCache, slabLinks, slabNext, link } = ledger;
-  const objectsOf = (slab: number) => slabShape[slab]! & 0xffff;
-  const inUse = (counters: number) => (counters >>> COUNTERS_INUSE_SHIFT) & COUNTERS_INUSE;
-  const pack = (free: number, used: number, frozen: number) => free | (used << COUNTERS_INUSE_SHIFT) | frozen;
+  const objectsOf = (slab: number) => shapeObjects(slabShape[slab]!);
 
   // ---- alloc -----------------------------------------------------------------------------------------------------
 
@@ -107,7 +106,7 @@ export function createDebugSlabs(memory: PhysicalMemory, options: DebugSlabsOpti
     const at = slabLinks[slab]! + first - 1;
     const next = link[at]!;
     link[at] = LINK_LIVE;
-    slabCounters[slab] = pack(next, inUse(counters) + 1, 0);
+    slabCounters[slab] = packCounters(next, countersInUse(counters) + 1, 0);
     const address = objectAddress(slab, first - 1);
     if (!checks.onAlloc(id, slab, address, !fresh, cpu)) {
       if (!fresh) unlist(c, slab);
@@ -124,7 +123,7 @@ export function createDebugSlabs(memory: PhysicalMemory, options: DebugSlabsOpti
   function disable(slab: number): void {
     const links = slabLinks[slab]!;
     for (let i = 0; i < objectsOf(slab); i++) if (link[links + i] !== LINK_LIVE) link[links + i] = LINK_LOST;
-    slabCounters[slab] = pack(LINK_END, objectsOf(slab), COUNTERS_FROZEN);
+    slabCounters[slab] = packCounters(LINK_END, objectsOf(slab), COUNTERS_FROZEN);
   }
 
   function takeStray(id: number, slab: number, cpu: number): PhysAddr | undefined {
@@ -199,8 +198,8 @@ export function createDebugSlabs(memory: PhysicalMemory, options: DebugSlabsOpti
     indexes.forEach((index, i) => {
       link[slabLinks[slab]! + index] = i + 1 < indexes.length ? indexes[i + 1]! + 1 : prior;
     });
-    const used = inUse(counters) - chain.length;
-    slabCounters[slab] = pack(indexes[0]! + 1, used, counters & COUNTERS_FROZEN);
+    const used = countersInUse(counters) - chain.length;
+    slabCounters[slab] = packCounters(indexes[0]! + 1, used, counters & COUNTERS_FROZEN);
     // A disabled slab is nobody's, whatever comes back to it.
     if (counters & COUNTERS_FROZEN) return disable(slab);
     const wasFull = prior === LINK_END;
@@ -252,7 +251,7 @@ export function createDebugSlabs(memory: PhysicalMemory, options: DebugSlabsOpti
 
   function reportRemaining(id: number): void {
     for (const slab of partialSlabs(id)) {
-      if (inUse(slabCounters[slab]!) === 0) continue;
+      if (countersInUse(slabCounters[slab]!) === 0) continue;
       report.remaining(id, checks.layout(id), checks.facts(slab, true), checks.inUseObjects(id, slab));
     }
   }
@@ -266,7 +265,7 @@ export function createDebugSlabs(memory: PhysicalMemory, options: DebugSlabsOpti
   function dropLost(id: number): void {
     const partial = new Set(partialSlabs(id));
     for (const slab of slabsOf(id)) {
-      const free = objectsOf(slab) - inUse(slabCounters[slab]!);
+      const free = objectsOf(slab) - countersInUse(slabCounters[slab]!);
       if (lostIn(slab) + free !== objectsOf(slab)) continue;
       if (partial.has(slab)) unlist(id * CACHE_WORDS, slab);
       options.discard(id * CACHE_WORDS, slab);

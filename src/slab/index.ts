@@ -11,6 +11,7 @@ export * from './machine.js';
 export * from './merge.js';
 export * from './profile.js';
 export * from './reports.js';
+export { countOnNode } from './slab-counts.js';
 export * from './slab-order.js';
 export * from './slub.js';
 export * from './statistics.js';

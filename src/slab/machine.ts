@@ -37,6 +37,7 @@ import {
   openPhysicalMemory,
   type PhysicalMemory,
   sparseBytes,
+  type ZoneName,
   type ZoneView,
 } from '../machine/index.js';
 import { type CacheLink, cacheLinks, linkCache, unlinkCache } from './cache-links.js';
@@ -215,6 +216,12 @@ export class Machine {
 
   zones(): ZoneView[] {
     return this.memory.zones();
+  }
+
+  /** The zone that an address lies in; undefined outside the machine's memory. */
+  zoneOf(address: number): ZoneName | undefined {
+    const pfn = Math.floor(address / this.kernel.pageSize) as Pfn;
+    return this.memory.zoneNames[this.memory.pages.zoneOf(pfn)];
   }
 
   // ---- pages ---------------------------------------------------------------------------------------------------------------
@@ -498,10 +505,16 @@ function attachedBytes(wanted: MachineOptions['bytes'], pageSize: number): Manag
   return wanted === true ? sparseBytes(pageSize) : wanted || undefined;
 }
 
+/** A profile is long and does not change; machines are made by the thousand. */
+const fingerprints = new WeakMap<KernelProfile, number>();
+
 /** FNV-1a over what of a profile is data. */
 function fingerprint(kernel: KernelProfile): number {
+  const known = fingerprints.get(kernel);
+  if (known !== undefined) return known;
   let hash = 0x811c9dc5;
   for (const char of JSON.stringify(kernel)) hash = Math.imul(hash ^ char.charCodeAt(0), 0x01000193);
+  fingerprints.set(kernel, hash >>> 0);
   return hash >>> 0;
 }
 

@@ -13,6 +13,7 @@ import {
   C_SIZE,
   CACHE_WORDS,
   type PhysicalMemory,
+  shapeObjects,
 } from '../machine/index.js';
 import { cacheName } from './cache-table.js';
 import { divide } from './divide.js';
@@ -45,7 +46,7 @@ export function createObjectAddresses(memory: PhysicalMemory): ObjectAddresses {
     const distance = address - basePhys - slabFrame[slab]! * pageSize;
     const offset = distance | 0;
     const index = divide(offset - cache[c + C_RED_LEFT_PAD]!, cache[c + C_ODD_INVERSE]!, cache[c + C_SHIFT]!);
-    return index < (slabShape[slab]! & 0xffff) && offset === distance ? index : -1;
+    return index < shapeObjects(slabShape[slab]!) && offset === distance ? index : -1;
   }
 
   function objectAddress(slab: number, index: number): PhysAddr {

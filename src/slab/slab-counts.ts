@@ -4,13 +4,13 @@
 import {
   C_PARTIAL_HEAD,
   CACHE_WORDS,
-  COUNTERS_INUSE,
-  COUNTERS_INUSE_SHIFT,
+  countersInUse,
   H_SLAB_HIGH,
   type Ledger,
   LINK_END,
   P_LINKS,
   P_OWN,
+  shapeObjects,
 } from '../machine/index.js';
 import { eachCpuLine } from './cache-table.js';
 
@@ -20,7 +20,7 @@ export function countInUse(ledger: Ledger, id: number): number {
   let count = 0;
   const high = ledger.header[H_SLAB_HIGH]!;
   for (let slab = 1; slab <= high; slab++) {
-    if (slabCache[slab] === id) count += (slabCounters[slab]! >>> COUNTERS_INUSE_SHIFT) & COUNTERS_INUSE;
+    if (slabCache[slab] === id) count += countersInUse(slabCounters[slab]!);
   }
   // A CPU's own objects count as in use.
   eachCpuLine(ledger, id, (p) => {
@@ -30,12 +30,14 @@ export function countInUse(ledger: Ledger, id: number): number {
   return count;
 }
 
-/** Free objects of the slabs on the node's list. */
-export function countFreeOnNode(ledger: Ledger, id: number): number {
+/** Objects of the slabs on the node's list: in use, and free. */
+export function countOnNode(ledger: Ledger, id: number): { inUse: number; free: number } {
   const { cache, slabCounters, slabNext, slabShape } = ledger;
-  let count = 0;
+  let inUse = 0;
+  let objects = 0;
   for (let slab = cache[id * CACHE_WORDS + C_PARTIAL_HEAD]!; slab !== 0; slab = slabNext[slab]!) {
-    count += (slabShape[slab]! & 0xffff) - ((slabCounters[slab]! >>> COUNTERS_INUSE_SHIFT) & COUNTERS_INUSE);
+    inUse += countersInUse(slabCounters[slab]!);
+    objects += shapeObjects(slabShape[slab]!);
   }
-  return count;
+  return { inUse, free: objects - inUse };
 }

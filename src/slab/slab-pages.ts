@@ -19,6 +19,8 @@ import {
   LINK_END,
   type ManagedBytes,
   type PhysicalMemory,
+  shapeObjects,
+  shapeOrder,
   takeLinks,
   takeSlabId,
 } from '../machine/index.js';
@@ -67,7 +69,7 @@ export function createSlabPages(memory: PhysicalMemory, options: SlabPagesOption
   const { slabSerial, frameSlab, link } = ledger;
   /** Caches whose new slab is being constructed. */
   const constructing = new Set<number>();
-  const objectsOf = (slab: number) => slabShape[slab]! & 0xffff;
+  const objectsOf = (slab: number) => shapeObjects(slabShape[slab]!);
 
   /** Step e: a slab with all objects on its own list, ascending, and none in use. 0 if there is no memory. */
   function newSlab(id: number, c: number, callerGfp: Gfp): number {
@@ -83,10 +85,10 @@ export function createSlabPages(memory: PhysicalMemory, options: SlabPagesOption
     if (gfp & __GFP.ZERO && options.hasConstructor(id)) reports.zeroWithConstructor();
     const request = (gfp & REQUEST_BITS) | cache[c + C_ALLOCFLAGS]!;
     let shape = cache[c + C_OO]!;
-    let pfn = pages.allocPages(firstTry(request, shape, cache[c + C_MIN]!), shape >> 16);
+    let pfn = pages.allocPages(firstTry(request, shape, cache[c + C_MIN]!), shapeOrder(shape));
     if (pfn === NO_PFN) {
       shape = cache[c + C_MIN]!;
-      pfn = pages.allocPages(request as Gfp, shape >> 16);
+      pfn = pages.allocPages(request as Gfp, shapeOrder(shape));
       if (pfn === NO_PFN) {
         cache[c + C_FAILED]!++;
         if (!(gfp & __GFP.NOWARN)) reports.outOfMemory(id, callerGfp);
@@ -102,13 +104,13 @@ export function createSlabPages(memory: PhysicalMemory, options: SlabPagesOption
   /** The larger order is an offer, not a need: it may not warn, retry hard, reclaim, or use the reserves. */
   function firstTry(request: number, preferred: number, smallest: number): Gfp {
     let gfp = (request | __GFP.NOWARN | __GFP.NORETRY) & ~__GFP.NOFAIL;
-    if (gfp & __GFP.DIRECT_RECLAIM && preferred >> 16 > smallest >> 16)
+    if (gfp & __GFP.DIRECT_RECLAIM && shapeOrder(preferred) > shapeOrder(smallest))
       gfp = (gfp | __GFP.NOMEMALLOC) & ~__GFP.RECLAIM;
     return gfp as Gfp;
   }
 
   function makeSlab(id: number, c: number, pfn: Pfn, shape: number): number {
-    const objects = shape & 0xffff;
+    const objects = shapeObjects(shape);
     let slab = 0;
     let links = 0;
     try {
@@ -117,7 +119,7 @@ export function createSlabPages(memory: PhysicalMemory, options: SlabPagesOption
     } catch (error) {
       // The ledger is full: what was taken so far goes back, and the caller learns which table it was.
       if (slab !== 0) giveSlabId(ledger, slab);
-      pages.freePages(pfn, shape >> 16);
+      pages.freePages(pfn, shapeOrder(shape));
       throw error;
     }
     const frame = pfn - basePfn;
@@ -130,7 +132,7 @@ export function createSlabPages(memory: PhysicalMemory, options: SlabPagesOption
     slabPrev[slab] = 0;
     slabCounters[slab] = 1;
     for (let i = 0; i < objects; i++) link[links + i] = i + 1 < objects ? i + 2 : LINK_END;
-    frameSlab.fill(slab, frame, frame + 2 ** (shape >> 16));
+    frameSlab.fill(slab, frame, frame + 2 ** shapeOrder(shape));
     cache[c + C_NR_SLABS]!++;
     cache[c + C_TOTAL_OBJECTS]! += objects;
     onNew(id, slab);
@@ -154,7 +156,7 @@ export function createSlabPages(memory: PhysicalMemory, options: SlabPagesOption
   /** Gives an empty slab's pages back. It is on no list. */
   function discard(c: number, slab: number): void {
     const frame = slabFrame[slab]!;
-    const order = slabShape[slab]! >> 16;
+    const order = shapeOrder(slabShape[slab]!);
     const objects = objectsOf(slab);
     onDiscard(slabCache[slab]!, slab);
     bytes?.forget((frame + basePfn) * pageSize, pageSize * 2 ** order);

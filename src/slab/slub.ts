@@ -67,9 +67,8 @@ import {
   CACHE_WORDS,
   COUNTERS_FREE,
   COUNTERS_FROZEN,
-  COUNTERS_INUSE,
-  COUNTERS_INUSE_SHIFT,
   CPU_WORDS,
+  countersInUse,
   LINK_END,
   LINK_LIVE,
   type ManagedBytes,
@@ -84,6 +83,8 @@ import {
   P_SLAB,
   PD_FIRST,
   type PhysicalMemory,
+  packCounters,
+  shapeObjects,
 } from '../machine/index.js';
 import { eachGroup, firstBad } from './bulk-free.js';
 import { createSlubDebug, zeroing } from './debug.js';
@@ -95,7 +96,7 @@ import { createNodeLists } from './node-list.js';
 import { createObjectAddresses } from './object-address.js';
 import type { KernelProfile } from './profile.js';
 import type { SlubReports } from './reports.js';
-import { countFreeOnNode, countInUse } from './slab-counts.js';
+import { countInUse, countOnNode } from './slab-counts.js';
 import { createSlabPages } from './slab-pages.js';
 import { STAT, statisticsOf } from './statistics.js';
 
@@ -163,9 +164,7 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
 
   const countSlow = (event: number) => (COUNTING ? count(line, event) : undefined);
   const isDebug = (id: number) => (cache[id * CACHE_WORDS + C_FLAGS]! & SLAB_DEBUG_FLAGS) !== 0;
-  const inUse = (counters: number) => (counters >>> COUNTERS_INUSE_SHIFT) & COUNTERS_INUSE;
-  const pack = (free: number, used: number, frozen: number) => free | (used << COUNTERS_INUSE_SHIFT) | frozen;
-  const objectsOf = (slab: number) => slabShape[slab]! & 0xffff;
+  const objectsOf = (slab: number) => shapeObjects(slabShape[slab]!);
   const cpuOf = (p: number) => Math.floor(p / (cacheRows * CPU_WORDS));
   const { newSlab, discard } = createSlabPages(memory, {
     ...options,
@@ -230,7 +229,7 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
       activate(p, slab);
       const first = slabCounters[slab]! & COUNTERS_FREE;
       cpuCache[p + P_OWN] = first;
-      slabCounters[slab] = pack(LINK_END, objectsOf(slab), COUNTERS_FROZEN);
+      slabCounters[slab] = packCounters(LINK_END, objectsOf(slab), COUNTERS_FROZEN);
       return takeOwn(p, first);
     }
   }
@@ -255,12 +254,12 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
     const counters = slabCounters[slab]!;
     const first = counters & COUNTERS_FREE;
     if (first === LINK_END) {
-      slabCounters[slab] = pack(LINK_END, inUse(counters), 0);
+      slabCounters[slab] = packCounters(LINK_END, countersInUse(counters), 0);
       leave(p);
       if (COUNTING) count(p, STAT.deactivate_bypass);
       return 0;
     }
-    slabCounters[slab] = pack(LINK_END, objectsOf(slab), COUNTERS_FROZEN);
+    slabCounters[slab] = packCounters(LINK_END, objectsOf(slab), COUNTERS_FROZEN);
     cpuCache[p + P_OWN] = first;
     if (COUNTING) count(p, STAT.alloc_refill);
     return first;
@@ -274,7 +273,7 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
     activate(p, first);
     if (COUNTING) count(p, STAT.alloc_from_partial);
     cpuCache[p + P_OWN] = slabCounters[first]! & COUNTERS_FREE;
-    slabCounters[first] = pack(LINK_END, objectsOf(first), COUNTERS_FROZEN);
+    slabCounters[first] = packCounters(LINK_END, objectsOf(first), COUNTERS_FROZEN);
     const extra = cache[c + C_EXTRA_FROM_NODE]!;
     for (let moved = 0; moved < extra; moved++) {
       const slab = cache[c + C_PARTIAL_HEAD]!;
@@ -299,7 +298,7 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
   function unfreeze(c: number, slab: number, toFront: boolean, listed: number): void {
     const counters = slabCounters[slab]! & ~COUNTERS_FROZEN;
     slabCounters[slab] = counters;
-    if (inUse(counters) === 0 && cache[c + C_NR_PARTIAL]! >= cache[c + C_MIN_PARTIAL]!) {
+    if (countersInUse(counters) === 0 && cache[c + C_NR_PARTIAL]! >= cache[c + C_MIN_PARTIAL]!) {
       if (COUNTING) count(line, STAT.deactivate_empty);
       if (COUNTING) count(line, STAT.free_slab);
       discard(c, slab);
@@ -369,16 +368,16 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
     const c = id * CACHE_WORDS;
     const counters = slabCounters[slab]!;
     const prior = counters & COUNTERS_FREE;
-    const used = inUse(counters) - freed;
+    const used = countersInUse(counters) - freed;
     const frozen = counters & COUNTERS_FROZEN;
     link[tailLink] = prior;
-    slabCounters[slab] = pack(head, used, frozen);
+    slabCounters[slab] = packCounters(head, used, frozen);
     line = p;
     if (COUNTING) count(p, STAT.free_slowpath);
     if (COUNTING && frozen !== 0) count(p, STAT.free_frozen);
     if (frozen !== 0) return;
     if (prior === LINK_END) {
-      slabCounters[slab] = pack(head, used, COUNTERS_FROZEN);
+      slabCounters[slab] = packCounters(head, used, COUNTERS_FROZEN);
       keepOnCpu(c, p, slab);
       if (COUNTING) count(p, STAT.cpu_partial_free);
     } else if (used === 0 && cache[c + C_NR_PARTIAL]! >= cache[c + C_MIN_PARTIAL]!) {
@@ -493,7 +492,7 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
     }
     if (own !== 0) link[last] = remote;
     const first = own !== 0 ? own : remote;
-    slabCounters[slab] = pack(first, inUse(counters) - returned, frozen);
+    slabCounters[slab] = packCounters(first, countersInUse(counters) - returned, frozen);
     return first;
   }
 
@@ -504,7 +503,7 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
     const rest: number[] = [];
     for (let slab = cache[c + C_PARTIAL_HEAD]!; slab !== 0; ) {
       const next = slabNext[slab]!;
-      const freeObjects = objectsOf(slab) - inUse(slabCounters[slab]!);
+      const freeObjects = objectsOf(slab) - countersInUse(slabCounters[slab]!);
       unlist(c, slab);
       if (freeObjects === objectsOf(slab)) discard(c, slab);
       else if (freeObjects <= SHRINK_PROMOTE_MAX) byFree[freeObjects - 1]!.push(slab);
@@ -518,7 +517,7 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
   }
 
   const live = (id: number) => countInUse(ledger, id) - (isDebug(id) ? debug.lost(id) : 0);
-  const freeOnNode = (id: number) => countFreeOnNode(ledger, id);
+  const freeOnNode = (id: number) => countOnNode(ledger, id).free;
   const allocZeroed = bytes === undefined ? alloc : zeroing(bytes, checks, alloc);
   return { alloc: allocZeroed, free, freeBulk, shrink, flushCpu, live, freeOnNode, slabAt, indexIn, debug };
 }

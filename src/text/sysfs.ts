@@ -15,14 +15,15 @@
 import {
   C_MIN_PARTIAL_HIGH,
   C_MIN_PARTIAL_LOW,
-  C_PARTIAL_HEAD,
+  C_NR_PARTIAL,
+  C_NR_SLABS,
+  C_TOTAL_OBJECTS,
   CACHE_WORDS,
-  COUNTERS_INUSE,
-  COUNTERS_INUSE_SHIFT,
   P_PARTIAL_COUNT,
   P_SLAB,
 } from '../machine/index.js';
 import {
+  countOnNode,
   eachCpuLine,
   type KmemCache,
   type Machine,
@@ -49,18 +50,9 @@ export interface SysfsCounters {
 
 export function sysfsCounters(machine: Machine, cache: KmemCache): SysfsCounters {
   const { ledger } = machine;
-  const { nrSlabs, totalObjects, nrPartial } = cache.info;
-  let free = 0;
-  let objectsPartial = 0;
-  for (
-    let slab = ledger.cache[cache.id * CACHE_WORDS + C_PARTIAL_HEAD]!;
-    slab !== 0;
-    slab = ledger.slabNext[slab]!
-  ) {
-    const inUse = (ledger.slabCounters[slab]! >>> COUNTERS_INUSE_SHIFT) & COUNTERS_INUSE;
-    objectsPartial += inUse;
-    free += (ledger.slabShape[slab]! & 0xffff) - inUse;
-  }
+  const word = (at: number) => ledger.cache[cache.id * CACHE_WORDS + at]!;
+  const totalObjects = word(C_TOTAL_OBJECTS);
+  const onNode = countOnNode(ledger, cache.id);
   let cpuSlabs = 0;
   const cpuPartialSlabs: number[] = [];
   eachCpuLine(ledger, cache.id, (p) => {
@@ -69,11 +61,11 @@ export function sysfsCounters(machine: Machine, cache: KmemCache): SysfsCounters
     cpuPartialSlabs.push(partial);
   });
   return {
-    objects: totalObjects - free,
+    objects: totalObjects - onNode.free,
     totalObjects,
-    slabs: nrSlabs,
-    objectsPartial,
-    partial: nrPartial,
+    slabs: word(C_NR_SLABS),
+    objectsPartial: onNode.inUse,
+    partial: word(C_NR_PARTIAL),
     cpuSlabs,
     cpuPartialSlabs,
   };

@@ -69,9 +69,3 @@ export function wrapParts(parts: readonly string[], width: number, between = ' �
   }
   return lines;
 }
-
-/** As much of a text as fits, with `…` at its end where it does not. */
-export function shorten(text: string, width: number): string {
-  const signs = [...text];
-  return signs.length <= width ? text : `${signs.slice(0, Math.max(0, width - 1)).join('')}…`;
-}

@@ -59,10 +59,8 @@ function make(machine: Machine, size: number, ctor: boolean, name = 'mis_cache')
 }
 
 function zoneAnswer(machine: Machine, objects: readonly PhysAddr[]): Answer {
-  const zones = machine.zones();
-  const { pageSize } = machine.kernel;
   const count = { DMA: 0, DMA32: 0, Normal: 0 };
-  for (const object of objects) count[zones.find((zone) => object / pageSize < zone.endPfn)!.name as 'DMA']++;
+  for (const object of objects) count[machine.zoneOf(object)!]++;
   return { zone_DMA: count.DMA, zone_DMA32: count.DMA32, zone_other: count.Normal };
 }
 

@@ -91,7 +91,7 @@ function allocated(machine: Machine, size: number, gfp: string): [string | null,
   const ksize = machine.ksize(address);
   if (address === ZERO_SIZE_PTR) return ['ZERO_SIZE_PTR', ksize, null];
   const name = machine.whereIs(address)?.cache.name ?? `page-order-${Math.log2(ksize / pageSize)}`;
-  const zone = machine.zones().find(({ endPfn }) => address / pageSize < endPfn)!.name;
+  const zone = machine.zoneOf(address)!;
   machine.kfree(address);
   return [name, ksize, zone];
 }

@@ -6,8 +6,7 @@ import { ArgumentError, type PhysAddr } from '../../base/index.js';
 import {
   C_PARTIAL_HEAD,
   CACHE_WORDS,
-  COUNTERS_INUSE,
-  COUNTERS_INUSE_SHIFT,
+  countersInUse,
   P_LINKS,
   P_OWN,
   P_PARTIAL,
@@ -154,7 +153,7 @@ export function verifyZones(
           continue;
         }
         highest = Math.max(highest, address + row.cache_size - 1);
-        const zone = zoneName(machine, address);
+        const zone = machine.zoneOf(address)!;
         zones[zone] ??= { objects: 0, slabs: 0 };
         zones[zone].objects++;
         const { slab } = machine.whereIs(address)!;
@@ -170,11 +169,6 @@ export function verifyZones(
     });
   }
   return tally.result();
-}
-
-function zoneName(machine: Machine, address: number): string {
-  const pfn = Math.floor(address / machine.kernel.pageSize);
-  return machine.zones().find((z) => pfn >= z.startPfn && pfn < z.endPfn)?.name ?? 'none';
 }
 
 /** One sequence on a fresh machine. */
@@ -276,7 +270,7 @@ class SequenceRun {
       const recorded = this.#sequence.slabs[this.#born];
       this.#expect(`slab ${this.#born}: born, zone`, recorded && [recorded[0], recorded[2]], [
         op,
-        zoneName(this.#machine, address),
+        this.#machine.zoneOf(address),
       ]);
       this.#alive.add(this.#born++);
     }
@@ -325,7 +319,7 @@ class SequenceRun {
   #state(): CacheState {
     const { ledger } = this.#machine;
     const { id, info } = this.#cache;
-    const inUse = (slab: number) => (ledger.slabCounters[slab]! >>> COUNTERS_INUSE_SHIFT) & COUNTERS_INUSE;
+    const inUse = (slab: number) => countersInUse(ledger.slabCounters[slab]!);
     const cpu: CacheState['cpu'][number][] = [];
     eachCpuLine(ledger, id, (p) => {
       const partial: [number, number, number][] = [];
