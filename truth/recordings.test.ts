@@ -114,8 +114,7 @@ test('what is no recording, or none that is understood, is an error and never a 
     {},
     [],
     { cases: [] },
-    recording('seq-slab-public'),
-    recording('slab-zones'),
+    doctored('seq-slab-public', ['allocator'], () => 'SLOB'),
   ]) {
     assert.throws(() => verifyRecording(wrong, 'wrong'));
   }

@@ -1,14 +1,16 @@
 /** Machines that `info` and `sysfs` look at: made from options, and brought into a state by a script. */
 import type { Command } from 'commander';
+import { ArgumentError } from '../base/index.js';
 import { parseScript, runScript } from '../lab/index.js';
 import { BOARDS } from '../machine/index.js';
 import { inputName, readInput } from '../node/index.js';
-import { KERNELS, Machine, type MachineOptions } from '../slab/index.js';
-import { type MachineWords, machineOf, sizeInBytes, wholeNumber } from './options.js';
+import { type AllocatorName, KERNELS, Machine, type MachineOptions } from '../slab/index.js';
+import { allocator, type MachineWords, machineOf, sizeInBytes, wholeNumber } from './options.js';
 
 export interface MachineFlags extends Omit<MachineWords, 'machine'> {
   readonly machine?: string;
   readonly kernel: string;
+  readonly allocator: AllocatorName;
   readonly cpus: number;
   readonly debug: string;
   readonly statistics?: true;
@@ -22,17 +24,26 @@ export function addMachineOptions(command: Command, defaultMachine: string): Com
     .option('--memory <size>', 'RAM of the machine, such as 4G', sizeInBytes('--memory'))
     .option('--ram <ranges>', "RAM where you say, such as 1G-5G,6G-8G, with the machine's zones")
     .option('--kernel <release>', [...KERNELS.keys()].join(', '), '6.1')
+    .option('--allocator <name>', 'slub, or slab, the other one that 6.1 has', allocator, 'slub')
     .option('--cpus <n>', 'CPUs of the machine', wholeNumber('--cpus'), 4)
     .option('--debug <letters>', 'slub_debug of the boot, such as FZPU', '')
     .option('--statistics', 'count events, as CONFIG_SLUB_STATS does')
-    .option('--no-merge', 'boot with slub_nomerge')
+    .option('--no-merge', 'boot with slub_nomerge or slab_nomerge')
     .option('--no-standing', 'without the caches that a booted kernel has');
 }
 
+/** Throws ArgumentError for what is SLUB's alone, on a machine with SLAB. */
 export function machineOptions(flags: MachineFlags, defaultMachine: string): MachineOptions {
+  if (flags.allocator === 'slab' && flags.debug !== '')
+    throw new ArgumentError(
+      '--debug is slub_debug: a SLAB that was not built for debugging has nothing like it',
+    );
+  if (flags.allocator === 'slab' && flags.statistics)
+    throw new ArgumentError('--statistics is CONFIG_SLUB_STATS: SLAB does not count these events');
   return {
     ...machineOf({ ...flags, machine: flags.machine ?? defaultMachine }),
     kernel: flags.kernel,
+    allocator: flags.allocator,
     cpus: flags.cpus,
     slubDebug: flags.debug,
     slubNomerge: !flags.merge,
@@ -53,9 +64,9 @@ export async function scriptedMachine(script: string | undefined, options: Machi
 export function machineParts(flags: MachineFlags, defaultMachine: string): string[] {
   return [
     flags.ram === undefined ? (flags.machine ?? defaultMachine) : `RAM at ${flags.ram}`,
-    `Linux ${flags.kernel}`,
+    flags.allocator === 'slab' ? `Linux ${flags.kernel}, SLAB` : `Linux ${flags.kernel}`,
     flags.cpus === 1 ? '1 CPU' : `${flags.cpus} CPUs`,
     ...(flags.debug === '' ? [] : [`slub_debug=${flags.debug}`]),
-    ...(flags.merge ? [] : ['slub_nomerge']),
+    ...(flags.merge ? [] : [`${flags.allocator}_nomerge`]),
   ];
 }

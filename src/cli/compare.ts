@@ -39,10 +39,17 @@ export function addCompare(program: Command, open: OpenSession): void {
       'Replays a workload of IOMMU tables against every place they could come from, and says what each ' +
         'one holds, where it lies, and what fails.',
     )
-    .argument('[workload]', `${WORKLOADS.join(', ')}, a file, or - for standard input (default: recorded)`)
+    .argument(
+      '[workload]',
+      `${WORKLOADS.join(', ')}, iommu:LOAD, a file, or - for standard input (default: recorded)`,
+    )
     .option('--workload <workload>', 'the same as the argument')
     .option('--live <n>', 'steady: tables that are live at a time (default: 30)', wholeNumber('--live'))
-    .option('--seed <n>', 'steady: where its random numbers begin (default: 1)', wholeNumber('--seed'))
+    .option(
+      '--seed <n>',
+      'steady, iommu:generated: where random numbers begin (default: 1)',
+      wholeNumber('--seed'),
+    )
     .option('--machine <name>', `${[...BOARDS.keys()].join(', ')}`, 'mt8173')
     .option('--memory <size>', 'RAM of the machine, such as 4G', sizeInBytes('--memory'))
     .option('--ram <ranges>', "RAM where you say, such as 1G-5G,6G-8G, with the machine's zones")
@@ -60,6 +67,7 @@ export function addCompare(program: Command, open: OpenSession): void {
     ['slablab compare', 'what a real driver did'],
     ['slablab compare steady --live 100', 'tables that come and go'],
     ['slablab compare boot.json.gz', 'a recording of your own'],
+    ['slablab compare iommu:generated', 'the tables of a load'],
     ['slablab compare --machine x86_64 --memory 16G', 'another machine'],
     ['slablab compare --strategies slub-dma32,pages', 'only these two'],
     ["slablab compare --json | jq '.strategies[0]'", 'all figures, as JSON'],

@@ -1,4 +1,7 @@
-/** `slablab info`: the slabinfo tool's reports on a machine that a script or a workload has built. */
+/**
+ * `slablab info`: the slabinfo tool's reports on a machine that a script or a workload has built. The tool reads /sys/kernel/slab, which
+ * SLAB has not: of a machine with SLAB, and with --proc, it is /proc/slabinfo.
+ */
 import type { Command } from 'commander';
 import { ArgumentError, formatCount, lookUp } from '../base/index.js';
 import { machineAtPeak } from '../lab/index.js';
@@ -7,6 +10,7 @@ import type { Machine } from '../slab/index.js';
 import {
   aliasGroups,
   aliasLines,
+  formatSlabinfo,
   SLABINFO_SORTS,
   type SlabinfoCache,
   type SlabinfoSort,
@@ -14,6 +18,7 @@ import {
   slabinfoCaches,
   slabinfoList,
   slabinfoReport,
+  slabinfoRows,
   slabinfoTotals,
   sortCaches,
   sysfsTree,
@@ -27,6 +32,7 @@ import {
   scriptedMachine,
 } from './built-machine.js';
 import { wholeNumber, withExamples } from './options.js';
+import { procScreen, sortRows } from './render/proc-screen.js';
 import { wrap, wrapCommand, wrapParts } from './render/text.js';
 import type { OpenSession, Session } from './session.js';
 
@@ -41,6 +47,7 @@ interface InfoFlags extends MachineFlags {
   readonly firstAlias?: true;
   readonly empty?: true;
   readonly bytes?: true;
+  readonly proc?: true;
   readonly json?: true;
 }
 
@@ -54,6 +61,7 @@ A script has an operation a line; # begins a comment:
   alloc NAME [COUNT] [cpu=N] [gfp=A|B]     kmalloc SIZE [COUNT] [cpu=N]
   free NAME COUNT|all [order=lifo|fifo|random] [cpu=N]
   shrink NAME                              destroy NAME
+  tune NAME LIMIT BATCHCOUNT SHARED        wait TIME     (both for SLAB)
 
 Flags in the list: * shared, d DMA, D DMA32, A aligned to cache lines,
 P poison, a reclaimable, Z red zones, F checks, U tracking, T trace. D came
@@ -66,7 +74,8 @@ export function addInfo(program: Command, open: OpenSession): void {
     .summary("the slabinfo tool's reports on a machine")
     .description(
       "Prints what the kernel's slabinfo tool would: all caches, one of them, totals, or which names share one. The " +
-        'machine is built by a script, or by a workload up to the moment when most of its tables are live.',
+        'machine is built by a script, or by a workload up to the moment when most of its tables are live. With ' +
+        'SLAB, which that tool knows nothing of, it is what /proc/slabinfo says.',
     )
     .argument('[script]', 'what happens on the machine, - for standard input (default: a workload)')
     .option('--workload <workload>', `${WORKLOADS.join(', ')} or a file (default: recorded)`)
@@ -83,7 +92,8 @@ export function addInfo(program: Command, open: OpenSession): void {
     )
     .option('--first-alias', 'show shared caches by one of their names')
     .option('--empty', 'also caches that have no slab')
-    .option('--bytes', 'whole bytes instead of K, M and G');
+    .option('--bytes', 'whole bytes instead of K, M and G')
+    .option('--proc', 'the text of /proc/slabinfo instead, as a kernel prints it');
   addMachineOptions(command, `${SCRIPT_MACHINE}, for a workload ${WORKLOAD_MACHINE}`);
   withExamples(command, [
     ['slablab info', 'at the peak of what a real driver did'],
@@ -91,6 +101,7 @@ export function addInfo(program: Command, open: OpenSession): void {
     ['slablab info --report :D-0001024', 'one cache'],
     ['slablab info --totals', 'all of them together'],
     ['slablab info --aliases', 'which names share a cache'],
+    ['slablab info --allocator slab', "with the kernel's other allocator"],
     ['echo alloc dentry 100 | slablab info -', 'a script of one line'],
   ]);
   command.addHelpText('after', SCRIPT_HELP);
@@ -109,6 +120,7 @@ interface Built {
 async function runInfo(script: string | undefined, flags: InfoFlags, session: Session): Promise<void> {
   refuseBoth(script, flags);
   const built = await build(script, flags, session);
+  if (flags.proc || flags.allocator === 'slab') return printProc(built, flags, session);
   const tree = sysfsTree(built.machine, { cacheDma32: true });
   const { pageSize } = built.machine.kernel;
   const caches = slabinfoCaches(tree, pageSize, { firstAlias: flags.firstAlias === true });
@@ -135,6 +147,9 @@ function refuseBoth(script: string | undefined, flags: InfoFlags): void {
     throw new ArgumentError("--live and --seed belong to the workload 'steady', not to a script");
   const views = [flags.report && '--report', flags.totals && '--totals', flags.aliases && '--aliases'];
   const given = views.filter((view) => view);
+  const noTool = flags.proc ? '--proc is /proc/slabinfo' : 'there is no /sys/kernel/slab with SLAB';
+  if ((flags.proc || flags.allocator === 'slab') && given.length > 0)
+    throw new ArgumentError(`${given[0]} is of the slabinfo tool, which reads /sys/kernel/slab: ${noTool}`);
   if (given.length > 1)
     throw new ArgumentError(`${given.join(' and ')} are reports of their own: choose one`);
 }
@@ -242,4 +257,27 @@ function printJson(
     aliases: aliasGroups(tree, true),
     totals: slabinfoTotals(tree, machine.kernel.pageSize) ?? null,
   });
+}
+
+/** /proc/slabinfo: its text, or for people the caches that have slabs. */
+function printProc({ machine, state, parts }: Built, flags: InfoFlags, { terminal, typed }: Session): void {
+  const rows = slabinfoRows(machine);
+  if (flags.json) {
+    const { kernel, cpus, boot } = machine;
+    const { pageSize } = kernel;
+    const about = { kernel: kernel.name, allocator: boot.allocator, cpus, pageSize, nomerge: !flags.merge };
+    return terminal.printJson({ version: 1, state, machine: about, slabinfo: rows });
+  }
+  if (flags.proc) return terminal.print(formatSlabinfo(rows).trimEnd().split('\n'));
+  const { textWidth: width } = terminal;
+  const shown = rows.filter(({ numSlabs }) => flags.empty || numSlabs > 0);
+  terminal.print([
+    ...wrap(state, width),
+    ...wrapParts(parts, width),
+    '',
+    ...(shown.length === 0 ? ['No cache has a slab.'] : procScreen(sortRows(shown, flags.sort), terminal)),
+    '',
+    'The text of /proc/slabinfo:',
+    ...wrapCommand(`${typed} --proc`, width),
+  ]);
 }

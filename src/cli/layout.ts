@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
+import { ArgumentError } from '../base/index.js';
 import { layoutReport } from '../lab/index.js';
 import { BOARDS } from '../machine/index.js';
-import { KERNELS, parseSlabFlags } from '../slab/index.js';
+import { type AllocatorName, KERNELS, type MachineOptions, parseSlabFlags } from '../slab/index.js';
 import { EXIT } from './failure.js';
-import { sizeInBytes, wholeNumber, withExamples, wordList } from './options.js';
-import { kernelsScreen, layoutScreen } from './render/layout-screen.js';
+import { allocatorList, sizeInBytes, wholeNumber, withExamples, wordList } from './options.js';
+import { layoutScreen, sideBySideScreen } from './render/layout-screen.js';
 import type { OpenSession, Session } from './session.js';
 
 interface LayoutFlags {
@@ -19,6 +20,8 @@ interface LayoutFlags {
   readonly debug: string;
   readonly machine: string;
   readonly kernel?: string[];
+  readonly allocator?: AllocatorName[];
+  readonly slabMaxOrder?: number;
   readonly slubMinOrder?: number;
   readonly slubMaxOrder?: number;
   readonly slubMinObjects?: number;
@@ -32,8 +35,8 @@ export function addLayout(program: Command, open: OpenSession): void {
     .command('layout')
     .summary('what would kmem_cache_create make of a size, an alignment and flags?')
     .description(
-      'Says what a kernel makes of one cache: where the free pointer lies, how many objects a slab has ' +
-        'and how much of it is wasted, and which cache that is there already it joins.',
+      'Says what a kernel makes of one cache: where the free pointer lies, or with SLAB the list of free objects, how many ' +
+        'objects a slab has and how much of it is wasted, and which cache that is there already it joins.',
     )
     .requiredOption('--size <bytes>', 'of one object', sizeInBytes('--size'))
     .option('--align <bytes>', 'of each object; 0 lets the kernel choose', sizeInBytes('--align'), 0)
@@ -50,10 +53,12 @@ export function addLayout(program: Command, open: OpenSession): void {
       `${[...KERNELS.keys()].join(', ')}; several side by side (default: 6.1)`,
       wordList('--kernel'),
     )
+    .option('--allocator <list>', 'slub, slab; both side by side (default: slub)', allocatorList)
+    .option('--slab-max-order <n>', 'of the boot, with SLAB', wholeNumber('--slab-max-order'))
     .option('--slub-min-order <n>', 'of the boot', wholeNumber('--slub-min-order'))
     .option('--slub-max-order <n>', 'of the boot', wholeNumber('--slub-max-order'))
     .option('--slub-min-objects <n>', 'of the boot', wholeNumber('--slub-min-objects'))
-    .option('--nomerge', 'boot with slub_nomerge')
+    .option('--nomerge', 'boot with slub_nomerge or slab_nomerge')
     .option('--faithful', 'take what no caller can mean, as the kernel does where it survives');
   withExamples(command, [
     ['slablab layout --size 192', 'a dentry'],
@@ -61,6 +66,7 @@ export function addLayout(program: Command, open: OpenSession): void {
     ['slablab layout --size 1024 --align 1024 --debug FZPU', 'what slub_debug makes of it'],
     ['slablab layout --size 700 --cpus 64', 'on a large machine'],
     ['slablab layout --size 11000 --kernel 6.1,6.12', 'two kernels side by side'],
+    ['slablab layout --size 700 --allocator slab', 'with the other allocator'],
     ['slablab layout --size 136 --json', 'all numbers, and each byte'],
   ]);
   command.action((flags: LayoutFlags) => {
@@ -70,32 +76,66 @@ export function addLayout(program: Command, open: OpenSession): void {
 
 function runLayout(flags: LayoutFlags, session: Session): void {
   const { terminal, typed } = session;
-  const { slubMinOrder, slubMaxOrder, slubMinObjects } = flags;
-  const reports = (flags.kernel ?? ['6.1']).map((kernel) =>
-    layoutReport({
-      name: flags.name,
-      size: flags.size,
-      align: flags.align,
-      flags: flags.flags ?? 0,
-      ctor: flags.ctor === true,
-      useroffset: flags.useroffset,
-      usersize: flags.usersize,
-      machine: {
-        machine: flags.machine,
-        cpus: flags.cpus,
-        kernel,
-        slubDebug: flags.debug,
-        slubNomerge: flags.nomerge === true,
-        faithful: flags.faithful === true,
-        ...(slubMinOrder !== undefined && { slubMinOrder }),
-        ...(slubMaxOrder !== undefined && { slubMaxOrder }),
-        ...(slubMinObjects !== undefined && { slubMinObjects }),
-      },
-    }),
+  const kernels = flags.kernel ?? ['6.1'];
+  const allocators = flags.allocator ?? ['slub'];
+  refuseForeign(flags, allocators);
+  const reports = kernels.flatMap((kernel) =>
+    allocators.map((allocator) =>
+      layoutReport({
+        name: flags.name,
+        size: flags.size,
+        align: flags.align,
+        flags: flags.flags ?? 0,
+        ctor: flags.ctor === true,
+        useroffset: flags.useroffset,
+        usersize: flags.usersize,
+        machine: {
+          machine: flags.machine,
+          cpus: flags.cpus,
+          kernel,
+          allocator,
+          slubNomerge: flags.nomerge === true,
+          faithful: flags.faithful === true,
+          ...(allocator === 'slab' ? slabBoot(flags) : slubBoot(flags)),
+        },
+      }),
+    ),
   );
   const [report] = reports;
   if (reports.some(({ refused }) => refused !== null)) session.exitCode = EXIT.differs;
   if (flags.json) terminal.printJson(reports.length === 1 ? report : { version: 1, kernels: reports });
   else if (reports.length === 1) terminal.print(layoutScreen(report!, { terminal, typed }));
-  else terminal.print(kernelsScreen(reports, { terminal, typed }));
+  else terminal.print(sideBySideScreen(reports, { terminal, typed }));
+}
+
+function slubBoot({ debug, slubMinOrder, slubMaxOrder, slubMinObjects }: LayoutFlags): MachineOptions {
+  return {
+    slubDebug: debug,
+    ...(slubMinOrder !== undefined && { slubMinOrder }),
+    ...(slubMaxOrder !== undefined && { slubMaxOrder }),
+    ...(slubMinObjects !== undefined && { slubMinObjects }),
+  };
+}
+
+function slabBoot({ slabMaxOrder }: LayoutFlags): MachineOptions {
+  return slabMaxOrder === undefined ? {} : { slabMaxOrder };
+}
+
+/** A boot parameter that none of the allocators reads would change nothing. */
+function refuseForeign(flags: LayoutFlags, allocators: readonly AllocatorName[]): void {
+  const { slubMinOrder, slubMaxOrder, slubMinObjects, slabMaxOrder, debug } = flags;
+  const given = (options: Readonly<Record<string, unknown>>) =>
+    Object.keys(options).filter((option) => options[option] !== undefined && options[option] !== '');
+  if (!allocators.includes('slub')) {
+    const [option] = given({
+      '--debug': debug,
+      '--slub-min-order': slubMinOrder,
+      '--slub-max-order': slubMaxOrder,
+      '--slub-min-objects': slubMinObjects,
+    });
+    if (option !== undefined)
+      throw new ArgumentError(`${option} is for SLUB; SLAB takes --slab-max-order and --nomerge`);
+  }
+  if (!allocators.includes('slab') && slabMaxOrder !== undefined)
+    throw new ArgumentError('--slab-max-order is for SLAB: give --allocator slab with it');
 }

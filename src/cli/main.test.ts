@@ -384,7 +384,7 @@ test('verify takes a folder for the recordings in it, and says what it passes ov
   mkdirSync(join(recordings, 'below'), { recursive: true });
   const ship = (name: string, to: string) => copyFileSync(join(TRUTH, name), join(recordings, to));
   ship('page_frag-public.json.gz', 'page_frag-public.json.gz');
-  ship('slab-zones.json.gz', 'slab-zones.json.gz');
+  ship('buddy-public.json.gz', 'buddy-public.json.gz');
   ship('6.12/computed/order-ranges.json.gz', 'below/order-ranges.json.gz');
   writeFileSync(join(recordings, 'README.md'), 'no recording');
   const { code, out, err } = slablab(`verify ${recordings}`);
@@ -392,7 +392,7 @@ test('verify takes a folder for the recordings in it, and says what it passes ov
   const lines = [
     'page_frag: 104 of 104 agree',
     'order-ranges: 12 of 12 agree',
-    'passed over, because verify does not read their kind: slab-zones',
+    'passed over, because verify does not read their kind: buddy',
     '116 passed, 0 failed',
   ];
   assert.equal(out, `${lines.join('\n')}\n`);

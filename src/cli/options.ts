@@ -5,7 +5,7 @@
 import type { Command } from 'commander';
 import { ArgumentError, lookUp, parseSize } from '../base/index.js';
 import { rangesMap } from '../machine/index.js';
-import type { MachineOptions } from '../slab/index.js';
+import type { AllocatorName, MachineOptions } from '../slab/index.js';
 
 /** For an option that counts. The engine knows the limits; what is no number at all is refused here. */
 export function wholeNumber(option: string): (text: string) => number {
@@ -47,6 +47,21 @@ const FORMATS: ReadonlyMap<string, Format> = new Map([
 /** For `--format`. */
 export function format(text: string): Format {
   return lookUp('format', text, FORMATS);
+}
+
+const ALLOCATORS: ReadonlyMap<string, AllocatorName> = new Map([
+  ['slub', 'slub'],
+  ['slab', 'slab'],
+]);
+
+/** For `--allocator`. */
+export function allocator(text: string): AllocatorName {
+  return lookUp('allocator', text.toLowerCase(), ALLOCATORS);
+}
+
+/** For an `--allocator` that takes both. */
+export function allocatorList(text: string): AllocatorName[] {
+  return wordList('--allocator')(text).map(allocator);
 }
 
 /** Of `--machine`, `--memory`, `--ram`. */

@@ -52,6 +52,8 @@ export interface StrategyResult {
   /** When the last event has happened; `drainedBytes` when everything was given back after it. */
   readonly endBytes: number;
   readonly drainedBytes: number;
+  /** With SLAB, what of `drainedBytes` stays when its reaper has been, and seconds until then; null for the others: they have none. */
+  readonly reaped: { readonly bytes: number; readonly seconds: number } | null;
   /** peakBytes ÷ what the tables live at the workload's peak ask for. */
   readonly wastePeak: number;
   readonly allocations: number;

@@ -29,6 +29,14 @@ export function compareWords(result: Omit<CompareResult, 'words'>): string[] {
     if (worst !== best) words.push(worstSentence(worst, best, working));
   }
   for (const failing of strategies.filter((s) => !working.includes(s))) words.push(failingSentence(failing));
+  for (const { name, drainedBytes, reaped } of strategies) {
+    if (reaped === null || reaped.bytes === drainedBytes) continue;
+    const does = reaped.bytes === 0 ? 'gives all of it back' : `brings that to ${formatBytes(reaped.bytes)}`;
+    words.push(
+      `When all is freed ${name} still holds ${formatBytes(drainedBytes)} in arrays and free slabs; its reaper ` +
+        `${does} within ${reaped.seconds} seconds.`,
+    );
+  }
   if (workload.endEmpty !== null && workload.endEmpty > 0) {
     words.push(
       `At the end ${formatCount(workload.endLive)} tables are live; ${formatCount(workload.endEmpty)} of them map nothing.`,

@@ -12,24 +12,37 @@
  *                     ↑ the address that callers see
  *
  * The free pointer is at one of the two places: inside the object, where it is used only while the object is
- * free, or behind it.
+ * free, or behind it. SLAB has nothing around its objects but padding, and a list of indices for the whole slab (slab/layout-slab.ts).
  */
 import { ArgumentError, KernelPanicError } from '../base/index.js';
 import { boardMap, formatGfp, GFP, type MemoryMap, type ZoneName } from '../machine/index.js';
 import {
   type CacheInfo,
+  type CacheLayout as CacheShape,
+  cacheLayout,
+  type FreelistTrial,
   formatSlabFlags,
+  freelistPlace,
+  freelistTrials,
   type KernelProfile,
   Machine,
   type MachineOptions,
   SLAB,
   SLAB_NEVER_MERGE,
-  type SlabShape,
+  type SlabPart,
   type SlubLayout,
-  slubLayout,
+  slabKernel,
   sysfsId,
   withBootDebug,
 } from '../slab/index.js';
+import type {
+  CacheLayout,
+  LayoutMachineSummary,
+  LayoutReport,
+  Segment,
+  SegmentKind,
+  SlabCacheLayout,
+} from './layout-result.js';
 
 export interface LayoutOptions {
   /** The cache's name, `new_cache` unless told. */
@@ -45,114 +58,6 @@ export interface LayoutOptions {
   readonly usersize?: number;
   /** Made with the standing caches of a booted kernel unless told otherwise. */
   readonly machine?: MachineOptions;
-}
-
-/** The report as `--json` prints it. Sizes in bytes. */
-export interface LayoutReport {
-  readonly version: 1;
-  readonly request: LayoutRequestSummary;
-  readonly machine: LayoutMachineSummary;
-  /** The line that the kernel logs when it refuses; then there is no cache. */
-  readonly refused: string | null;
-  /** The standing cache that the request joins, as it is then; null for a cache of its own. */
-  readonly merged: MergedCache | null;
-  /** What the request makes where nothing merges with it; null if refused. */
-  readonly alone: CacheLayout | null;
-  /** What else the kernel logs. */
-  readonly warnings: readonly string[];
-}
-
-export interface LayoutRequestSummary {
-  readonly name: string;
-  readonly size: number;
-  readonly align: number;
-  readonly flags: number;
-  readonly flagNames: string;
-  readonly ctor: boolean;
-  readonly useroffset: number;
-  readonly usersize: number;
-}
-
-export interface LayoutMachineSummary {
-  readonly name: string;
-  readonly kernel: string;
-  readonly cpus: number;
-  readonly pageSize: number;
-  readonly slubMinOrder: number;
-  readonly slubMaxOrder: number;
-  /** 0: the number of CPUs decides. */
-  readonly slubMinObjects: number;
-  readonly slubNomerge: boolean;
-  /** The letters of `slub_debug`, '' without. */
-  readonly slubDebug: string;
-}
-
-export interface CacheLayout {
-  /** Its directory in /sys/kernel/slab. */
-  readonly id: string;
-  readonly slabSize: number;
-  readonly objectSize: number;
-  readonly inuse: number;
-  readonly align: number;
-  /**
-   * Bytes from the object's address; `insideObject` says whether the object's own bytes are used while it is
-   * free.
-   */
-  readonly freePointer: { readonly offset: number; readonly bytes: number; readonly insideObject: boolean };
-  readonly redLeftPad: number;
-  readonly order: number;
-  readonly objects: number;
-  /** What is tried when a block of that order is not to be had. */
-  readonly fallback: SlabShape;
-  readonly slabBytes: number;
-  /** Bytes of a slab that belong to no object, and their share. */
-  readonly wasteBytes: number;
-  readonly wasteShare: number;
-  /** The gfp bits of each page request, and their names as the kernel prints them. */
-  readonly allocflags: number;
-  readonly allocflagNames: string;
-  readonly minPartial: number;
-  /** In objects, and the limit in slabs that follows from it. */
-  readonly cpuPartial: number;
-  readonly cpuPartialSlabs: number;
-  readonly flags: number;
-  readonly flagNames: string;
-  /**
-   * The zone of its first slab on this machine, and whether slabs may lie above 4 GiB; null where it has no
-   * page for one.
-   */
-  readonly firstZone: ZoneName | null;
-  readonly mayLieAbove4GiB: boolean;
-  readonly segments: readonly Segment[];
-}
-
-export interface MergedCache {
-  readonly name: string;
-  /** Creations that share it, this one included. */
-  readonly sharedBy: number;
-  readonly objectSizeBefore: number;
-  readonly layout: CacheLayout;
-}
-
-export type SegmentKind =
-  | 'left red zone'
-  | 'object'
-  | 'alignment'
-  | 'red zone'
-  | 'free pointer'
-  | 'alloc track'
-  | 'free track'
-  | 'requested size'
-  | 'padding';
-
-/** Bytes of one object with all that surrounds it, counted from its left red zone. */
-export interface Segment {
-  readonly what: SegmentKind;
-  readonly from: number;
-  /** The first byte behind it. */
-  readonly to: number;
-  /** The free pointer is kept here while the object is free. */
-  readonly freePointer: boolean;
 }
 
 /**
@@ -192,6 +97,7 @@ export function layoutReport(options: LayoutOptions): LayoutReport {
   }
   const standing = before.get(cache.id);
   const map = memoryMap(options.machine);
+  const own = trialsOf(machine, { size, align, flags: flags & machine.kernel.createMask, ctor });
   return {
     ...report,
     refused: null,
@@ -200,14 +106,23 @@ export function layoutReport(options: LayoutOptions): LayoutReport {
           name: cache.name,
           sharedBy: cache.info.refcount,
           objectSizeBefore: standing.objectSize,
-          layout: describeCache(machine, map, cache.info, cache.sysfsId),
+          // What it was created with is not known, so neither is what else was tried.
+          layout: describeCache(machine, map, cache.info, cache.sysfsId, []),
         }
       : null,
     alone: standing
-      ? aloneLayout(machine, map, options)
-      : describeCache(machine, map, cache.info, cache.sysfsId),
+      ? aloneLayout(machine, map, options, own)
+      : describeCache(machine, map, cache.info, cache.sysfsId, own),
     warnings: lines,
   };
+}
+
+/** With SLAB, where the list of free objects of a request was to lie. */
+function trialsOf(
+  { kernel, boot }: Machine,
+  request: { size: number; align: number; flags: number; ctor: boolean },
+): FreelistTrial[] {
+  return boot.allocator === 'slab' ? freelistTrials(slabKernel(kernel), boot.slabMaxOrder, request) : [];
 }
 
 /** A panic is the kernel's way to refuse a cache that it cannot do without. */
@@ -229,6 +144,7 @@ function summarizeMachine(machine: Machine, options: MachineOptions | undefined)
   return {
     name: memoryMap(options).name,
     kernel: kernel.name,
+    allocator: boot.allocator,
     cpus,
     pageSize: kernel.pageSize,
     slubMinOrder: boot.minOrder,
@@ -236,64 +152,150 @@ function summarizeMachine(machine: Machine, options: MachineOptions | undefined)
     slubMinObjects: boot.minObjects,
     slubNomerge: boot.noMerge,
     slubDebug: options?.slubDebug?.toUpperCase() ?? '',
+    slabMaxOrder: boot.slabMaxOrder,
   };
 }
 
 /** What a request that merges would have been by itself. */
-function aloneLayout(machine: Machine, map: MemoryMap, options: LayoutOptions): CacheLayout | null {
+function aloneLayout(
+  machine: Machine,
+  map: MemoryMap,
+  options: LayoutOptions,
+  trials: readonly FreelistTrial[],
+): CacheLayout | null {
   const { name = 'new_cache', size, align = 0, flags = 0 } = options;
   // What merges has neither a constructor nor a region for user space.
   const kept = withBootDebug(flags & machine.kernel.createMask, machine.boot.debug);
-  const layout = slubLayout(machine.kernel, machine.boot, { size, align, flags: kept, ctor: false });
+  const layout = cacheLayout(machine.kernel, machine.boot, { size, align, flags: kept, ctor: false });
   if (layout === null) return null;
   const mergeable = (layout.flags & SLAB_NEVER_MERGE) === 0;
   const id = sysfsId({ name, flags: layout.flags, size: layout.size, mergeable }, machine.boot);
-  return describeCache(machine, map, layout, id);
+  return describeCache(machine, map, layout, id, trials);
 }
 
 function describeCache(
   machine: Machine,
   map: MemoryMap,
-  layout: SlubLayout | CacheInfo,
+  layout: CacheShape | CacheInfo,
   id: string,
+  trials: readonly FreelistTrial[],
 ): CacheLayout {
   const { kernel } = machine;
   const slabBytes = kernel.pageSize * 2 ** layout.oo.order;
-  const wasteBytes = slabBytes - layout.oo.objects * layout.size;
+  const inSlab = layout.slab && freelistPlace(layout.flags) === 'slab' ? layout.slab.freelistSize : 0;
+  const wasteBytes = slabBytes - layout.oo.objects * layout.size - inSlab;
   const firstZone = zoneOfFirstSlab(machine, layout);
-  return {
-    id,
+  const common = {
     slabSize: layout.size,
     objectSize: layout.objectSize,
-    inuse: layout.inuse,
     align: layout.align,
+    order: layout.oo.order,
+    objects: layout.oo.objects,
+    slabBytes,
+    wasteBytes,
+    wasteShare: wasteBytes / slabBytes,
+    allocflags: layout.allocflags,
+    allocflagNames: formatGfp(layout.allocflags),
+    flags: layout.flags,
+    flagNames: flagNames(layout),
+    firstZone,
+    mayLieAbove4GiB: firstZone === 'Normal' && map.ram.some((range) => range.end > 2 ** 32),
+  };
+  if (layout.slab !== undefined)
+    return {
+      allocator: 'slab',
+      ...common,
+      ...slabFacts(kernel, layout.flags, layout.slab, trials),
+      segments: slotSegments(layout),
+    };
+  return {
+    allocator: 'slub',
+    id,
+    ...common,
+    inuse: layout.inuse,
     freePointer: {
       offset: layout.offset,
       bytes: kernel.wordSize,
       insideObject: layout.offset < layout.inuse,
     },
     redLeftPad: layout.redLeftPad,
-    order: layout.oo.order,
-    objects: layout.oo.objects,
     fallback: { order: layout.min.order, objects: layout.min.objects },
-    slabBytes,
-    wasteBytes,
-    wasteShare: wasteBytes / slabBytes,
-    allocflags: layout.allocflags,
-    allocflagNames: formatGfp(layout.allocflags),
     minPartial: layout.minPartial,
     cpuPartial: layout.cpuPartial,
     cpuPartialSlabs: layout.cpuPartialSlabs,
-    flags: layout.flags,
-    flagNames: formatSlabFlags(layout.flags),
-    firstZone,
-    mayLieAbove4GiB: firstZone === 'Normal' && map.ram.some((range) => range.end > 2 ** 32),
     segments: objectSegments(layout, kernel),
   };
 }
 
+/** With SLAB also the one that says where the list of free objects lies, by its name in the kernel's source. */
+function flagNames({ flags, slab }: CacheShape): string {
+  const names = formatSlabFlags(flags);
+  const place = { object: 'CFLGS_OBJFREELIST_SLAB', outside: 'CFLGS_OFF_SLAB', slab: null }[
+    freelistPlace(flags)
+  ];
+  if (slab === undefined || place === null) return names;
+  return names === 'none' ? place : `${names}|${place}`;
+}
+
+type SlabFacts = Pick<
+  SlabCacheLayout,
+  | 'freelist'
+  | 'colours'
+  | 'colourBytes'
+  | 'colourOffsets'
+  | 'limit'
+  | 'batchcount'
+  | 'sharedFactor'
+  | 'sharedLimit'
+  | 'freeLimit'
+>;
+
+/** What only SLAB's caches have. */
+function slabFacts(
+  kernel: KernelProfile,
+  flags: number,
+  slab: SlabPart,
+  trials: readonly FreelistTrial[],
+): SlabFacts {
+  const place = freelistPlace(flags);
+  const bytes = slab.freelistSize;
+  const [kmallocBytes, suffix] = kernel.kmallocSizes.find(([most]) => most >= bytes)!;
+  return {
+    freelist: {
+      place,
+      bytes,
+      kmalloc: place === 'outside' ? { cache: `kmalloc-${suffix}`, bytes: kmallocBytes } : null,
+      refused: trials.flatMap((t) => (t.refused === null ? [] : [{ place: t.place, why: t.refused }])),
+    },
+    colours: slab.colours,
+    colourBytes: slab.colourOff,
+    colourOffsets: colourOffsets(slab),
+    limit: slab.limit,
+    batchcount: slab.batchcount,
+    sharedFactor: slab.sharedFactor,
+    sharedLimit: slab.sharedFactor * slab.batchcount,
+    freeLimit: slab.freeLimit,
+  };
+}
+
+/** The colour is stepped before it is used, so the first slab has the second one. */
+function colourOffsets({ colours, colourOff }: SlabPart): number[] {
+  const count = Math.max(colours, 1);
+  return Array.from({ length: count }, (_, slab) => ((slab + 1) % count) * colourOff);
+}
+
+/** An object of SLAB and what its alignment adds. */
+function slotSegments({ objectSize, size }: CacheShape): Segment[] {
+  // An object that wraps at 32 bits is larger than its place.
+  const end = Math.min(objectSize, size);
+  const segments: Segment[] = [];
+  if (end > 0) segments.push({ what: 'object', from: 0, to: end, freePointer: false });
+  if (end < size) segments.push({ what: 'padding', from: end, to: size, freePointer: false });
+  return segments;
+}
+
 /** Asks the page allocator, and gives the block back. */
-function zoneOfFirstSlab(machine: Machine, { allocflags, oo, min }: SlubLayout): ZoneName | null {
+function zoneOfFirstSlab(machine: Machine, { allocflags, oo, min }: CacheShape): ZoneName | null {
   for (const order of [oo.order, min.order]) {
     const pfn = machine.allocPages((GFP.KERNEL | allocflags) as typeof GFP.KERNEL, order);
     if (pfn < 0) continue;

@@ -1,5 +1,6 @@
 /**
- * The places that the discussion of the patch series weighed, and the ones it named. A SLAB cache joins when the machine can have one.
+ * The places that the discussion of the patch series weighed, and the ones it named; the cache with either of the kernel's allocators,
+ * because the series extended both.
  */
 import {
   ArgumentError,
@@ -133,7 +134,16 @@ const KINDS: readonly StrategyKind[] = [
     name: 'kmem cache, DMA32 (SLUB)',
     promisesBelow4GiB: true,
     why: 'a freed table is handed out again before any new page is taken, and a slab that empties goes back',
+    boot: { allocator: 'slub' },
     isRecorded: true,
+    open: (machine, request) => openCache(machine, request, SLAB.CACHE_DMA32),
+  },
+  {
+    id: 'slab-dma32',
+    name: 'kmem cache, DMA32 (SLAB)',
+    promisesBelow4GiB: true,
+    why: 'its slabs are single pages, and a freed table waits in an array for whoever needs one next',
+    boot: { allocator: 'slab' },
     open: (machine, request) => openCache(machine, request, SLAB.CACHE_DMA32),
   },
   {
@@ -141,7 +151,7 @@ const KINDS: readonly StrategyKind[] = [
     name: 'kmem cache, DMA32, slub_debug=FZPU',
     promisesBelow4GiB: true,
     why: 'red zones and two tracks make each table 3 KiB, because the red zone in front keeps its alignment',
-    boot: { slubDebug: 'FZPU' },
+    boot: { allocator: 'slub', slubDebug: 'FZPU' },
     open: (machine, request) => openCache(machine, request, SLAB.CACHE_DMA32),
   },
   {
@@ -149,6 +159,7 @@ const KINDS: readonly StrategyKind[] = [
     name: 'kmem cache, no flag (SLUB)',
     promisesBelow4GiB: false,
     why: 'its pages come from the highest zone first',
+    boot: { allocator: 'slub' },
     open: (machine, request) => openCache(machine, request, 0),
   },
   {

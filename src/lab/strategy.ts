@@ -48,7 +48,7 @@ export interface StrategyKind {
   /** Why it costs what it costs, in one sentence. */
   readonly why: string;
   /** What the machine must be booted with. */
-  readonly boot?: Pick<MachineOptions, 'slubDebug'>;
+  readonly boot?: Pick<MachineOptions, 'slubDebug' | 'allocator'>;
   /** It is what the recorded kernel did: its counters can be held against the recording's samples. */
   readonly isRecorded?: true;
   open(machine: Machine, request: ObjectRequest): Strategy;

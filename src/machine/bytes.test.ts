@@ -67,6 +67,9 @@ for (const [name, base, make] of KINDS) {
           assert.equal(bytes.firstOther(base + from, count, value), first < 0 ? -1 : base + from + first);
           assert.equal(bytes.endOfOther(base + from, count, value), base + from + last + 1);
           for (const at of [0, from, LENGTH - 1]) assert.equal(bytes.get(base + at), model[at]);
+          const words = new DataView(model.buffer);
+          for (const at of [0, Math.min(from, LENGTH - 4), PAGE - 2])
+            assert.equal(bytes.getU32(base + at), words.getUint32(at, true));
         },
       ),
     );

@@ -30,14 +30,21 @@ export interface ManagedBytes {
   forget(from: number, length: number): void;
 }
 
+/** A sparse page as bytes, and as what its words are read through. */
+interface SparsePage {
+  readonly bytes: Uint8Array;
+  readonly words: DataView;
+}
+
 /** Bytes that exist where they were written. `pageSize` is a power of two; addresses go up to 2^53. */
 export function sparseBytes(pageSize = 4096, filler = 0): ManagedBytes {
-  const pages = new Map<number, Uint8Array>();
+  const pages = new Map<number, SparsePage>();
+  const fillerWord = Math.imul(filler, 0x01010101) >>> 0;
   // The page that was used last: neighbours are touched one after the other.
   let lastIndex = -1;
-  let last: Uint8Array | undefined;
+  let last: SparsePage | undefined;
 
-  function page(index: number): Uint8Array | undefined {
+  function find(index: number): SparsePage | undefined {
     if (index !== lastIndex || last === undefined) {
       last = pages.get(index);
       lastIndex = index;
@@ -45,15 +52,24 @@ export function sparseBytes(pageSize = 4096, filler = 0): ManagedBytes {
     return last;
   }
 
-  function made(index: number): Uint8Array {
-    let bytes = page(index);
-    if (bytes === undefined) {
-      bytes = new Uint8Array(pageSize);
+  function page(index: number): Uint8Array | undefined {
+    return find(index)?.bytes;
+  }
+
+  function make(index: number): SparsePage {
+    let found = find(index);
+    if (found === undefined) {
+      const bytes = new Uint8Array(pageSize);
       if (filler !== 0) bytes.fill(filler);
-      pages.set(index, bytes);
-      last = bytes;
+      found = { bytes, words: new DataView(bytes.buffer) };
+      pages.set(index, found);
+      last = found;
     }
-    return bytes;
+    return found;
+  }
+
+  function made(index: number): Uint8Array {
+    return make(index).bytes;
   }
 
   /** Calls back with each page's part of a range: page, first and last + 1 inside it, how far the part is into the range. */
@@ -105,8 +121,20 @@ export function sparseBytes(pageSize = 4096, filler = 0): ManagedBytes {
       return -1;
     },
     endOfOther: (from, length, value) => endOfOther(bytes, from, length, value),
-    getU32: (address) => getU32(bytes, address),
-    setU32: (address, value) => setU32(bytes, address, value),
+    // Page tables are read and written word by word, so a word inside one page is one access.
+    getU32(address) {
+      const index = Math.floor(address / pageSize);
+      const at = address - index * pageSize;
+      if (at + 4 > pageSize) return getU32(bytes, address);
+      const found = find(index);
+      return found === undefined ? fillerWord : found.words.getUint32(at, true);
+    },
+    setU32(address, value) {
+      const index = Math.floor(address / pageSize);
+      const at = address - index * pageSize;
+      if (at + 4 > pageSize) setU32(bytes, address, value);
+      else make(index).words.setUint32(at, value, true);
+    },
     forget(from, length) {
       for (const [index] of parts(from, length)) pages.delete(index);
       lastIndex = -1;
@@ -118,6 +146,8 @@ export function sparseBytes(pageSize = 4096, filler = 0): ManagedBytes {
 
 /** An array as the memory that begins at a physical address. An address outside it is an ArgumentError. */
 export function flatBytes(array: Uint8Array, base: number): ManagedBytes {
+  const words = new DataView(array.buffer, array.byteOffset, array.byteLength);
+
   function inside(from: number, length: number): number {
     const at = from - base;
     if (!(at >= 0 && at + length <= array.length))
@@ -147,8 +177,8 @@ export function flatBytes(array: Uint8Array, base: number): ManagedBytes {
       return -1;
     },
     endOfOther: (from, length, value) => endOfOther(bytes, from, length, value),
-    getU32: (address) => getU32(bytes, address),
-    setU32: (address, value) => setU32(bytes, address, value),
+    getU32: (address) => words.getUint32(inside(address, 4), true),
+    setU32: (address, value) => words.setUint32(inside(address, 4), value, true),
     // The array is its owner's: it keeps what is in it.
     forget: () => {},
   };

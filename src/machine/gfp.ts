@@ -113,6 +113,11 @@ const BY_NAME: ReadonlyMap<string, number> = new Map([
   ['__GFP_DMA32', __GFP.DMA32],
 ]);
 
+/** The bits of `GFP_KERNEL`, `__GFP_ZERO`, `none`; undefined for a name that 6.1 does not print. */
+export function gfpOfName(name: string): Gfp | undefined {
+  return BY_NAME.get(name) as Gfp | undefined;
+}
+
 /** `GFP_KERNEL|__GFP_ZERO`, as the kernel's `%pGg` prints it: `none` for 0, unknown bits in hex at the end. */
 export function formatGfp(gfp: number): string {
   if (gfp === 0) return 'none';

@@ -5,7 +5,7 @@
  * per object live in typed arrays over a single ArrayBuffer or SharedArrayBuffer. Nothing about the state of a machine is kept
  * anywhere else: a copy of the buffer is a snapshot, and whoever opens it goes on from there.
  *
- *     buffer  | header | config | zone | range | cache | names | cpuCache | linkPage | slab… | frame… | link |
+ *     buffer  | header | config | zone | range | cache | names | cpuCache | linkPage | slab… | array… | frame… | link |
  *
  * Large arrays cost nothing until they are touched, so a machine of 1 TiB is as cheap as what happens on it.
  *
@@ -30,14 +30,21 @@
  *  4. full: no free object and on no list;
  *  5. disabled: a debug check found it damaged. It is frozen, on no list, and what was free in it is lost. Only in debugged caches.
  *
- * An object is live (its link says LIVE), on one list, or lost (LOST): a debug check could not find it on the kernel's list any more.
+ * On a machine with SLAB (slab/slab.ts) no CPU holds slabs, and each slab is on one of its cache's three lists:
+ *  6. full: no free object on the slab's own list;
+ *  7. partial;
+ *  8. free: all of its objects are on its list.
+ *
+ * An object is live (its link says LIVE), on one list, in one array of free objects (ARRAY; SLAB has one a CPU and one that the CPUs
+ * share), or lost (LOST): a debug check could not find it on the kernel's list any more.
  *
  * ## The equation
  * `validate()` checks exactly this:
  *
- *     for every slab:   objects = live + lost + free on the slab's list + free on its owner's list
- *                       inUse   = objects - free on the slab's list        (a CPU's own objects count as in use)
- *     for every cache:  slabs, objects and node-partial slabs are what its counters say
+ *     for every slab:   objects = live + lost + free on the slab's list + free on its owner's list + in arrays
+ *                       inUse   = objects - free on the slab's list        (what a CPU or an array has counts as in use)
+ *     for every cache:  slabs, objects and node-partial slabs are what its counters say; with SLAB also free slabs and free objects,
+ *                       and what its arrays name are free objects of its own, each once
  *     for every zone:   managed = free + handed out, and each frame is in one state
  *     for every object: what was allocated and not freed is live, once: its link says LIVE, and no list holds it
  *
@@ -53,8 +60,9 @@
  * | `frameSlab` | frame | who makes or discards the slab |
  * | `slabCounters` | slab: first free 16 bits, in use 15, frozen 1 | anyone, as one word |
  * | `slabNext`, `slabPrev` | slab | node lock, or the CPU whose partial list holds it |
- * | `slabCache`, `slabFrame`, `slabLinks`, `slabShape`, `slabSerial` | slab | its maker, once |
- * | `link` | object: LINK_END, next + 1, LINK_LIVE or LINK_LOST | the list's owner, or the CPU that frees |
+ * | `slabCache`, `slabFrame`, `slabOffset`, `slabLinks`, `slabShape`, `slabSerial`, `slabFreelist` | slab | its maker, once |
+ * | `link` | object: LINK_END, next + 1, LINK_LIVE, LINK_ARRAY or LINK_LOST | the list's owner, or the CPU that frees |
+ * | `arrayAddress`, `arrayLink` | entry of an array: an object | the CPU whose array it is; node lock for the shared one |
  * | `linkPage` | 2048 links | link lock |
  * | `cache`, `cacheName` | cache | node lock; created and destroyed under the table's lock |
  * | `cacheLink` | a name that is a link to a cache's directory | the table's lock |
@@ -75,16 +83,21 @@ export interface LedgerShape {
   readonly ranges: number;
   /** 1 if events are counted, 0 if not. */
   readonly statistics: number;
+  /** Objects that the arrays of all caches can hold together; 0 on a machine with SLUB, which has none. */
+  readonly arrayEntries: number;
 }
 
 // Header words.
 const HEADER_WORDS = 64;
 const MAGIC = 0x51ab1ab0 | 0;
-const VERSION = 1;
+const VERSION = 2;
 const H_MAGIC = 0;
 const H_VERSION = 1;
-const H_SHAPE = 2; // eight words, in the order of SHAPE_KEYS
-const H_CONFIG_LENGTH = 10;
+const H_SHAPE = 2; // nine words, in the order of SHAPE_KEYS
+const H_CONFIG_LENGTH = 11;
+/** Milliseconds since the machine was made, 64 bits. */
+export const H_CLOCK_LOW = 12;
+export const H_CLOCK_HIGH = 13;
 /** Rows of `cacheLink` in use. */
 export const H_CACHE_LINKS = 15;
 /** Highest slab id ever used; ids count from 1. */
@@ -111,7 +124,10 @@ const SHAPE_KEYS = [
   'zones',
   'ranges',
   'statistics',
+  'arrayEntries',
 ] as const;
+/** Tables that a machine may do without. */
+const OPTIONAL_TABLES: ReadonlySet<string> = new Set(['statistics', 'arrayEntries']);
 /** Words of counters for a CPU and a cache (slab/statistics.ts). */
 export const STATISTICS_WORDS = 32;
 const CONFIG_UNITS = 4096;
@@ -196,6 +212,37 @@ export const C_KERNEL_OWNED = 31;
 /** Object sizes as odd number × 2^shift, to divide by them without dividing (slab/object-address.ts). */
 export const C_ODD_INVERSE = 28;
 export const C_SHIFT = 29;
+// What SLAB keeps of a cache instead of C_MIN_PARTIAL and what follows it; objects and order of its slabs are C_OO.
+/** The node's lists of full and of free slabs; its partial list is the one above. */
+export const C_FULL_HEAD = 32;
+export const C_FULL_TAIL = 33;
+export const C_FREE_HEAD = 34;
+export const C_FREE_TAIL = 35;
+/** Slabs on the list of free ones. */
+export const C_FREE_SLABS = 36;
+/** Objects on the slabs' own lists, and how many they may be before free slabs are given back. */
+export const C_FREE_OBJECTS = 37;
+export const C_FREE_LIMIT = 38;
+/** 1 if an allocation looked for a free slab since the reaper last looked at the node. */
+export const C_FREE_TOUCHED = 39;
+/** How far into a slab its first object can lie: colours, bytes of one, and the one that was given last. */
+export const C_COLOURS = 40;
+export const C_COLOUR_OFF = 41;
+export const C_COLOUR_NEXT = 42;
+/** Bytes of a slab's list of free objects, as the kernel stores it. */
+export const C_FREELIST_SIZE = 43;
+/** Objects that a CPU's array holds, and how many are moved at a time; how many such batches the shared array holds. */
+export const C_LIMIT = 44;
+export const C_BATCHCOUNT = 45;
+export const C_SHARED_FACTOR = 46;
+/** Objects in the shared array, and whether it was used since the reaper last looked. */
+export const C_SHARED_AVAIL = 47;
+export const C_SHARED_TOUCHED = 48;
+/** The cache's entries of `arrayAddress`: the first, and how many. CPU 0's come first, the shared ones last. */
+export const C_ARRAYS = 49;
+export const C_ARRAY_ENTRIES = 50;
+/** When the reaper looks at the node next: the low word of a time in milliseconds. */
+export const C_NEXT_REAP = 51;
 /** What was written to `min_partial` beyond the numbers of C_MIN_PARTIAL, as 64 bits (text/sysfs-write.ts). */
 export const C_MIN_PARTIAL_LOW = 62;
 export const C_MIN_PARTIAL_HIGH = 63;
@@ -227,12 +274,19 @@ export const P_PARTIAL_COUNT = 5;
 export const P_SIZE = 6;
 export const P_ODD_INVERSE = 7;
 export const P_SHIFT = 8;
+/** With SLAB: objects in this CPU's array, how many it holds, whether it was used since the reaper last looked, its first entry. */
+export const P_AVAIL = 9;
+export const P_LIMIT = 10;
+export const P_TOUCHED = 11;
+export const P_ENTRIES = 14;
 /** The address of the active slab's first object: a double, by its index in `cpuDouble`, where a line is eight of them. */
 export const PD_FIRST = 6;
 
 // Links.
 export const LINK_END = 0;
 export const LINK_LIVE = 0xffff;
+/** Free, in an array. */
+export const LINK_ARRAY = 0xfffe;
 /** Neither free nor anybody's: given up by a debug check with the rest of its slab's list. */
 export const LINK_LOST = 0xfffd;
 /** The most objects a slab can have: 15 bits of `slabCounters`. */
@@ -293,11 +347,18 @@ export interface Ledger {
   readonly slabPrev: Int32Array;
   readonly slabCache: Int32Array;
   readonly slabFrame: Int32Array;
+  /** Bytes from a slab's first byte to its first object: a red zone, or SLAB's colour. */
+  readonly slabOffset: Int32Array;
   readonly slabLinks: Int32Array;
   /** `order << 16 | objects`: a fallback slab has fewer objects than its cache's preferred order gives. */
   readonly slabShape: Int32Array;
   /** Which slab of its cache, counted from 0 over the cache's life. */
   readonly slabSerial: Int32Array;
+  /** The object of kmalloc that the kernel's list of free objects takes, where it lies outside the slab; 0 none. Empty with SLUB. */
+  readonly slabFreelist: Float64Array;
+  /** What an array holds: the address of an object, and its link; -1 for an address that a kernel takes without looking. */
+  readonly arrayAddress: Float64Array;
+  readonly arrayLink: Int32Array;
   readonly frameSlab: Int32Array;
   readonly freeNext: Int32Array;
   readonly freePrev: Int32Array;
@@ -305,7 +366,7 @@ export interface Ledger {
   readonly link: Uint16Array;
 }
 
-type Field = readonly [name: keyof Ledger, bytesEach: 1 | 2 | 4, count: number];
+type Field = readonly [name: keyof Ledger, bytesEach: 1 | 2 | 4 | 8, count: number];
 
 /** The order of the arrays in the buffer. Slab and cache ids count from 1, so their tables have a row 0 that stays empty. */
 function fields(shape: LedgerShape): Field[] {
@@ -326,9 +387,13 @@ function fields(shape: LedgerShape): Field[] {
     ['slabPrev', 4, slabRows],
     ['slabCache', 4, slabRows],
     ['slabFrame', 4, slabRows],
+    ['slabOffset', 4, slabRows],
     ['slabLinks', 4, slabRows],
     ['slabShape', 4, slabRows],
     ['slabSerial', 4, slabRows],
+    ['slabFreelist', 8, shape.arrayEntries > 0 ? slabRows : 0],
+    ['arrayAddress', 8, shape.arrayEntries],
+    ['arrayLink', 4, shape.arrayEntries],
     ['frameSlab', 4, shape.frames],
     ['freeNext', 4, shape.frames],
     ['freePrev', 4, shape.frames],
@@ -354,7 +419,7 @@ function alignField(bytes: number): number {
 export function createLedger(shape: LedgerShape, config: string, shared = false): Ledger {
   for (const key of SHAPE_KEYS) {
     const rows = shape[key];
-    if (!Number.isInteger(rows) || rows < (key === 'statistics' ? 0 : 1) || rows > 0x7ffffffe) {
+    if (!Number.isInteger(rows) || rows < (OPTIONAL_TABLES.has(key) ? 0 : 1) || rows > 0x7ffffffe) {
       throw new ArgumentError(`a ledger cannot have ${rows} ${key}`);
     }
   }
@@ -401,6 +466,7 @@ function view(buffer: ArrayBuffer | SharedArrayBuffer, shape: LedgerShape): Ledg
   for (const [name, each, count] of fields(shape)) {
     if (each === 1) arrays[name] = new Uint8Array(buffer, offset, count);
     else if (each === 2) arrays[name] = new Uint16Array(buffer, offset, count);
+    else if (each === 8) arrays[name] = new Float64Array(buffer, offset, count);
     else arrays[name] = new Int32Array(buffer, offset, count);
     if (name === 'cpuCache') arrays.cpuDouble = new Float64Array(buffer, offset, count / 2);
     offset += alignField(each * count);

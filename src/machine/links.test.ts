@@ -18,7 +18,17 @@ interface Slot {
 
 function emptyLedger(linkPages: number): Ledger {
   return createLedger(
-    { frames: 1, slabs: 1, linkPages, caches: 1, cpus: 1, zones: 1, ranges: 1, statistics: 0 },
+    {
+      frames: 1,
+      slabs: 1,
+      linkPages,
+      caches: 1,
+      cpus: 1,
+      zones: 1,
+      ranges: 1,
+      statistics: 0,
+      arrayEntries: 0,
+    },
     '',
   );
 }

@@ -10,7 +10,7 @@
  * A zone that a kernel was built without is absent, and a request for it goes to Normal: that is how arm64 lost `GFP_DMA` in 4.15,
  * and with it the memory below 4 GiB that the IOMMU driver relied on.
  */
-import { ArgumentError, formatAddress, GIB, lookUp, MIB, parseSize } from '../base/index.js';
+import { ArgumentError, formatAddress, GIB, KIB, lookUp, MIB, parseSize, roundUp } from '../base/index.js';
 
 export type ZoneName = 'DMA' | 'DMA32' | 'Normal';
 
@@ -101,7 +101,50 @@ const ARM64: Board = {
     'zone lines that Linux 5.11 and newer print at boot on machines without narrow DMA, RAM from 1 GiB as on QEMU virt',
 };
 
-export const BOARDS: ReadonlyMap<string, Board> = new Map([MT8173, X86_64, ARM64].map((b) => [b.name, b]));
+/** Of the RK3568: devices hide what would be RAM from here up to 4 GiB. */
+const RK3568_DEVICES = 0xf000_0000;
+
+const RK3568: Board = {
+  name: 'rk3568',
+  title: 'Rockchip RK3568 (ROCK 3A, ODROID-M1): RAM from 2 MiB, devices below 4 GiB, RAM above',
+  defaultMemory: 8 * GIB,
+  zones: ARM64.zones,
+  reserved: [],
+  ram(memory) {
+    // The first 2 MiB are the firmware's (TF-A) and not told to Linux.
+    const ranges = [{ start: 2 * MIB, end: Math.min(memory, RK3568_DEVICES) }];
+    if (memory > 4 * GIB) ranges.push({ start: 4 * GIB, end: memory });
+    // What the devices hide is seen once more, behind the memory.
+    const hidden = Math.min(memory, 4 * GIB) - RK3568_DEVICES;
+    const again = roundUp(memory, 4 * GIB) + RK3568_DEVICES;
+    if (hidden > 0) ranges.push({ start: again, end: again + hidden });
+    return ranges;
+  },
+  source:
+    'boot log of an ODROID-M1 with 4 GiB, in the discussion of "dma: replace zone_dma_bits by zone_dma_limit" (2024): RAM at ' +
+    '0x200000-0xf0000000 and 0x1f0000000-0x200000000, zones DMA and Normal; U-Boot: SDRAM_MAX_SIZE 0xf0000000, 2 MiB for TF-A. ' +
+    'A board of 8 GiB with its IOMMU tables at 0x10189a000: cover letter of "iommu: rockchip: Allocate tables from all ' +
+    'available memory for IOMMU v2" (6.6). Not established for 8 GiB: where the hidden 256 MiB are seen again; here as on the ' +
+    'RK3588S of a ROCK 5A, at 0x2f0000000',
+};
+
+const SUN50I: Board = {
+  name: 'sun50i',
+  title: 'Allwinner H616 (Orange Pi Zero 3), with 3 GiB an H6: RAM from 1 GiB on',
+  defaultMemory: 4 * GIB,
+  zones: ARM64.zones,
+  // TF-A's.
+  reserved: [{ start: GIB, end: GIB + 512 * KIB }],
+  ram: (memory) => [{ start: GIB, end: GIB + memory }],
+  source:
+    'boot log of Linux 6.1 on an Orange Pi Zero 3 with 4 GiB: RAM at 0x40000000-0x140000000, zones DMA and Normal; ' +
+    'sun50i-h616.dtsi: 512 KiB for TF-A. The H6 has 32-bit physical addresses, so 3 GiB of RAM at most: ' +
+    '"iommu: sun50i: allocate page tables from below 4 GiB" (6.11), which says why the H616 needed what v7s needed',
+};
+
+export const BOARDS: ReadonlyMap<string, Board> = new Map(
+  [MT8173, X86_64, ARM64, RK3568, SUN50I].map((board) => [board.name, board]),
+);
 
 /** The memory map of a named board; `memory` in bytes. Throws UnknownNameError or ArgumentError. */
 export function boardMap(name: string, memory?: number): MemoryMap {

@@ -77,6 +77,8 @@ export interface LedgerLimits {
   slabs?: number;
   linkPages?: number;
   caches?: number;
+  /** Of a machine with SLAB: objects that the arrays of all caches can hold together. */
+  arrayEntries?: number;
 }
 
 export interface PhysicalMemoryOptions {
@@ -88,6 +90,8 @@ export interface PhysicalMemoryOptions {
   readonly shared?: boolean;
   /** Count events by CPU and cache. */
   readonly statistics?: boolean;
+  /** Entries that the arrays of a cache take, at most and unless told otherwise; 0 for an allocator without such arrays. */
+  readonly arrayEntriesPerCache?: number;
   readonly log?: KernelLog;
   /** Whatever else the machine's maker wants to find again in the ledger. */
   readonly extra?: unknown;
@@ -125,16 +129,20 @@ export function createPhysicalMemory(options: PhysicalMemoryOptions): PhysicalMe
     withoutReserved(map.ram, map.reserved, profile.pageSize),
   );
   if (managed.length === 0) throw new ArgumentError(`${map.name}: all of its RAM is reserved`);
+  const caches = options.ledger?.caches ?? 512;
+  const perCache = options.arrayEntriesPerCache ?? 0;
   const ledger = createLedger(
     {
       frames,
       slabs: options.ledger?.slabs ?? Math.min(frames, 1 << 20),
       linkPages: options.ledger?.linkPages ?? Math.min(Math.ceil(frames / 3) + 64, 1 << 15),
-      caches: options.ledger?.caches ?? 512,
+      caches,
       cpus,
       zones: map.zones.length,
       ranges: managed.length,
       statistics: options.statistics ? 1 : 0,
+      // None at all would say that the allocator has no arrays.
+      arrayEntries: perCache === 0 ? 0 : Math.max(options.ledger?.arrayEntries ?? caches * perCache, 1),
     },
     JSON.stringify({
       basePfn,

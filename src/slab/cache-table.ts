@@ -5,17 +5,27 @@ import { ArgumentError, LedgerCorruptError, LedgerFullError, type SlabFlags } fr
 import {
   C_ALIGN,
   C_ALLOCFLAGS,
+  C_BATCHCOUNT,
+  C_COLOUR_NEXT,
+  C_COLOUR_OFF,
+  C_COLOURS,
   C_CPU_PARTIAL,
   C_CPU_PARTIAL_SLABS,
   C_CTOR,
   C_EXTRA_FROM_NODE,
   C_FAILED,
   C_FLAGS,
+  C_FREE_LIMIT,
+  C_FREE_OBJECTS,
+  C_FREE_SLABS,
+  C_FREELIST_SIZE,
   C_INUSE,
   C_KERNEL_OWNED,
+  C_LIMIT,
   C_MIN,
   C_MIN_PARTIAL,
   C_NEWER,
+  C_NEXT_REAP,
   C_NR_PARTIAL,
   C_NR_SLABS,
   C_OBJECT_SIZE,
@@ -26,6 +36,8 @@ import {
   C_ORDER_FALLBACK,
   C_RED_LEFT_PAD,
   C_REFCOUNT,
+  C_SHARED_AVAIL,
+  C_SHARED_FACTOR,
   C_SHIFT,
   C_SIZE,
   C_SLABS_MADE,
@@ -42,6 +54,7 @@ import {
   H_CACHE_HIGH,
   H_CACHE_NEWEST,
   H_CACHE_OLDEST,
+  H_CLOCK_LOW,
   type Ledger,
   P_ODD_INVERSE,
   P_SHIFT,
@@ -51,11 +64,27 @@ import {
   shapeOrder,
   writeText,
 } from '../machine/index.js';
+import type { CacheLayout, SlabPart } from './cache-layout.js';
 import { oddInverse } from './divide.js';
 import type { SlabShape, SlubLayout } from './layout-slub.js';
+import { arrayEntries, findEntries, setArrays } from './slab-arrays.js';
+
+/** What of a cache only SLAB has, as it is now. */
+export interface SlabInfo extends SlabPart {
+  /** Objects on the lists of the slabs: what an array holds is not among them. */
+  readonly freeObjects: number;
+  /** Slabs on the node's list of free ones. */
+  readonly freeSlabs: number;
+  /** Objects in the shared array. */
+  readonly sharedAvail: number;
+  /** The colour of the slab that was made last; the next one gets the next. */
+  readonly colourNext: number;
+}
 
 /** A cache as the ledger has it now. Sizes in bytes. */
 export interface CacheInfo extends SlubLayout {
+  /** On a machine with SLAB, which has all this instead of the limits of SLUB. */
+  readonly slab?: SlabInfo;
   readonly id: number;
   readonly name: string;
   readonly flags: SlabFlags;
@@ -77,7 +106,7 @@ export interface CacheInfo extends SlubLayout {
 }
 
 /** All that makes a cache, before it has any slab. */
-export interface CacheRow extends SlubLayout {
+export interface CacheRow extends CacheLayout {
   readonly name: string;
   readonly refcount: number;
   readonly useroffset: number;
@@ -125,6 +154,28 @@ export function readCache(ledger: Ledger, id: number): CacheInfo {
     slabsMade: word(C_SLABS_MADE),
     orderFallbacks: word(C_ORDER_FALLBACK),
     failed: word(C_FAILED),
+    ...(hasArrays(ledger) && { slab: readSlabInfo(word) }),
+  };
+}
+
+/** Whether the ledger's machine has SLAB. */
+export function hasArrays(ledger: Ledger): boolean {
+  return ledger.shape.arrayEntries > 0;
+}
+
+function readSlabInfo(word: (at: number) => number): SlabInfo {
+  return {
+    colours: word(C_COLOURS),
+    colourOff: word(C_COLOUR_OFF),
+    freelistSize: word(C_FREELIST_SIZE),
+    limit: word(C_LIMIT),
+    batchcount: word(C_BATCHCOUNT),
+    sharedFactor: word(C_SHARED_FACTOR),
+    freeLimit: word(C_FREE_LIMIT),
+    freeObjects: word(C_FREE_OBJECTS),
+    freeSlabs: word(C_FREE_SLABS),
+    sharedAvail: word(C_SHARED_AVAIL),
+    colourNext: word(C_COLOUR_NEXT),
   };
 }
 
@@ -135,7 +186,13 @@ export function addCache(ledger: Ledger, row: CacheRow): number {
       `a cache's name has at most ${CACHE_NAME_UNITS - 1} characters, '${row.name.slice(0, 20)}…' has ${row.name.length}`,
     );
   }
+  if ((row.slab !== undefined) !== hasArrays(ledger)) {
+    throw new ArgumentError(
+      `${row.name} is laid out for ${row.slab ? 'SLAB' : 'SLUB'}, the machine has ${row.slab ? 'SLUB' : 'SLAB'}`,
+    );
+  }
   const { header, cache } = ledger;
+  const entries = row.slab && findEntries(ledger, arrayEntries(ledger.shape.cpus, row.slab));
   const id = freeId(ledger);
   const c = id * CACHE_WORDS;
   cache.fill(0, c, c + CACHE_WORDS);
@@ -172,6 +229,7 @@ export function addCache(ledger: Ledger, row: CacheRow): number {
     ledger.cpuCache[p + P_SHIFT] = shift;
     ledger.cpuCache[p + P_ODD_INVERSE] = oddInverse(row.size >>> shift);
   });
+  if (row.slab !== undefined) setSlabPart(ledger, id, row.slab, entries!);
   const newest = header[H_CACHE_NEWEST]!;
   set(C_OLDER, newest);
   if (newest !== 0) cache[newest * CACHE_WORDS + C_NEWER] = id;
@@ -179,6 +237,20 @@ export function addCache(ledger: Ledger, row: CacheRow): number {
   header[H_CACHE_NEWEST] = id;
   set(C_STATE, CACHE_ALIVE);
   return id;
+}
+
+/** Milliseconds between two looks of the reaper at a node (slab-reap.ts). */
+export const NODE_REAP_MS = 4000;
+
+function setSlabPart(ledger: Ledger, id: number, slab: SlabPart, entries: number): void {
+  const { cache, header } = ledger;
+  const c = id * CACHE_WORDS;
+  cache[c + C_COLOURS] = slab.colours;
+  cache[c + C_COLOUR_OFF] = slab.colourOff;
+  cache[c + C_FREELIST_SIZE] = slab.freelistSize;
+  cache[c + C_FREE_LIMIT] = slab.freeLimit;
+  cache[c + C_NEXT_REAP] = header[H_CLOCK_LOW]! + NODE_REAP_MS;
+  setArrays(ledger, id, entries, slab);
 }
 
 /** Takes a cache without slabs out of the table. */

@@ -39,25 +39,53 @@ import {
   shapeObjects,
   shapeOrder,
 } from '../machine/index.js';
-import { cacheIds, cacheName, eachCpuLine } from './cache-table.js';
+import { cacheIds, cacheName, eachCpuLine, hasArrays } from './cache-table.js';
 import { SLAB_DEBUG_FLAGS } from './flags.js';
+import {
+  checkArrayEntries,
+  checkArrayRuns,
+  checkSlabLists,
+  checkSlabParts,
+  failUnlisted,
+  type SlabListState,
+} from './slab-check.js';
 
-/** Which of the states of ledger.ts the lists put a slab into; a slab on no list is full (4) or disabled (5). */
-type SlabState = 1 | 2 | 3 | 4;
+/** Which of the states of ledger.ts the lists put a slab into; a slab of SLUB on no list is full (4) or disabled (5). */
+type SlabState = 1 | 2 | 3 | 4 | SlabListState;
 
-export function checkMachine(memory: PhysicalMemory, level: 'cheap' | 'full', fail: Fault): void {
+/** What was found about a slab before it is looked at itself. */
+interface Holders {
+  readonly state: SlabState | undefined;
+  /** First object of its owner's list + 1, 0 for none. */
+  readonly ownFirst: number;
+  /** How many of its objects are in arrays. */
+  readonly inArrays: number;
+}
+
+/** `strays`: arrays may name addresses that were freed unlooked at, as the faithful mode lets them. */
+export function checkMachine(
+  memory: PhysicalMemory,
+  level: 'cheap' | 'full',
+  fail: Fault,
+  strays = false,
+): void {
   const used = checkFrames(memory, level, fail);
   checkLinkPages(memory.ledger, fail);
-  const states = new Map<number, SlabState>();
-  const ownLists = new Map<number, number>();
   const { ledger } = memory;
   const high = ledger.header[H_SLAB_HIGH]!;
   if (high < 0 || high > ledger.shape.slabs)
     return fail('slab.ids', `${high} slab ids are said to be in use, there are ${ledger.shape.slabs}`);
-  for (const id of standingIds(ledger)) {
-    const name = cacheName(ledger, id);
-    checkNodeList(memory, id, name, states, fail);
-    checkCpuLists(memory, id, name, states, ownLists, fail);
+  const states = new Map<number, SlabState>();
+  const ownLists = new Map<number, number>();
+  const inArrays = new Map<number, number>();
+  const ids = standingIds(ledger);
+  if (hasArrays(ledger)) checkSlabCaches(memory, ids, level, strays, { states, inArrays }, fail);
+  else {
+    for (const id of ids) {
+      const name = cacheName(ledger, id);
+      checkNodeList(memory, id, name, states, fail);
+      checkCpuLists(memory, id, name, states, ownLists, fail);
+    }
   }
   checkSlabIds(memory, fail);
   const totals = new Map<number, { slabs: number; objects: number }>();
@@ -72,9 +100,14 @@ export function checkMachine(memory: PhysicalMemory, level: 'cheap' | 'full', fa
     total.slabs++;
     total.objects += shapeObjects(ledger.slabShape[slab]!);
     totals.set(id, total);
-    checkSlab(memory, slab, states.get(slab) ?? 4, ownLists.get(slab) ?? 0, level, used, fail);
+    const holders = {
+      state: states.get(slab),
+      ownFirst: ownLists.get(slab) ?? 0,
+      inArrays: inArrays.get(slab) ?? 0,
+    };
+    checkSlab(memory, slab, holders, level, used, fail);
   }
-  for (const id of standingIds(ledger)) {
+  for (const id of ids) {
     const c = id * CACHE_WORDS;
     const { slabs, objects } = totals.get(id) ?? { slabs: 0, objects: 0 };
     if (ledger.cache[c + C_NR_SLABS] !== slabs || ledger.cache[c + C_TOTAL_OBJECTS] !== objects) {
@@ -86,6 +119,20 @@ export function checkMachine(memory: PhysicalMemory, level: 'cheap' | 'full', fa
     }
   }
   if (level === 'full') checkSlabPages(memory, used, fail);
+}
+
+function checkSlabCaches(
+  memory: PhysicalMemory,
+  ids: readonly number[],
+  level: 'cheap' | 'full',
+  strays: boolean,
+  found: { states: Map<number, SlabState>; inArrays: Map<number, number> },
+  fail: Fault,
+): void {
+  for (const id of ids) checkSlabLists(memory, id, found.states, fail);
+  const walkable = checkArrayRuns(memory, ids, fail);
+  if (level === 'cheap' || !walkable) return;
+  for (const id of ids) checkArrayEntries(memory, id, strays, found.inArrays, fail);
 }
 
 /** All rows in use: caches on the list, and leaked ones that no list holds. */
@@ -195,14 +242,13 @@ function checkSlabIds(memory: PhysicalMemory, fail: Fault): void {
 function checkSlab(
   memory: PhysicalMemory,
   slab: number,
-  state: SlabState,
-  ownFirst: number,
+  { state: listed, ownFirst, inArrays }: Holders,
   level: 'cheap' | 'full',
   used: Map<number, number>,
   fail: Fault,
 ): void {
   const { ledger } = memory;
-  const { slabCounters, slabShape, slabLinks, slabFrame, slabCache, frameSlab, cache } = ledger;
+  const { slabCounters, slabShape, slabLinks, slabFrame, slabOffset, slabCache, frameSlab, cache } = ledger;
   const c = slabCache[slab]! * CACHE_WORDS;
   const what = `slab ${slab} of ${cacheName(ledger, slabCache[slab]!)}`;
   const shape = slabShape[slab]!;
@@ -212,6 +258,8 @@ function checkSlab(
   const frozen = (counters & COUNTERS_FROZEN) !== 0;
   if (shape !== cache[c + C_OO] && shape !== cache[c + C_MIN])
     fail('slab.shape', `${what} has neither the preferred nor the smallest order`);
+  if (hasArrays(ledger) && listed === undefined) return failUnlisted(what, fail);
+  const state = listed ?? 4;
   const isDebug = (cache[c + C_FLAGS]! & SLAB_DEBUG_FLAGS) !== 0;
   const disabled = isDebug && frozen && state === 4;
   if (!disabled && frozen !== (state === 1 || state === 2))
@@ -221,18 +269,18 @@ function checkSlab(
     fail('slab.full', `${what} is on no list and has ${objects - inUse} free objects`);
   if (level === 'cheap') return;
 
-  const listed = new Set<number>();
+  const met = new Set<number>();
   const walk = (first: number, list: string): number => {
     let count = 0;
     for (let object = first; object !== LINK_END; object = ledger.link[slabLinks[slab]! + object - 1]!) {
-      if (object > objects || listed.has(object)) {
+      if (object > objects || met.has(object)) {
         fail(
           'link.list',
           `${what}: the ${list} list leads to object ${object - 1}, which is ${object > objects ? 'none or live' : 'on a list already'}`,
         );
         return count;
       }
-      listed.add(object);
+      met.add(object);
       count++;
     }
     return count;
@@ -247,12 +295,16 @@ function checkSlab(
     else if (state === LINK_LOST) lost++;
   }
   if (lost > 0 && !isDebug) fail('slab.lost', `${what} has ${lost} lost objects and is not debugged`);
-  if (live + lost + onSlab + onCpu !== objects) {
-    const sum = `${live} live + ${lost > 0 ? `${lost} lost + ` : ''}${onSlab} on its list + ${onCpu} on its CPU's`;
+  if (live + lost + onSlab + onCpu + inArrays !== objects) {
+    const holder = hasArrays(ledger) ? `${inArrays} in arrays` : `${onCpu} on its CPU's`;
+    const sum = `${live} live + ${lost > 0 ? `${lost} lost + ` : ''}${onSlab} on its list + ${holder}`;
     fail('slab.objects', `${what}: ${objects} objects are not ${sum}`);
   }
   if (inUse !== objects - onSlab)
     fail('slab.inUse', `${what} counts ${inUse} in use, but ${onSlab} of ${objects} are on its list`);
+  if (hasArrays(ledger)) checkSlabParts(memory, slab, fail);
+  else if (slabOffset[slab] !== cache[c + C_RED_LEFT_PAD])
+    fail('slab.offset', `${what} begins ${slabOffset[slab]} bytes in, not ${cache[c + C_RED_LEFT_PAD]}`);
   const frame = slabFrame[slab]!;
   if (used.get(frame) !== shapeOrder(shape))
     fail(

@@ -1,4 +1,5 @@
 /** kmem caches: layout, create and merge, SLUB, kmalloc, and the machine that has them. */
+export * from './cache-layout.js';
 export * from './cache-links.js';
 export * from './cache-table.js';
 export * from './debug-profile.js';
@@ -6,11 +7,14 @@ export type { Caller } from './debug-track.js';
 export * from './flags.js';
 export * from './kmalloc.js';
 export * from './kmem-cache.js';
+export * from './layout-slab.js';
 export * from './layout-slub.js';
 export * from './machine.js';
 export * from './merge.js';
 export * from './profile.js';
 export * from './reports.js';
+export type { Slab } from './slab.js';
+export type { SlabTunables } from './slab-arrays.js';
 export { countOnNode } from './slab-counts.js';
 export * from './slab-order.js';
 export * from './slub.js';

@@ -33,12 +33,14 @@ import {
   GFP_SLAB_BUG_BITS,
   type PhysicalMemory,
 } from '../machine/index.js';
+import type { CacheAllocator } from './allocator.js';
+import { cacheLayout, type MachineBoot } from './cache-layout.js';
 import { addCache, type CacheRow, removeCache } from './cache-table.js';
 import { SLAB } from './flags.js';
-import { type BootParameters, slubLayout, withBootDebug } from './layout-slub.js';
+import { cpusCountedEarly } from './layout-slab.js';
+import { withBootDebug } from './layout-slub.js';
 import type { KernelProfile } from './profile.js';
 import { unexpectedGfp } from './reports.js';
-import type { Slub } from './slub.js';
 
 /** What kmalloc(0) returns: an address that may be freed and must not be used. */
 export const ZERO_SIZE_PTR = 16 as PhysAddr;
@@ -72,7 +74,7 @@ export interface Kmalloc {
 }
 
 /** What the kmalloc caches are, by type and size. Types of a zone that the machine lacks are left out. */
-function kmallocRows(memory: PhysicalMemory, profile: KernelProfile, boot: BootParameters): CacheRow[][] {
+function kmallocRows(memory: PhysicalMemory, profile: KernelProfile, boot: MachineBoot): CacheRow[][] {
   return TYPES.filter((_, type) => type !== DMA || memory.zoneNames.includes('DMA')).map((type) =>
     profile.kmallocSizes.map(([bytes, suffix]) => {
       const powerOfTwo = (bytes & (bytes - 1)) === 0;
@@ -80,14 +82,17 @@ function kmallocRows(memory: PhysicalMemory, profile: KernelProfile, boot: BootP
       // The plain ones are kept from merging; the others only by their usercopy region, where there is one.
       const own = type.flags === SLAB.NONE ? profile.plainKmalloc : { flags: 0, refcount: 1 };
       const name = `${type.prefix}${suffix}`;
-      const flags = withBootDebug(type.flags | own.flags | SLAB.KMALLOC, boot.debug, name);
-      const layout = slubLayout(profile, boot, { size: bytes, align, flags, ctor: false });
+      const asked = type.flags | own.flags | profile.kmallocFlags | SLAB.KMALLOC;
+      const flags = withBootDebug(asked, boot.debug, name);
+      const cpusCounted = cpusCountedEarly(boot.cpus);
+      const layout = cacheLayout(profile, boot, { size: bytes, align, flags, ctor: false, cpusCounted });
       if (layout === null) throw new ArgumentError(`${name} has no layout under these boot parameters`);
       const usersize = profile.hardenedUsercopy ? bytes : 0;
       return {
         ...layout,
         name,
-        refcount: own.refcount,
+        // The very first one is made before that rule holds.
+        refcount: bytes === profile.kmallocFirst ? 1 : own.refcount,
         useroffset: 0,
         usersize,
         ctor: false,
@@ -101,16 +106,20 @@ function kmallocRows(memory: PhysicalMemory, profile: KernelProfile, boot: BootP
 export function addKmallocCaches(
   memory: PhysicalMemory,
   profile: KernelProfile,
-  boot: BootParameters,
+  boot: MachineBoot,
 ): number[][] {
   const added: number[] = [];
   try {
-    return kmallocRows(memory, profile, boot).map((rows) =>
-      rows.map((row) => {
-        const id = addCache(memory.ledger, row);
-        added.push(id);
-        return id;
-      }),
+    const rowsByType = kmallocRows(memory, profile, boot);
+    const add = (row: CacheRow) => {
+      const id = addCache(memory.ledger, row);
+      added.push(id);
+      return id;
+    };
+    const first = profile.kmallocSizes.findIndex(([bytes]) => bytes === profile.kmallocFirst);
+    const firstId = first < 0 ? 0 : add(rowsByType[NORMAL]![first]!);
+    return rowsByType.map((rows, type) =>
+      rows.map((row, size) => (type === NORMAL && size === first ? firstId : add(row))),
     );
   } catch (error) {
     for (const id of added.reverse()) removeCache(memory.ledger, id);
@@ -121,7 +130,7 @@ export function addKmallocCaches(
 export function createKmalloc(
   memory: PhysicalMemory,
   profile: KernelProfile,
-  slub: Slub,
+  allocator: CacheAllocator,
   idsByType: readonly (readonly number[])[],
 ): Kmalloc {
   const { ledger, basePfn, pages, log } = memory;
@@ -151,10 +160,10 @@ export function createKmalloc(
     if (size === 0) return ZERO_SIZE_PTR;
     if (size > largest) return allocLarge(size, gfp);
     const id = idsByType[typeOf(gfp)]![classOfWord[Math.ceil(size / profile.wordSize)]!]!;
-    if (!tracked) return slub.alloc(id, gfp, cpu);
+    if (!tracked) return allocator.alloc(id, gfp, cpu);
     asked = size;
     try {
-      return slub.alloc(id, gfp, cpu);
+      return allocator.alloc(id, gfp, cpu);
     } finally {
       asked = 0;
     }
@@ -182,8 +191,8 @@ export function createKmalloc(
 
   function free(address: PhysAddr, cpu: number): void {
     if (address === NULL || address === ZERO_SIZE_PTR) return;
-    const slab = slub.slabAt(address);
-    if (slab !== 0) return slub.free(ledger.slabCache[slab]!, address, cpu);
+    const slab = allocator.slabAt(address);
+    if (slab !== 0) return allocator.free(ledger.slabCache[slab]!, address, cpu);
     const order = largeOrder(address);
     if (order < 0) {
       throw new BadFreeError(
@@ -197,7 +206,7 @@ export function createKmalloc(
 
   function usableSize(address: PhysAddr): number {
     if (address === NULL || address === ZERO_SIZE_PTR) return 0;
-    const slab = slub.slabAt(address);
+    const slab = allocator.slabAt(address);
     if (slab === 0) {
       const order = largeOrder(address);
       if (order < 0)
@@ -207,7 +216,9 @@ export function createKmalloc(
     const c = ledger.slabCache[slab]! * CACHE_WORDS;
     const flags = ledger.cache[c + C_FLAGS]!;
     // Who asks may use all of it from now on.
-    slub.debug.useWhole(ledger.slabCache[slab]!, address);
+    allocator.debug.useWhole(ledger.slabCache[slab]!, address);
+    // SLAB promises what was asked of it and no more.
+    if (profile.allocator === 'slab') return ledger.cache[c + C_OBJECT_SIZE]!;
     // What lies behind the object belongs to red zones, poison or tracks where there are any.
     if (flags & (SLAB.RED_ZONE | SLAB.POISON)) return ledger.cache[c + C_OBJECT_SIZE]!;
     return ledger.cache[c + (flags & (SLAB.TYPESAFE_BY_RCU | SLAB.STORE_USER) ? C_INUSE : C_SIZE)]!;

@@ -17,6 +17,8 @@ import { SLAB_DEBUG_FLAGS } from './flags.js';
 import type { BootParameters } from './layout-slub.js';
 import { isMergeable, sysfsId } from './merge.js';
 import type { KernelProfile } from './profile.js';
+import type { Slab } from './slab.js';
+import type { SlabTunables } from './slab-arrays.js';
 import type { Slub } from './slub.js';
 
 /**
@@ -28,7 +30,7 @@ import type { Slub } from './slub.js';
  */
 export class KmemCache {
   #id: number;
-  readonly #slub: Slub;
+  readonly #allocator: Slub | Slab;
   readonly #ledger: Ledger;
   readonly #boot: BootParameters;
   readonly #kernel: KernelProfile;
@@ -37,14 +39,14 @@ export class KmemCache {
 
   constructor(
     id: number,
-    slub: Slub,
+    allocator: Slub | Slab,
     ledger: Ledger,
     boot: BootParameters,
     kernel: KernelProfile,
     faithful = false,
   ) {
     this.#id = id;
-    this.#slub = slub;
+    this.#allocator = allocator;
     this.#ledger = ledger;
     this.#boot = boot;
     this.#kernel = kernel;
@@ -73,17 +75,17 @@ export class KmemCache {
 
   /** Objects handed out and not freed. Looks at every slab. */
   get live(): number {
-    return this.#slub.live(this.id);
+    return this.#allocator.live(this.id);
   }
 
   /** One object for a CPU, or NULL. Throws ArgumentError for a CPU that the machine lacks or a cache that was destroyed. */
   alloc(gfp: Gfp = GFP.KERNEL, cpu = 0): PhysAddr {
-    return this.#slub.alloc(this.#id, gfp, cpu);
+    return this.#allocator.alloc(this.#id, gfp, cpu);
   }
 
   /** Throws BadFreeError for what is not a live object of this cache; then nothing changed. */
   free(address: PhysAddr, cpu = 0): void {
-    this.#slub.free(this.#id, address, cpu);
+    this.#allocator.free(this.#id, address, cpu);
   }
 
   /** kfree_rcu: frees an object once no reader can hold it any more, which is when `rcuBarrier` is called. */
@@ -103,20 +105,20 @@ export class KmemCache {
     const objects: PhysAddr[] = [];
     try {
       while (objects.length < count) {
-        const address = this.#slub.alloc(this.#id, gfp, cpu);
+        const address = this.#allocator.alloc(this.#id, gfp, cpu);
         if (address === NULL) break;
         objects.push(address);
       }
     } finally {
       // Whatever ended it, the caller gets all or none.
-      if (objects.length < count) this.#slub.freeBulk(this.#id, objects.splice(0), cpu);
+      if (objects.length < count) this.#allocator.freeBulk(this.#id, objects.splice(0), cpu);
     }
     return objects;
   }
 
   /** Frees all of them, or throws BadFreeError and frees none. */
   freeBulk(addresses: readonly PhysAddr[], cpu = 0): void {
-    this.#slub.freeBulk(this.id, [...addresses], cpu);
+    this.#allocator.freeBulk(this.id, [...addresses], cpu);
   }
 
   /**
@@ -124,6 +126,8 @@ export class KmemCache {
    * the order of `cpus`: the kernel's works run in no fixed order. Throws ArgumentError for a debugged cache that should keep some.
    */
   setCpuPartial(objects: number, cpus: readonly number[] = [...Array(this.#ledger.shape.cpus).keys()]): void {
+    if (this.#allocator.kind === 'slab')
+      throw new ArgumentError(`${this.name}: SLAB has no cpu_partial, but a limit: see setTunables`);
     if (!Number.isInteger(objects) || objects < 0 || objects > 0xffffffff) {
       throw new ArgumentError(`cpu_partial is a whole number below 2^32, not ${objects}`);
     }
@@ -138,11 +142,13 @@ export class KmemCache {
     cache[c + C_CPU_PARTIAL] = objects;
     cache[c + C_CPU_PARTIAL_SLABS] = slabs;
     cache[c + C_EXTRA_FROM_NODE] = this.#kernel.extraFromNode(slabs);
-    for (const cpu of cpus) this.#slub.flushCpu(this.#id, cpu);
+    for (const cpu of cpus) this.#allocator.flushCpu(this.#id, cpu);
   }
 
   /** `min_partial`: how many partial slabs the node keeps even when they are empty. */
   setMinPartial(slabs: number): void {
+    if (this.#allocator.kind === 'slab')
+      throw new ArgumentError(`${this.name}: SLAB has no min_partial, but a limit for free objects`);
     if (!Number.isInteger(slabs) || slabs < 0 || slabs > 0xffffffff) {
       throw new ArgumentError(`min_partial is a whole number below 2^32, not ${slabs}`);
     }
@@ -150,9 +156,30 @@ export class KmemCache {
     this.#ledger.cache[this.#id * CACHE_WORDS + C_MIN_PARTIAL] = Math.min(slabs, 0x7fffffff);
   }
 
+  /**
+   * SLAB's tunables, as a write to /proc/slabinfo sets them: how many objects a CPU's array holds, how many are moved at a time, and how
+   * many such batches the array of all CPUs holds. New arrays take the place of the old ones, whose objects go back to their slabs: first
+   * the CPUs', then, with the new limit for free objects, the shared ones. Throws ArgumentError for numbers that make no arrays (the kernel
+   * takes such a write and does nothing) and with SLUB, which has no tunables; LedgerFullError where the ledger has no room for them.
+   */
+  setTunables(tunables: SlabTunables): void {
+    if (this.#allocator.kind === 'slub') throw new ArgumentError(`${this.name}: SLUB has no tunables: -EIO`);
+    if (this.#ledger.cache[this.#id * CACHE_WORDS + C_STATE] !== CACHE_ALIVE)
+      throw new ArgumentError('this cache was destroyed before');
+    const { limit, batchcount, sharedFactor } = tunables;
+    const good = [limit, batchcount, sharedFactor].every((n) => Number.isInteger(n) && n <= 0x7fffffff);
+    if (!good || limit < 1 || batchcount < 1 || batchcount > limit || sharedFactor < 0) {
+      throw new ArgumentError(
+        `${this.name}: a limit from 1, a batchcount from 1 to the limit and a shared factor from 0 make arrays, ` +
+          `not ${limit}, ${batchcount} and ${sharedFactor}`,
+      );
+    }
+    this.#allocator.setTunables(this.#id, tunables);
+  }
+
   /** Gives empty slabs back to the page allocator. Returns true if slabs are left. */
   shrink(): boolean {
-    return this.#slub.shrink(this.id);
+    return this.#allocator.shrink(this.id);
   }
 
   /**
@@ -175,13 +202,13 @@ export class KmemCache {
     const live = this.live;
     if (live > 0 && !this.#faithful) throw new LiveObjectsError(this.name, live);
     if (this.#faithful) {
-      for (let cpu = 0; cpu < this.#ledger.shape.cpus; cpu++) this.#slub.flushCpu(this.id, cpu);
-      this.#slub.debug.reportRemaining(this.id);
+      for (let cpu = 0; cpu < this.#ledger.shape.cpus; cpu++) this.#allocator.flushCpu(this.id, cpu);
+      this.#allocator.debug.reportRemaining(this.id);
     }
-    const left = this.#slub.shrink(this.id);
+    const left = this.#allocator.shrink(this.id);
     if (left && this.#faithful) return this.#leak();
     // What is left has no live object: a debug check had given it up.
-    if (left) this.#slub.debug.dropLost(this.id);
+    if (left) this.#allocator.debug.dropLost(this.id);
     removeCache(this.#ledger, this.id);
     // Another cache may get the row: this handle must not reach it.
     this.#id = 0;
@@ -191,7 +218,7 @@ export class KmemCache {
   #leak(): void {
     const { debug } = this.#kernel;
     this.#ledger.cache[this.id * CACHE_WORDS + C_REFCOUNT] = 0;
-    this.#slub.debug.reportLeak(this.id);
+    this.#allocator.debug.reportLeak(this.id);
     if (debug.destroyUnlinks) leakCache(this.#ledger, this.id);
   }
 
@@ -202,6 +229,6 @@ export class KmemCache {
   validate(): number {
     if (!(this.info.flags & SLAB_DEBUG_FLAGS))
       throw new ArgumentError(`${this.name} is not debugged: -EINVAL`);
-    return this.#slub.debug.validate(this.id);
+    return this.#allocator.debug.validate(this.id);
   }
 }

@@ -31,6 +31,7 @@ import {
   type KernelLog,
   type Ledger,
   type LedgerLimits,
+  LINK_LIVE,
   ledgerExtra,
   type ManagedBytes,
   type MemoryMap,
@@ -40,6 +41,8 @@ import {
   type ZoneName,
   type ZoneView,
 } from '../machine/index.js';
+import type { AllocatorOptions } from './allocator.js';
+import { cacheLayout, type MachineBoot } from './cache-layout.js';
 import { type CacheLink, cacheLinks, linkCache, unlinkCache } from './cache-links.js';
 import { addCache, type CacheRow, cacheIds, cacheName, readCache } from './cache-table.js';
 import { checkMachine } from './check-slabs.js';
@@ -47,10 +50,14 @@ import type { Caller } from './debug-track.js';
 import { parseSlubDebug, SLAB, type SlubDebug } from './flags.js';
 import { addKmallocCaches, createKmalloc, type Kmalloc, kmallocNames } from './kmalloc.js';
 import { KmemCache } from './kmem-cache.js';
-import { type BootParameters, slubLayout, withBootDebug } from './layout-slub.js';
+import { cpusCountedEarly } from './layout-slab.js';
+import { withBootDebug } from './layout-slub.js';
 import { findMergeable, joinCache } from './merge.js';
-import { KERNELS, type KernelProfile } from './profile.js';
-import { outOfMemoryBlock, type SlubReports } from './reports.js';
+import { type AllocatorName, KERNELS, type KernelProfile, slabKernel } from './profile.js';
+import { type CacheReports, outOfMemoryBlock } from './reports.js';
+import { createSlab, type Slab } from './slab.js';
+import { arrayEntries } from './slab-arrays.js';
+import { advanceClock, clockOf } from './slab-reap.js';
 import { createSlub, type Slub } from './slub.js';
 
 export interface MachineOptions {
@@ -62,9 +69,14 @@ export interface MachineOptions {
   cpus?: number;
   /** A kernel's name or a profile. `6.1` unless told. */
   kernel?: string | KernelProfile;
+  /** Which of the kernel's allocators makes the caches: `slub` unless told. What is SLUB's alone means nothing to `slab`. */
+  allocator?: AllocatorName;
+  /** `slab_max_order`; SLAB alone. */
+  slabMaxOrder?: number;
   slubMinOrder?: number;
   slubMaxOrder?: number;
   slubMinObjects?: number;
+  /** `slab_nomerge`, of either allocator. */
   slubNomerge?: boolean;
   /** What follows `slub_debug=`, such as `FZPU` or `FZ,dentry,kmalloc-*;P,inode`. */
   slubDebug?: string;
@@ -107,24 +119,26 @@ interface BootRecord {
   readonly kernel: string;
   /** Tells the profile from others of its name. */
   readonly fingerprint: number;
-  readonly boot: BootParameters;
+  readonly boot: MachineBoot;
   readonly faithful: boolean;
 }
 
 const U32 = 2 ** 32;
 const EINVAL = 22;
+const E2BIG = 7;
 const ENOMEM = 12;
 
 export class Machine {
   readonly memory: PhysicalMemory;
+  /** The kernel's profile, as its allocator has it. */
   readonly kernel: KernelProfile;
-  readonly boot: BootParameters;
+  readonly boot: MachineBoot;
   readonly faithful: boolean;
   /** The memory itself, where it was attached. */
   readonly bytes: ManagedBytes | undefined;
   /** Who the following calls come from and when, for caches that track their users. */
   readonly caller: Caller = { site: 'caller', pid: 0, now: 0 };
-  readonly #slub: Slub;
+  readonly #allocator: Slub | Slab;
   readonly #constructors = new Map<number, (address: PhysAddr) => void>();
   readonly #handles = new Map<number, KmemCache>();
   #kmalloc: Kmalloc | undefined;
@@ -141,7 +155,7 @@ export class Machine {
     this.boot = record.boot;
     this.faithful = record.faithful;
     const { cache } = memory.ledger;
-    this.#slub = createSlub(memory, {
+    const options: AllocatorOptions = {
       construct: (id, address) => this.#constructors.get(id)?.(address),
       hasConstructor: (id) => cache[id * CACHE_WORDS + C_CTOR] !== 0,
       reports: this.#reports(),
@@ -150,15 +164,24 @@ export class Machine {
       bytes,
       caller: this.caller,
       askedFor: () => this.#kmalloc?.asked() ?? 0,
-    });
+    };
+    this.#allocator =
+      record.boot.allocator === 'slab'
+        ? createSlab(memory, options, () => this.#kmallocCaches())
+        : createSlub(memory, options);
   }
 
-  /** Throws UnknownNameError for a board or kernel that does not exist, ArgumentError for numbers that make no machine. */
+  /**
+   * Throws UnknownNameError for a board or kernel that does not exist, ArgumentError for numbers that make no machine or an allocator that
+   * the kernel lacks.
+   */
   static create(options: MachineOptions = {}): Machine {
-    const kernel =
+    const given =
       typeof options.kernel === 'object'
         ? options.kernel
         : lookUp('kernel', options.kernel ?? '6.1', KERNELS);
+    const allocator = lookUp('allocator', options.allocator ?? 'slub', ALLOCATORS);
+    const kernel = withAllocator(given, allocator);
     const map =
       typeof options.machine === 'object'
         ? options.machine
@@ -166,8 +189,8 @@ export class Machine {
     const cpus = options.cpus ?? 4;
     const record: BootRecord = {
       kernel: kernel.name,
-      fingerprint: fingerprint(kernel),
-      boot: bootParameters(options, kernel, cpus),
+      fingerprint: fingerprint(given),
+      boot: bootParameters(options, kernel, map, cpus),
       faithful: options.faithful ?? false,
     };
     const memory = createPhysicalMemory({
@@ -176,7 +199,8 @@ export class Machine {
       cpus,
       extra: record,
       ...(options.ledger && { ledger: options.ledger }),
-      ...(options.statistics !== undefined && { statistics: options.statistics }),
+      ...(allocator === 'slub' && options.statistics !== undefined && { statistics: options.statistics }),
+      ...(allocator === 'slab' && { arrayEntriesPerCache: arrayEntries(cpus, USUAL_TUNABLES) }),
       ...(options.shared !== undefined && { shared: options.shared }),
       ...(options.log && { log: options.log }),
     });
@@ -198,7 +222,7 @@ export class Machine {
         `this machine was made with a profile '${record.kernel}' of its own: give the same one as \`kernel\``,
       );
     }
-    return new Machine(memory, kernel, record, options.bytes);
+    return new Machine(memory, withAllocator(kernel, record.boot.allocator), record, options.bytes);
   }
 
   get ledger(): Ledger {
@@ -208,6 +232,20 @@ export class Machine {
   /** What the kernel would have printed. */
   get log(): KernelLog {
     return this.memory.log;
+  }
+
+  /** Milliseconds since the machine was made. Time passes in `advance` alone. */
+  get now(): number {
+    return clockOf(this.ledger);
+  }
+
+  /**
+   * Lets so many milliseconds pass. With SLAB the reaper of each CPU takes back what lies unused in arrays and free slabs (slab-reap.ts);
+   * SLUB has nothing that time would change.
+   */
+  advance(milliseconds: number): void {
+    const allocator = this.#allocator;
+    advanceClock(this.ledger, milliseconds, allocator.kind === 'slab' ? allocator.reap : undefined);
   }
 
   get cpus(): number {
@@ -257,13 +295,20 @@ export class Machine {
       joinCache(this.ledger, this.kernel, shared, size);
       return this.#handle(shared);
     }
+    if (name === null) return this.#failCreate(name, givenFlags, ENOMEM);
     if (!this.#freeptrFits(size, options)) return this.#failCreate(name, givenFlags);
-    const layout = slubLayout(this.kernel, this.boot, {
+    const layout = cacheLayout(this.kernel, this.boot, {
       ...request,
       flags: withBootDebug(flags, this.boot.debug, name!),
       freeptrOffset: options.freeptrOffset,
     });
-    if (layout === null) return this.#failCreate(name, givenFlags);
+    if (layout === null)
+      return this.#failCreate(name, givenFlags, this.boot.allocator === 'slab' ? E2BIG : EINVAL);
+    if (!this.faithful && layout.size < size)
+      throw new KernelWouldCrashError(
+        `${name}: ${size} bytes wrap at 32 bits`,
+        `silent nonsense: an object gets ${layout.size}`,
+      );
     const cache = this.adoptCache({
       ...layout,
       name: name!,
@@ -305,11 +350,11 @@ export class Machine {
 
   /** The cache that holds an address, the number of its slab counted over the cache's life, and the index there. */
   whereIs(address: PhysAddr): { cache: KmemCache; slab: number; index: number; live: boolean } | undefined {
-    const slab = this.#slub.slabAt(address);
+    const slab = this.#allocator.slabAt(address);
     if (slab === 0) return undefined;
-    const index = this.#slub.indexIn(slab, address);
+    const index = this.#allocator.indexIn(slab, address);
     const { slabCache, slabSerial, slabLinks, link } = this.ledger;
-    const live = index >= 0 && link[slabLinks[slab]! + index] === 0xffff;
+    const live = index >= 0 && link[slabLinks[slab]! + index] === LINK_LIVE;
     return { cache: this.#handle(slabCache[slab]!), slab: slabSerial[slab]!, index, live };
   }
 
@@ -336,9 +381,10 @@ export class Machine {
    * ever touched. Throws LedgerCorruptError at the first term that does not hold.
    */
   validate(level: 'cheap' | 'full' = 'full'): void {
-    checkMachine(this.memory, level, (term, message) => {
+    const fail = (term: string, message: string) => {
       throw new LedgerCorruptError(term, message);
-    });
+    };
+    checkMachine(this.memory, level, fail, this.faithful);
   }
 
   // ---- inside --------------------------------------------------------------------------------------------------------------
@@ -346,7 +392,7 @@ export class Machine {
   #handle(id: number): KmemCache {
     let handle = this.#handles.get(id);
     if (handle === undefined) {
-      handle = new KmemCache(id, this.#slub, this.ledger, this.boot, this.kernel, this.faithful);
+      handle = new KmemCache(id, this.#allocator, this.ledger, this.boot, this.kernel, this.faithful);
       this.#handles.set(id, handle);
     }
     return handle;
@@ -362,27 +408,32 @@ export class Machine {
         ? addKmallocCaches(this.memory, this.kernel, this.boot)
         : (known as number[][]);
       for (const id of ids.flat()) this.#link(cacheName(this.ledger, id), this.#handle(id));
-      this.#kmalloc = createKmalloc(this.memory, this.kernel, this.#slub, ids);
+      this.#kmalloc = createKmalloc(this.memory, this.kernel, this.#allocator, ids);
     }
     return this.#kmalloc;
   }
 
   #addStandingCaches(): void {
-    this.kernel.standing.forEach((standing, row) => {
+    this.kernel.standing.forEach((standing, place) => {
       const [name, size, grown, align, flags, ctor, useroffset, usersize, refcount, freeptrOffset] = standing;
-      // The first two are the caches that caches are made of; kmalloc's come next.
-      if (row === 2) this.#kmallocCaches();
+      // The first ones are the caches that caches are made of; kmalloc's come next.
+      if (place === this.kernel.standingBeforeKmalloc) this.#kmallocCaches();
+      const early = place < (this.kernel.slab?.standingBeforeCpus ?? 0);
       const request = {
         size,
         align,
         flags: withBootDebug(flags, this.boot.debug, name),
         ctor: ctor !== 0,
         freeptrOffset,
+        ...(early && { cpusCounted: cpusCountedEarly(this.cpus) }),
       };
-      const layout = slubLayout(this.kernel, this.boot, request);
+      const layout = cacheLayout(this.kernel, this.boot, request);
       if (layout === null) throw new ArgumentError(`${name} has no layout under these boot parameters`);
-      const cache = this.adoptCache({ ...layout, name, refcount, useroffset, usersize, ctor: ctor !== 0 });
-      if (grown === size) return;
+      // Where nothing merges, nobody shares it.
+      const users = this.boot.noMerge ? Math.min(refcount, 1) : refcount;
+      const row = { ...layout, name, refcount: users, useroffset, usersize, ctor: ctor !== 0 };
+      const cache = this.adoptCache(row);
+      if (grown === size || this.boot.noMerge) return;
       joinCache(this.ledger, this.kernel, cache.id, grown);
       this.ledger.cache[cache.id * CACHE_WORDS + C_REFCOUNT] = refcount;
     });
@@ -395,8 +446,9 @@ export class Machine {
     }
   }
 
-  /** In /sys/kernel/slab the name is the cache's directory, or a link to it. */
+  /** In /sys/kernel/slab, which only SLUB has, the name is the cache's directory, or a link to it. */
   #link(name: string, { sysfsId }: KmemCache): void {
+    if (this.boot.allocator === 'slab') return;
     if (sysfsId === name) return unlinkCache(this.ledger, name);
     const link = { name, target: sysfsId };
     linkCache(this.ledger, link, (target) => this.caches().some((cache) => cache.sysfsId === target));
@@ -422,11 +474,13 @@ export class Machine {
         throw new ArgumentError(`${what} is a whole number of bytes below 4 GiB, not ${value}`);
       }
     }
-    if (name === null) {
-      throw new KernelWouldCrashError(
-        'a cache needs a name',
-        ctor ? 'NULL, error -12' : 'oops in strlen when a merge is looked for',
-      );
+    const slab = this.boot.allocator === 'slab';
+    // SLAB looks at no name to find a merge, and needs none for it.
+    if (name === null && !(slab && this.faithful)) {
+      const unseen = slab
+        ? 'silent nonsense: a merge, else NULL'
+        : 'oops in strlen when a merge is looked for';
+      throw new KernelWouldCrashError('a cache needs a name', ctor ? 'NULL, error -12' : unseen);
     }
     if (size === 0) {
       if (flags & SLAB.HWCACHE_ALIGN)
@@ -434,7 +488,7 @@ export class Machine {
           `${name}: an object needs a size`,
           'hang: an endless loop halves the line',
         );
-      if (ctor === undefined)
+      if (ctor === undefined && !slab)
         throw new KernelWouldCrashError(`${name}: an object needs a size`, 'divide error');
       if (!this.faithful)
         throw new KernelWouldCrashError(
@@ -472,7 +526,7 @@ export class Machine {
     return { useroffset: 0, usersize: 0 };
   }
 
-  #reports(): SlubReports {
+  #reports(): CacheReports {
     const { ledger, log, profile } = this.memory;
     let failures = 0;
     return {
@@ -491,7 +545,7 @@ export class Machine {
           minOrder: info.min.order,
           slabs: info.nrSlabs,
           objects: info.totalObjects,
-          free: this.#slub.freeOnNode(id),
+          free: this.#allocator.freeOnNode(id),
           raisedByDebug: info.min.order > orderOf(info.objectSize, profile.pageSize),
         });
         for (const line of block) log.add(line);
@@ -499,6 +553,18 @@ export class Machine {
       cacheName: (id) => cacheName(ledger, id),
     };
   }
+}
+
+const ALLOCATORS: ReadonlyMap<string, AllocatorName> = new Map([
+  ['slub', 'slub'],
+  ['slab', 'slab'],
+]);
+
+/** What the arrays of a cache of small objects hold; those of larger objects hold less. */
+const USUAL_TUNABLES = { limit: 120, batchcount: 60, sharedFactor: 8 };
+
+function withAllocator(kernel: KernelProfile, allocator: AllocatorName): KernelProfile {
+  return allocator === 'slab' ? slabKernel(kernel) : kernel;
 }
 
 function attachedBytes(wanted: MachineOptions['bytes'], pageSize: number): ManagedBytes | undefined {
@@ -518,14 +584,20 @@ function fingerprint(kernel: KernelProfile): number {
   return hash >>> 0;
 }
 
-function bootParameters(options: MachineOptions, kernel: KernelProfile, cpus: number): BootParameters {
+function bootParameters(
+  options: MachineOptions,
+  kernel: KernelProfile,
+  map: MemoryMap,
+  cpus: number,
+): MachineBoot {
   const whole = (what: string, value: number, most: number) => {
     if (!Number.isInteger(value) || value < 0 || value > most) {
       throw new ArgumentError(`${what} is a whole number from 0 to ${most}, not ${value}`);
     }
     return value;
   };
-  const debug: SlubDebug = parseSlubDebug(options.slubDebug ?? '');
+  const allocator = options.allocator ?? 'slub';
+  const debug: SlubDebug = parseSlubDebug(allocator === 'slub' ? (options.slubDebug ?? '') : '');
   let minOrder = whole('slub_min_order', options.slubMinOrder ?? 0, kernel.orders - 1);
   let maxOrder = whole('slub_max_order', options.slubMaxOrder ?? kernel.defaultMaxOrder, kernel.orders - 1);
   if (kernel.ordersFollow && minOrder > maxOrder) {
@@ -541,5 +613,19 @@ function bootParameters(options: MachineOptions, kernel: KernelProfile, cpus: nu
     noMerge: options.slubNomerge ?? false,
     debug,
     cpus,
+    allocator,
+    slabMaxOrder: whole(
+      'slab_max_order',
+      options.slabMaxOrder ?? usualSlabOrder(kernel, map),
+      kernel.orders - 1,
+    ),
   };
+}
+
+/** `slab_max_order` where nobody says otherwise: larger slabs on machines with more than little memory. */
+function usualSlabOrder({ slab }: KernelProfile, { ram }: MemoryMap): number {
+  if (slab === null) return 0;
+  const { small, large, largeAbove } = slab.maxOrder;
+  const bytes = ram.reduce((sum, { start, end }) => sum + end - start, 0);
+  return bytes > largeAbove ? large : small;
 }

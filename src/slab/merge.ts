@@ -8,15 +8,17 @@
  *  2. RECLAIM_ACCOUNT, CACHE_DMA, CACHE_DMA32 and ACCOUNT are equal: a cache in ZONE_DMA32 merges with its like alone;
  *  3. the new object, rounded up to a word and its alignment, is at most as large as the standing one's slab size;
  *  4. that slab size is a multiple of the new alignment;
- *  5. less than a word is wasted.
+ *  5. less than a word is wasted;
+ *  6. with SLAB, the standing cache's own alignment is a multiple of the new one: a slab size that happens to fit is not enough.
  *
- * The alias shares name, size and flags with the standing cache; object size and inuse grow to the larger of the two and do not shrink
- * again when the alias is destroyed.
+ * The alias shares name, size and flags with the standing cache; object size and (with SLUB) inuse grow to the larger of the two and do not
+ * shrink again when the alias is destroyed.
  *
  * Rule: truth/README.md, "When an existing cache is reused", checked against all recorded merges.
  */
 import { alignMask32 } from '../base/index.js';
 import {
+  C_ALIGN,
   C_CTOR,
   C_FLAGS,
   C_INUSE,
@@ -30,7 +32,7 @@ import {
 import { cacheIds } from './cache-table.js';
 import { SLAB, SLAB_DEBUG_METADATA_FLAGS, SLAB_MERGE_SAME, SLAB_NEVER_MERGE } from './flags.js';
 import { type BootParameters, calculateAlignment, withBootDebug } from './layout-slub.js';
-import type { KernelProfile } from './profile.js';
+import type { AllocatorName, KernelProfile } from './profile.js';
 
 export interface MergeRequest {
   /** `slub_debug` may single the new cache out. */
@@ -62,6 +64,8 @@ export function findMergeable(
     const c = id * CACHE_WORDS;
     if (!isMergeable(ledger, id) || ((flags ^ cache[c + C_FLAGS]!) & SLAB_MERGE_SAME) !== 0) continue;
     const has = cache[c + C_SIZE]! >>> 0;
+    const aligned = cache[c + C_ALIGN]! >>> 0;
+    if (profile.allocator === 'slab' && (align > aligned || aligned % align !== 0)) continue;
     if (size <= has && (has & ~(align - 1)) >>> 0 === has && has - size < profile.wordSize) return id;
   }
   return 0;
@@ -85,12 +89,13 @@ export function joinCache(ledger: Ledger, profile: KernelProfile, id: number, si
   const c = id * CACHE_WORDS;
   cache[c + C_REFCOUNT]!++;
   cache[c + C_OBJECT_SIZE] = Math.max(cache[c + C_OBJECT_SIZE]! >>> 0, size);
-  cache[c + C_INUSE] = Math.max(cache[c + C_INUSE]! >>> 0, alignMask32(size, profile.wordSize));
+  if (profile.allocator === 'slub')
+    cache[c + C_INUSE] = Math.max(cache[c + C_INUSE]! >>> 0, alignMask32(size, profile.wordSize));
 }
 
 /**
  * The name of a cache's directory in /sys/kernel/slab. A mergeable cache has a unique id that tells what merges with it, and its users are
- * links to that; any other has its own name.
+ * links to that; any other has its own name. With SLAB there are no directories: caches go by their names in /proc/slabinfo.
  */
 export function sysfsId(
   facts: {
@@ -99,8 +104,9 @@ export function sysfsId(
     readonly size: number;
     readonly mergeable: boolean;
   },
-  boot: BootParameters,
+  boot: BootParameters & { readonly allocator?: AllocatorName },
 ): string {
+  if (boot.allocator === 'slab') return facts.name;
   // With slub_debug=…O flags may be dropped later, so no name can promise what merges.
   const mayDrop = boot.debug.avoidHigherOrders && (boot.debug.flags & SLAB_DEBUG_METADATA_FLAGS) !== 0;
   if (boot.noMerge || mayDrop || !facts.mergeable) return facts.name;

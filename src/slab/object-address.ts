@@ -8,7 +8,6 @@
 import { BadFreeError, type BadFreeReason, formatAddress, type PhysAddr } from '../base/index.js';
 import {
   C_ODD_INVERSE,
-  C_RED_LEFT_PAD,
   C_SHIFT,
   C_SIZE,
   CACHE_WORDS,
@@ -31,7 +30,7 @@ export interface ObjectAddresses {
 export function createObjectAddresses(memory: PhysicalMemory): ObjectAddresses {
   const { ledger, basePfn } = memory;
   const { pageSize } = memory.profile;
-  const { cache, frameSlab, slabCache, slabFrame, slabShape } = ledger;
+  const { cache, frameSlab, slabCache, slabFrame, slabOffset, slabShape } = ledger;
   const basePhys = basePfn * pageSize;
   const bytes = ledger.shape.frames * pageSize;
   const pagesPerByte = 1 / pageSize;
@@ -45,14 +44,14 @@ export function createObjectAddresses(memory: PhysicalMemory): ObjectAddresses {
     const c = slabCache[slab]! * CACHE_WORDS;
     const distance = address - basePhys - slabFrame[slab]! * pageSize;
     const offset = distance | 0;
-    const index = divide(offset - cache[c + C_RED_LEFT_PAD]!, cache[c + C_ODD_INVERSE]!, cache[c + C_SHIFT]!);
+    const index = divide(offset - slabOffset[slab]!, cache[c + C_ODD_INVERSE]!, cache[c + C_SHIFT]!);
     return index < shapeObjects(slabShape[slab]!) && offset === distance ? index : -1;
   }
 
   function objectAddress(slab: number, index: number): PhysAddr {
     const c = slabCache[slab]! * CACHE_WORDS;
     return ((slabFrame[slab]! + basePfn) * pageSize +
-      cache[c + C_RED_LEFT_PAD]! +
+      slabOffset[slab]! +
       index * cache[c + C_SIZE]!) as PhysAddr;
   }
 

@@ -1,17 +1,24 @@
 /**
  * A kernel as data: everything in which kernels differ and the engine must follow. Code asks the profile, never the version.
  */
+import { ArgumentError } from '../base/index.js';
 import type { PageProfile } from '../machine/index.js';
 import { DEBUG_6_1, DEBUG_6_12, type DebugProfile } from './debug-profile.js';
 import { SLAB } from './flags.js';
 import { type OrderRule, orderByFewerObjects, orderByMoreWaste } from './slab-order.js';
+import { SLAB_6_1, type SlabProfile } from './slab-profile.js';
 import { STANDING_6_1, type StandingCache } from './standing-6.1.js';
 import { STANDING_6_12 } from './standing-6.12.js';
 import { STANDING_ALIASES_6_1, STANDING_ALIASES_6_12, type StandingAliases } from './standing-aliases.js';
 
+/** Which of the kernel's allocators makes the caches. */
+export type AllocatorName = 'slub' | 'slab';
+
 export interface KernelProfile extends PageProfile {
   /** Such as `6.1`. */
   readonly name: string;
+  /** The one that makes this profile's caches: `slabKernel` gives that of a kernel built with the other one. */
+  readonly allocator: AllocatorName;
   /** Bytes of a pointer: objects are rounded up to it and the free pointer is one. */
   readonly wordSize: number;
   /** Bytes; `SLAB_HWCACHE_ALIGN`. */
@@ -40,6 +47,10 @@ export interface KernelProfile extends PageProfile {
   readonly minPartial: readonly [low: number, high: number];
   /** Object sizes of the kmalloc caches, ascending, with their names. */
   readonly kmallocSizes: readonly (readonly [bytes: number, name: string])[];
+  /** What all kmalloc caches are created with. */
+  readonly kmallocFlags: number;
+  /** Bytes of the kmalloc cache that is made before all others and, unlike the other plain ones, counts as shared by one; 0 for none. */
+  readonly kmallocFirst: number;
   /** Whether a kmalloc cache whose size is no power of two is aligned to the largest power of two that divides it. */
   readonly kmallocAlignsToDivisor: boolean;
   /** Kept apart from merging by a reference count of -1 (6.1) or by SLAB_NO_MERGE (6.12): the plain kmalloc caches. */
@@ -60,10 +71,13 @@ export interface KernelProfile extends PageProfile {
   readonly createFunction: string;
   /** What the debug checks notice and say. */
   readonly debug: DebugProfile;
-  /** The caches of a machine that has just booted, beside kmalloc's. */
+  /** The caches of a machine that has just booted, beside kmalloc's, which come behind the first few of them. */
   readonly standing: readonly StandingCache[];
+  readonly standingBeforeKmalloc: number;
   /** The names that share them. */
   readonly standingAliases: readonly StandingAliases[];
+  /** The kernel's other allocator; null where it was removed ("mm/slab: remove mm/slab.c and slab_def.h", 6.8). */
+  readonly slab: SlabProfile | null;
 }
 
 const KMALLOC_SIZES: readonly (readonly [number, string])[] = [
@@ -85,6 +99,7 @@ const KMALLOC_SIZES: readonly (readonly [number, string])[] = [
 /** Linux 6.1, x86_64, as recorded in truth/. */
 export const LINUX_6_1: KernelProfile = {
   name: '6.1',
+  allocator: 'slub',
   pageSize: 4096,
   orders: 11,
   watermarkScaleFactor: 10,
@@ -108,6 +123,8 @@ export const LINUX_6_1: KernelProfile = {
   ],
   minPartial: [5, 10],
   kmallocSizes: KMALLOC_SIZES,
+  kmallocFlags: SLAB.NONE,
+  kmallocFirst: 0,
   kmallocAlignsToDivisor: false,
   plainKmalloc: { flags: SLAB.NONE, refcount: -1 },
   kmallocRedZonesRequest: false,
@@ -119,7 +136,9 @@ export const LINUX_6_1: KernelProfile = {
   createFunction: 'kmem_cache_create_usercopy',
   debug: DEBUG_6_1,
   standing: STANDING_6_1,
+  standingBeforeKmalloc: 2,
   standingAliases: STANDING_ALIASES_6_1,
+  slab: SLAB_6_1,
 };
 
 /** Linux 6.12, x86_64, as recorded in truth/6.12. What is not named here is as in 6.1. */
@@ -155,8 +174,23 @@ export const LINUX_6_12: KernelProfile = {
   debug: DEBUG_6_12,
   standing: STANDING_6_12,
   standingAliases: STANDING_ALIASES_6_12,
+  slab: null,
 };
 
 export const KERNELS: ReadonlyMap<string, KernelProfile> = new Map(
   [LINUX_6_1, LINUX_6_12].map((profile) => [profile.name, profile]),
 );
+
+/** The profile of a kernel that was built with SLAB. */
+export type SlabKernel = KernelProfile & { readonly slab: SlabProfile };
+
+/** The profile of a kernel that was built with SLAB instead of SLUB. Throws ArgumentError where there is no SLAB any more. */
+export function slabKernel(kernel: KernelProfile): SlabKernel {
+  const { slab } = kernel;
+  if (slab === null) {
+    throw new ArgumentError(
+      `Linux ${kernel.name} has no SLAB: it was removed in 6.8 ("mm/slab: remove mm/slab.c and slab_def.h"); 6.1 still has it`,
+    );
+  }
+  return { ...kernel, ...slab.kernel, allocator: 'slab', slab };
+}

@@ -1,15 +1,15 @@
 /**
- * What SLUB prints when it is misused or finds no memory, in the kernel's words.
+ * What a slab allocator prints when it is misused or finds no memory, in the kernel's words.
  */
 import type { Gfp } from '../base/index.js';
 import { formatGfp } from '../machine/index.js';
 
-/** Where SLUB's messages go, and the names it needs for them. */
-export interface SlubReports {
+/** Where an allocator's messages go, and the names it needs for them. */
+export interface CacheReports {
   warn(line: string): void;
   /** A constructed cache was asked for zeroed objects: said once. */
   zeroWithConstructor(): void;
-  /** The block that a failed allocation prints. */
+  /** The block that a failed allocation prints; SLAB prints none. */
   outOfMemory(cache: number, gfp: Gfp): void;
   cacheName(cache: number): string;
 }

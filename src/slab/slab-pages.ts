@@ -10,6 +10,7 @@ import {
   C_NR_SLABS,
   C_OO,
   C_ORDER_FALLBACK,
+  C_RED_LEFT_PAD,
   C_SLABS_MADE,
   C_TOTAL_OBJECTS,
   GFP_KNOWN_BITS,
@@ -24,13 +25,13 @@ import {
   takeLinks,
   takeSlabId,
 } from '../machine/index.js';
-import { type SlubReports, unexpectedGfp } from './reports.js';
+import { type CacheReports, unexpectedGfp } from './reports.js';
 import { STAT } from './statistics.js';
 
 export interface SlabPagesOptions {
   construct(cache: number, address: PhysAddr): void;
   hasConstructor(cache: number): boolean;
-  readonly reports: SlubReports;
+  readonly reports: CacheReports;
   readonly bytes: ManagedBytes | undefined;
   objectAddress(slab: number, index: number): PhysAddr;
   /** Counts an event of the slow path that is going on. */
@@ -42,11 +43,18 @@ export interface SlabPagesOptions {
 
 /** `c` is the first word of a cache's row. */
 export interface SlabPages {
+  /** SLUB's new slab, on no list: of the preferred order or, if that is not to be had, of the smallest. 0 if there is no memory. */
   newSlab(id: number, c: number, callerGfp: Gfp): number;
+  /** The caller's gfp without the bits that are wrong in a slab's request, which are reported. Only here anybody looks at them. */
+  checkGfp(id: number, callerGfp: Gfp): number;
+  /** A block becomes a slab with all objects on its list, ascending, the first one `offset` bytes in. If it throws, they are back. */
+  makeSlab(id: number, c: number, pfn: Pfn, shape: number, offset: number): number;
+  /** Gives an empty slab's pages back. It is on no list. */
   discard(c: number, slab: number): void;
 }
 
-const REQUEST_BITS =
+/** What of a caller's gfp reaches the page allocator. */
+export const REQUEST_BITS =
   __GFP.RECLAIM |
   __GFP.HIGH |
   __GFP.IO |
@@ -65,14 +73,13 @@ export function createSlabPages(memory: PhysicalMemory, options: SlabPagesOption
   const { ledger, basePfn, pages } = memory;
   const { pageSize } = memory.profile;
   const { reports, bytes, objectAddress, count, onNew, onDiscard } = options;
-  const { cache, slabCounters, slabNext, slabPrev, slabCache, slabFrame, slabLinks, slabShape } = ledger;
-  const { slabSerial, frameSlab, link } = ledger;
+  const { cache, slabCounters, slabNext, slabPrev, slabCache, slabFrame, slabOffset, slabLinks } = ledger;
+  const { slabShape, slabSerial, frameSlab, link } = ledger;
   /** Caches whose new slab is being constructed. */
   const constructing = new Set<number>();
   const objectsOf = (slab: number) => shapeObjects(slabShape[slab]!);
 
-  /** Step e: a slab with all objects on its own list, ascending, and none in use. 0 if there is no memory. */
-  function newSlab(id: number, c: number, callerGfp: Gfp): number {
+  function checkGfp(id: number, callerGfp: Gfp): number {
     if (constructing.has(id)) {
       throw new ArgumentError(`the constructor of ${reports.cacheName(id)} allocates from its own cache`);
     }
@@ -83,6 +90,11 @@ export function createSlabPages(memory: PhysicalMemory, options: SlabPagesOption
       reports.warn(unexpectedGfp(wrong, gfp));
     }
     if (gfp & __GFP.ZERO && options.hasConstructor(id)) reports.zeroWithConstructor();
+    return gfp;
+  }
+
+  function newSlab(id: number, c: number, callerGfp: Gfp): number {
+    const gfp = checkGfp(id, callerGfp);
     const request = (gfp & REQUEST_BITS) | cache[c + C_ALLOCFLAGS]!;
     let shape = cache[c + C_OO]!;
     let pfn = pages.allocPages(firstTry(request, shape, cache[c + C_MIN]!), shapeOrder(shape));
@@ -98,7 +110,7 @@ export function createSlabPages(memory: PhysicalMemory, options: SlabPagesOption
       count(STAT.order_fallback);
     }
     count(STAT.alloc_slab);
-    return makeSlab(id, c, pfn, shape);
+    return makeSlab(id, c, pfn, shape, cache[c + C_RED_LEFT_PAD]!);
   }
 
   /** The larger order is an offer, not a need: it may not warn, retry hard, reclaim, or use the reserves. */
@@ -109,7 +121,7 @@ export function createSlabPages(memory: PhysicalMemory, options: SlabPagesOption
     return gfp as Gfp;
   }
 
-  function makeSlab(id: number, c: number, pfn: Pfn, shape: number): number {
+  function makeSlab(id: number, c: number, pfn: Pfn, shape: number, offset: number): number {
     const objects = shapeObjects(shape);
     let slab = 0;
     let links = 0;
@@ -125,6 +137,7 @@ export function createSlabPages(memory: PhysicalMemory, options: SlabPagesOption
     const frame = pfn - basePfn;
     slabCache[slab] = id;
     slabFrame[slab] = frame;
+    slabOffset[slab] = offset;
     slabLinks[slab] = links;
     slabShape[slab] = shape;
     slabSerial[slab] = cache[c + C_SLABS_MADE]!++;
@@ -153,7 +166,6 @@ export function createSlabPages(memory: PhysicalMemory, options: SlabPagesOption
     }
   }
 
-  /** Gives an empty slab's pages back. It is on no list. */
   function discard(c: number, slab: number): void {
     const frame = slabFrame[slab]!;
     const order = shapeOrder(slabShape[slab]!);
@@ -168,5 +180,5 @@ export function createSlabPages(memory: PhysicalMemory, options: SlabPagesOption
     pages.freePages((frame + basePfn) as Pfn, order);
   }
 
-  return { newSlab, discard };
+  return { newSlab, checkGfp, makeSlab, discard };
 }

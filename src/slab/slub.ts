@@ -71,7 +71,6 @@ import {
   countersInUse,
   LINK_END,
   LINK_LIVE,
-  type ManagedBytes,
   P_LINKS,
   P_OBJECTS,
   P_ODD_INVERSE,
@@ -86,64 +85,28 @@ import {
   packCounters,
   shapeObjects,
 } from '../machine/index.js';
+import type { AllocatorOptions, CacheAllocator } from './allocator.js';
 import { eachGroup, firstBad } from './bulk-free.js';
 import { createSlubDebug, zeroing } from './debug.js';
 import type { DebugSlabs } from './debug-slabs.js';
-import type { Caller } from './debug-track.js';
 import { divide } from './divide.js';
 import { SLAB_DEBUG_FLAGS } from './flags.js';
 import { createNodeLists } from './node-list.js';
 import { createObjectAddresses } from './object-address.js';
-import type { KernelProfile } from './profile.js';
-import type { SlubReports } from './reports.js';
 import { countInUse, countOnNode } from './slab-counts.js';
 import { createSlabPages } from './slab-pages.js';
 import { STAT, statisticsOf } from './statistics.js';
 
-/** The operations of all SLUB caches of a machine. Caches are named by their id in the ledger, CPUs by number. */
-export interface Slub {
-  /** An object's address, or NULL when no memory could be had. */
-  alloc(cache: number, gfp: Gfp, cpu: number): PhysAddr;
-  /** Throws BadFreeError for what is not a live object of this cache; then nothing changed. */
-  free(cache: number, address: PhysAddr, cpu: number): void;
-  /** Frees all of them, or throws BadFreeError and frees none. Leaves the array's order changed, as the kernel does. */
-  freeBulk(cache: number, addresses: PhysAddr[], cpu: number): void;
-  /** Gives empty slabs back. Returns true if slabs are left. */
-  shrink(cache: number): boolean;
-  /** Takes all slabs off one CPU, as when it goes away. */
-  flushCpu(cache: number, cpu: number): void;
-  /** Live objects, counted from the slabs. */
-  live(cache: number): number;
-  /** Free objects of the slabs on the node's list: the only ones that the kernel's counters know to be free. */
-  freeOnNode(cache: number): number;
-  /** The slab that holds an address, or 0. */
-  slabAt(address: number): number;
-  /** The index in its slab of the object that begins at an address, or -1. */
-  indexIn(slab: number, address: number): number;
-  /** What the debug checks can do with a debugged cache as a whole. */
+/** The operations of all SLUB caches of a machine. */
+export interface Slub extends CacheAllocator {
+  readonly kind: 'slub';
   readonly debug: DebugSlabs;
-}
-
-export interface SlubOptions {
-  /** Called for each object of a new slab, in ascending order. */
-  construct(cache: number, address: PhysAddr): void;
-  hasConstructor(cache: number): boolean;
-  readonly reports: SlubReports;
-  readonly profile: KernelProfile;
-  /** Do what the kernel does with a bad free, instead of throwing. */
-  readonly faithful: boolean;
-  /** The memory, where it can be written to. */
-  readonly bytes: ManagedBytes | undefined;
-  /** Who the tracks name. */
-  readonly caller: Readonly<Caller>;
-  /** Bytes that kmalloc was asked for in the call that is going on, else 0. */
-  askedFor(): number;
 }
 
 /** Slabs with more free objects than this keep their place when a cache is shrunk. */
 const SHRINK_PROMOTE_MAX = 32;
 
-export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
+export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): Slub {
   const { ledger } = memory;
   const { faithful, bytes } = options;
   const nodeLists = createNodeLists(ledger);
@@ -519,5 +482,6 @@ export function createSlub(memory: PhysicalMemory, options: SlubOptions): Slub {
   const live = (id: number) => countInUse(ledger, id) - (isDebug(id) ? debug.lost(id) : 0);
   const freeOnNode = (id: number) => countOnNode(ledger, id).free;
   const allocZeroed = bytes === undefined ? alloc : zeroing(bytes, checks, alloc);
-  return { alloc: allocZeroed, free, freeBulk, shrink, flushCpu, live, freeOnNode, slabAt, indexIn, debug };
+  const operations = { alloc: allocZeroed, free, freeBulk, shrink, flushCpu, live, freeOnNode };
+  return { kind: 'slub', ...operations, slabAt, indexIn, debug };
 }

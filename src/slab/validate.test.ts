@@ -1,7 +1,7 @@
 /**
  * `validate()` can fail: for every term that it names, one word of a healthy and busy machine is spoilt, and
  * the term must come back. The list of terms is read from the sources of the checks, so that a new one
- * without a fault here is noticed.
+ * without a fault here is noticed. What only SLAB has is in slab-validate.test.ts.
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -312,6 +312,9 @@ const PLANTS: readonly Plant[] = [
   fullOnly('slab.lost', 'an object given up by checks that the cache does not have', ({ ledger, full }) => {
     ledger.link[linkAt(ledger, full, (link) => link === LINK_LIVE)] = LINK_LOST;
   }),
+  fullOnly('slab.offset', 'a slab that begins further in than its red zone', ({ ledger, full }) => {
+    ledger.slabOffset[full] = 64;
+  }),
   fullOnly('slab.pages', 'a slab on pages that were not handed out to it', ({ ledger, full }) => {
     ledger.slabFrame[full] = ledger.slabFrame[full]! + 1024;
   }),
@@ -426,6 +429,7 @@ const TABLES = [
   'slabPrev',
   'slabCache',
   'slabFrame',
+  'slabOffset',
   'slabLinks',
   'slabShape',
   'frameSlab',

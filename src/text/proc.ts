@@ -4,10 +4,17 @@
  *     formatSlabinfo(slabinfoRows(machine))      // as `cat /proc/slabinfo` prints it, version 2.1
  *     parseSlabinfo(text, 'slabinfo.txt')        // the same rows again, of SLUB or SLAB
  *
- * slabinfo has a line a cache, newest first; names that share one are not in it. `active_objs` is what SLUB calls active: all objects
- * less the free ones of slabs on the node's list. A slab that a CPU holds counts as used in full. `active_slabs` is all slabs, and the
- * tunables and `sharedavail`, which were SLAB's, are 0. (A 6.12 kernel estimates active_objs where a node's list has more than
- * 10,000 slabs; here it is always counted.)
+ * slabinfo has a line a cache, newest first; names that share one are not in it. What its columns say depends on the allocator:
+ *
+ * | column | SLUB | SLAB |
+ * | --- | --- | --- |
+ * | active_objs | all objects less the free ones of slabs on the node's list | all objects less the free ones in slabs |
+ * | tunables | 0 | objects of a CPU's array, objects moved at a time, batches of the shared array; proc-write.ts sets them |
+ * | active_slabs | all slabs | all slabs less those on the list of free ones |
+ * | sharedavail | 0 | objects in the shared array |
+ *
+ * So neither counts live objects: a slab that a CPU holds counts as used in full with SLUB, an object in an array as used with SLAB. (A
+ * 6.12 kernel estimates active_objs where a node's list has more than 10,000 slabs; here it is always counted.)
  *
  * buddyinfo has a line for each zone that has memory: free blocks by order.
  *
@@ -17,7 +24,7 @@
  */
 import { InputError } from '../base/index.js';
 import { C_FLAGS, CACHE_WORDS, H_SLAB_HIGH, type ZoneView } from '../machine/index.js';
-import { type Machine, SLAB } from '../slab/index.js';
+import { type KmemCache, type Machine, SLAB } from '../slab/index.js';
 import { sysfsCounters } from './sysfs.js';
 
 /** A line of /proc/slabinfo. */
@@ -59,23 +66,31 @@ export function slabinfoRows(machine: Machine): SlabinfoRow[] {
     .caches()
     .reverse()
     .map((cache) => {
-      const { name, size, oo } = cache.info;
-      const { objects, totalObjects, slabs } = sysfsCounters(machine, cache);
-      return {
+      const { name, size, oo, totalObjects, nrSlabs, slab } = cache.info;
+      const shape = {
         name,
-        activeObjs: objects,
         numObjs: totalObjects,
         objSize: size,
         objPerSlab: oo.objects,
         pagesPerSlab: 2 ** oo.order,
-        limit: 0,
-        batchCount: 0,
-        sharedFactor: 0,
-        activeSlabs: slabs,
-        numSlabs: slabs,
-        sharedAvail: 0,
+        numSlabs: nrSlabs,
+      };
+      if (slab === undefined) return { ...shape, ...slubUse(machine, cache), activeSlabs: nrSlabs };
+      return {
+        ...shape,
+        activeObjs: totalObjects - slab.freeObjects,
+        limit: slab.limit,
+        batchCount: slab.batchcount,
+        sharedFactor: slab.sharedFactor,
+        activeSlabs: nrSlabs - slab.freeSlabs,
+        sharedAvail: slab.sharedAvail,
       };
     });
+}
+
+function slubUse(machine: Machine, cache: KmemCache) {
+  const { objects } = sysfsCounters(machine, cache);
+  return { activeObjs: objects, limit: 0, batchCount: 0, sharedFactor: 0, sharedAvail: 0 };
 }
 
 /** A number on the right of a column. */

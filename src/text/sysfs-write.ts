@@ -24,6 +24,7 @@ import {
   SLAB_DEBUG_FLAGS,
   type Statistic,
 } from '../slab/index.js';
+import { byteLength } from './bytes.js';
 import { MIN_PARTIAL_MOST, sysfsFiles, sysfsMode } from './sysfs.js';
 
 const ENOENT = -2;
@@ -88,14 +89,4 @@ function setMinPartial({ ledger }: Machine, cache: KmemCache, slabs: bigint): vo
   cache.setMinPartial(Number(slabs > most ? most : slabs));
   ledger.cache[cache.id * CACHE_WORDS + C_MIN_PARTIAL_LOW] = Number(written & U32_MAX);
   ledger.cache[cache.id * CACHE_WORDS + C_MIN_PARTIAL_HIGH] = Number(written >> 32n);
-}
-
-/** In UTF-8. */
-function byteLength(text: string): number {
-  let bytes = 0;
-  for (const sign of text) {
-    const code = sign.codePointAt(0)!;
-    bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-  }
-  return bytes;
 }

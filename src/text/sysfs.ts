@@ -9,9 +9,12 @@
  *     sysfsTree(machine).links.get('tables')                 // ":D-0001024"
  *     sysfsWrite(machine, cache, 'shrink', '1')              // 1, in sysfs-write.ts
  *
+ * It is SLUB's alone: a machine with SLAB has no such directory, and asking for it is an ArgumentError.
+ *
  * Counters tell less than they seem to: a slab that a CPU holds counts as fully used, so `objects` is no count of live objects, and
  * `cpu_slabs` is 0 for a CPU that has CPU-partial slabs but no active one (truth/README.md, "SLUB at run time").
  */
+import { ArgumentError } from '../base/index.js';
 import {
   C_MIN_PARTIAL_HIGH,
   C_MIN_PARTIAL_LOW,
@@ -33,6 +36,13 @@ import {
   statistics,
 } from '../slab/index.js';
 
+function refuseSlab({ boot }: Machine): void {
+  if (boot.allocator === 'slab')
+    throw new ArgumentError(
+      "with SLAB there is no /sys/kernel/slab, which is SLUB's alone; its numbers are in /proc/slabinfo",
+    );
+}
+
 /** The counters of a cache as sysfs shows them. */
 export interface SysfsCounters {
   /** Objects in slabs that CPUs hold, and live ones in the node's. */
@@ -49,6 +59,7 @@ export interface SysfsCounters {
 }
 
 export function sysfsCounters(machine: Machine, cache: KmemCache): SysfsCounters {
+  refuseSlab(machine);
   const { ledger } = machine;
   const word = (at: number) => ledger.cache[cache.id * CACHE_WORDS + at]!;
   const totalObjects = word(C_TOTAL_OBJECTS);
@@ -169,6 +180,7 @@ const entryName = (name: string) => name.replaceAll('/', '!');
 
 /** All directories and links, by name. Of two caches of one name the newer has the directory. */
 export function sysfsTree(machine: Machine, view: SysfsView = {}): SysfsTree {
+  refuseSlab(machine);
   const directories = machine
     .caches()
     .map((cache) => [entryName(cache.sysfsId), sysfsFiles(machine, cache, view)] as const);

@@ -11,6 +11,7 @@ import {
   type SegmentKind,
 } from '../../lab/index.js';
 import type { Terminal } from '../terminal.js';
+import { FACTS, type Fact, freelistWords, NAMES, objectsWords } from './layout-facts.js';
 import { drawObject, drawSlab, segmentLetter } from './slab-picture.js';
 import { type Column, renderTable } from './table.js';
 import { displayWidth, padRight, wrap, wrapCommand, wrapParts } from './text.js';
@@ -41,6 +42,7 @@ export function layoutScreen(report: LayoutReport, { terminal, typed }: LayoutSc
     ...head,
     ...wrap(outcome(report, layout), textWidth).map(style.bold),
     ...wrap(placeWords(report, layout), textWidth),
+    ...wrap(freelistWords(layout, alone), textWidth),
     '',
     ...(merged && alone
       ? twoLayouts(merged.name, merged.layout, alone, terminal)
@@ -55,7 +57,18 @@ export function layoutScreen(report: LayoutReport, { terminal, typed }: LayoutSc
     ...segmentList(layout, terminal),
     '',
     'Next:',
-    ...(report.machine.slubDebug === '' ? wrapCommand(`${typed} --debug FZPU`, terminal.width) : []),
+    ...nextCommands(report, typed, terminal.width),
+  ];
+}
+
+function nextCommands({ machine }: LayoutReport, typed: string, width: number): string[] {
+  if (machine.allocator === 'slab')
+    return [
+      ...wrapCommand(typed.replace(/(--allocator[ =])slab\b/, '$1slub,slab'), width),
+      '  slablab compare',
+    ];
+  return [
+    ...(machine.slubDebug === '' ? wrapCommand(`${typed} --debug FZPU`, width) : []),
     '  slablab compare',
   ];
 }
@@ -75,12 +88,21 @@ function callOf({ request }: LayoutReport): string {
 }
 
 function machineParts({ machine }: LayoutReport): string[] {
-  const { slubMinOrder, slubMaxOrder, slubMinObjects, slubNomerge, slubDebug } = machine;
   return [
-    `Linux ${machine.kernel}, SLUB`,
+    `Linux ${machine.kernel}, ${machine.allocator.toUpperCase()}`,
     machine.name,
     `${machine.cpus} CPU${machine.cpus === 1 ? '' : 's'}`,
     `pages of ${formatBytes(machine.pageSize)}`,
+    ...bootParts(machine),
+  ];
+}
+
+/** What the kernel was booted with. */
+function bootParts(machine: LayoutReport['machine']): string[] {
+  const { slubMinOrder, slubMaxOrder, slubMinObjects, slubNomerge, slubDebug, slabMaxOrder } = machine;
+  if (machine.allocator === 'slab')
+    return [`slab_max_order=${slabMaxOrder}`, ...(slubNomerge ? ['slab_nomerge'] : [])];
+  return [
     ...(slubMinOrder === 0 ? [] : [`slub_min_order=${slubMinOrder}`]),
     `slub_max_order=${slubMaxOrder}`,
     ...(slubMinObjects === 0 ? [] : [`slub_min_objects=${slubMinObjects}`]),
@@ -95,14 +117,12 @@ function outcome({ merged, request }: LayoutReport, layout: CacheLayout): string
     merged === null
       ? 'A cache of its own.'
       : `No cache of its own: it joins ${merged.name}, which ${merged.sharedBy} creations then share.`;
+  const colours = layout.allocator === 'slab' && layout.colours > 1 ? ` for ${layout.colours} colours` : '';
+  const left = layout.allocator === 'slab' ? `left over${colours}` : 'wasted';
   const waste =
-    wasteBytes === 0 ? 'nothing wasted' : `${wasteBytes} bytes (${formatShare(wasteShare)}) wasted`;
+    wasteBytes === 0 ? 'nothing wasted' : `${wasteBytes} bytes (${formatShare(wasteShare)}) ${left}`;
   const each = slabSize === request.size ? '' : ` Each object of ${request.size} bytes takes ${slabSize}.`;
   return `${own} A slab is ${formatBytes(slabBytes)}: ${objectsWords(objects)}, ${waste}.${each}`;
-}
-
-function objectsWords(objects: number): string {
-  return `${objects} object${objects === 1 ? '' : 's'}`;
 }
 
 function placeWords({ machine }: LayoutReport, { firstZone, mayLieAbove4GiB }: CacheLayout): string {
@@ -113,91 +133,23 @@ function placeWords({ machine }: LayoutReport, { firstZone, mayLieAbove4GiB }: C
   return `Its slabs come from zone ${firstZone} first: on ${machine.name} ${where}.`;
 }
 
-/** A number of a layout: its name in /sys/kernel/slab or in the kernel, and what it says. */
-interface Fact {
-  readonly name: string;
-  readonly value: (layout: CacheLayout) => string;
-  readonly note: (layout: CacheLayout) => string;
-}
-
-const FACTS: readonly Fact[] = [
-  {
-    name: 'slab_size',
-    value: (l) => String(l.slabSize),
-    note: () => 'bytes from one object to the next',
-  },
-  { name: 'object_size', value: (l) => String(l.objectSize), note: () => 'bytes of the object itself' },
-  {
-    name: 'inuse',
-    value: (l) => String(l.inuse),
-    note: () => 'bytes before what is kept behind the object',
-  },
-  { name: 'align', value: (l) => String(l.align), note: () => 'bytes' },
-  {
-    name: 'offset',
-    value: (l) => String(l.freePointer.offset),
-    note: (l) => `of the free pointer, ${l.freePointer.insideObject ? 'inside' : 'behind'} the object`,
-  },
-  {
-    name: 'red_left_pad',
-    value: (l) => String(l.redLeftPad),
-    note: () => 'bytes of red zone in front of it',
-  },
-  {
-    name: 'order',
-    value: (l) => String(l.order),
-    note: (l) => `${objectsWords(l.objects)} in ${formatBytes(l.slabBytes)}`,
-  },
-  {
-    name: 'fallback order',
-    value: (l) => String(l.fallback.order),
-    note: (l) =>
-      l.fallback.order === l.order
-        ? 'the same: a smaller block would not hold one'
-        : `${objectsWords(l.fallback.objects)}, where order ${l.order} is not to be had`,
-  },
-  {
-    name: 'waste',
-    value: (l) => String(l.wasteBytes),
-    note: (l) => `bytes of each slab, ${formatShare(l.wasteShare)}`,
-  },
-  {
-    name: 'min_partial',
-    value: (l) => String(l.minPartial),
-    note: () => 'slabs that a node keeps, even if they are empty',
-  },
-  {
-    name: 'cpu_partial',
-    value: (l) => String(l.cpuPartial),
-    note: (l) =>
-      l.cpuPartialSlabs === 0
-        ? 'debugging takes them away'
-        : `objects: ${l.cpuPartialSlabs} slab${l.cpuPartialSlabs === 1 ? '' : 's'} a CPU`,
-  },
-];
-
-const NAMES: readonly { readonly name: string; readonly value: (layout: CacheLayout) => string }[] = [
-  { name: 'unique id', value: (l) => l.id },
-  { name: 'allocflags', value: (l) => l.allocflagNames },
-  { name: 'flags', value: (l) => l.flagNames },
-];
-
 function oneLayout(
   layout: CacheLayout,
   { width, style, textWidth }: LayoutScreenOptions['terminal'],
 ): string[] {
   const columns: Column<Fact>[] = [
     { name: 'name', head: [], left: true, cell: (fact) => `  ${fact.name}`, raw: () => null },
-    { name: 'value', head: [], cell: (fact) => fact.value(layout), raw: () => null },
+    { name: 'value', head: [], cell: (fact) => fact.value(layout)!, raw: () => null },
     { name: 'note', head: [], left: true, cell: (fact) => style.dim(fact.note(layout)), raw: () => null },
   ];
-  const names = NAMES.flatMap(({ name, value }) =>
-    wrapParts(value(layout).split('|'), textWidth - 19, '|').map((line, i, lines) => {
+  const has = ({ value }: Pick<Fact, 'value'>) => value(layout) !== null;
+  const names = NAMES.filter(has).flatMap(({ name, value }) =>
+    wrapParts(value(layout)!.split('|'), textWidth - 19, '|').map((line, i, lines) => {
       const begin = i === 0 ? padRight(`  ${name}`, 18) : ' '.repeat(18);
       return `${begin}${line}${i < lines.length - 1 ? '|' : ''}`;
     }),
   );
-  return [...renderTable(columns, FACTS, { width }), ...names];
+  return [...renderTable(columns, FACTS.filter(has), { width }), ...names];
 }
 
 /** What is joined beside what it would have been alone; an = where both are the same. */
@@ -207,12 +159,12 @@ function twoLayouts(
   alone: CacheLayout,
   { width, style }: LayoutScreenOptions['terminal'],
 ): string[] {
-  const rows = [...FACTS, ...NAMES];
+  const rows = [...FACTS, ...NAMES].filter(({ value }) => value(joined) !== null);
   const same = (row: (typeof rows)[number]) => row.value(joined) === row.value(alone);
   const columns: Column<(typeof rows)[number]>[] = [
     { name: 'name', head: [''], left: true, cell: (row) => `  ${row.name}`, raw: () => null },
-    { name: 'joined', head: [name], cell: (row) => row.value(joined), raw: () => null },
-    { name: 'alone', head: ['alone'], cell: (row) => (same(row) ? '=' : row.value(alone)), raw: () => null },
+    { name: 'joined', head: [name], cell: (row) => row.value(joined)!, raw: () => null },
+    { name: 'alone', head: ['alone'], cell: (row) => (same(row) ? '=' : row.value(alone)!), raw: () => null },
   ];
   return renderTable(columns, rows, {
     width,
@@ -221,62 +173,127 @@ function twoLayouts(
   });
 }
 
-/** Several kernels' answers to the same call: a column each, an = where a later one answers as the first does. */
-export function kernelsScreen(reports: readonly LayoutReport[], { terminal }: LayoutScreenOptions): string[] {
+/** The longest name of a number, its indent and a gap. */
+const NAME_WIDTH = '  cpu_partial slabs'.length + 2;
+
+/** Several kernels' or allocators' answers to the same call: a column each, an = where a later one answers as the first does. */
+export function sideBySideScreen(
+  reports: readonly LayoutReport[],
+  { terminal }: LayoutScreenOptions,
+): string[] {
   const { style, textWidth, width } = terminal;
   const [first] = reports;
+  const heads = columnHeads(reports);
   const words = (report: LayoutReport): string => {
     const layout = report.merged?.layout ?? report.alone;
-    return layout === null ? `The kernel refuses: ${report.refused}` : outcome(report, layout);
+    if (layout === null) return `The kernel refuses: ${report.refused}`;
+    return [outcome(report, layout), freelistWords(layout, report.alone)].join(' ').trimEnd();
   };
-  const outcomes = reports.flatMap((report) =>
-    wrap(`${report.machine.kernel}: ${words(report)}`, textWidth, '  '),
-  );
+  const outcomes = reports.flatMap((report, i) => wrap(`${heads[i]}: ${words(report)}`, textWidth, '  '));
   // What the request is by itself: which standing cache it joins is said in words.
   const alone = reports.map((report) => report.alone);
   const counts = [
     { name: 'objects', value: (l: CacheLayout) => String(l.objects) },
-    { name: 'cpu_partial slabs', value: (l: CacheLayout) => String(l.cpuPartialSlabs) },
+    {
+      name: 'cpu_partial slabs',
+      value: (l: CacheLayout) => (l.allocator === 'slub' ? String(l.cpuPartialSlabs) : null),
+    },
   ];
-  const rows = [...FACTS, ...counts, ...NAMES];
-  type Row = (typeof rows)[number];
-  const textOf = (row: Row, i: number) => (alone[i] ? row.value(alone[i]) : '–');
+  type Row = (typeof counts)[number];
+  const told = (row: Row) => alone.some((layout) => layout !== null && row.value(layout) !== null);
+  const rows: Row[] = [...FACTS, ...counts].filter(told);
+  const names: Row[] = NAMES.filter(told);
+  const textOf = (row: Row, i: number) => (alone[i] && row.value(alone[i])) ?? '–';
   const same = (row: Row) => alone.every((_, i) => textOf(row, i) === textOf(row, 0));
   const columns: Column<Row>[] = [
     { name: 'name', head: [''], left: true, cell: (row) => `  ${row.name}`, raw: () => null },
     ...reports.map(
-      (report, i): Column<Row> => ({
-        name: report.machine.kernel,
-        head: [report.machine.kernel],
+      (_, i): Column<Row> => ({
+        name: heads[i]!,
+        head: [heads[i]!],
         cell: (row) => (i > 0 && textOf(row, i) === textOf(row, 0) ? '=' : textOf(row, i)),
         raw: () => null,
       }),
     ),
   ];
   const rowStyle = (row: Row) => (same(row) ? (text: string) => text : style.bold);
-  const table = renderTable(columns, rows, { width, style, rowStyle });
-  const differing = rows.filter((row) => !same(row)).map((row) => row.name);
-  const summary =
-    differing.length === 0
-      ? 'Alone, the kernels make the same cache of it.'
-      : `Alone, they differ in ${differing.join(', ')}.`;
-  return [
+  const head = [
     ...wrap(callOf(first!), textWidth, '    ').map(style.bold),
-    ...wrapParts(machineParts(first!).slice(1), textWidth).map(style.dim),
+    ...wrapParts(commonParts(reports), textWidth).map(style.dim),
     '',
     ...outcomes,
+  ];
+  // Nobody makes a cache of it: there is nothing to compare.
+  if (rows.length === 0) return head;
+  // What only one of them has is no difference in what both have.
+  const shared = (row: Row) => alone.every((layout) => layout === null || row.value(layout) !== null);
+  const differing = [...rows, ...names].filter((row) => shared(row) && !same(row)).map(({ name }) => name);
+  return [
+    ...head,
     '',
-    ...table,
+    ...renderTable(columns, rows, { width, style, rowStyle }),
+    ...names.flatMap((row) => {
+      const texts = alone.map((layout) => layout && row.value(layout));
+      return nameLines(row.name, same(row) ? texts.slice(0, 1) : texts, heads, textWidth).map(rowStyle(row));
+    }),
     '',
-    ...wrap(summary, textWidth).map(style.bold),
+    ...wrap(differenceWords(reports, differing), textWidth).map(style.bold),
   ];
 }
 
-/** The bytes of an object, a line a part. */
-function segmentList(
-  { segments, redLeftPad }: CacheLayout,
-  { width, style }: LayoutScreenOptions['terminal'],
+/** A row of words, which would make columns too wide: a line a column that has one, or one line where all say the same. */
+function nameLines(
+  name: string,
+  texts: readonly (string | null)[],
+  heads: readonly string[],
+  width: number,
 ): string[] {
+  const headWidth = texts.length > 1 ? Math.max(...heads.map(displayWidth)) + 2 : 0;
+  const lines = texts.flatMap((text, column) => {
+    if (text === null) return [];
+    const parts = wrapParts(text.split('|'), width - NAME_WIDTH - headWidth - 1, '|');
+    return parts.map((line, i) => {
+      const head = padRight(i === 0 && headWidth > 0 ? heads[column]! : '', headWidth);
+      return `${head}${line}${i < parts.length - 1 ? '|' : ''}`;
+    });
+  });
+  return lines.map((line, i) => padRight(i === 0 ? `  ${name}` : '', NAME_WIDTH) + line);
+}
+
+/** What tells the columns apart: the kernel, the allocator, or both. */
+function columnHeads(reports: readonly LayoutReport[]): string[] {
+  const several = (of: (machine: LayoutReport['machine']) => string) =>
+    new Set(reports.map(({ machine }) => of(machine))).size > 1;
+  const byAllocator = several(({ allocator }) => allocator);
+  const byKernel = several(({ kernel }) => kernel);
+  return reports.map(({ machine: { kernel, allocator } }) =>
+    [...(byKernel || !byAllocator ? [kernel] : []), ...(byAllocator ? [allocator.toUpperCase()] : [])].join(
+      ' ',
+    ),
+  );
+}
+
+/** The machine as far as the columns have it in common, with what each was booted with. */
+function commonParts(reports: readonly LayoutReport[]): string[] {
+  const parts = reports.map((report) => machineParts(report));
+  const [begin = []] = parts;
+  const kernels = new Set(reports.map(({ machine }) => machine.kernel));
+  const kernel = kernels.size === 1 ? [`Linux ${[...kernels][0]}`] : [];
+  const boots = new Set(reports.flatMap(({ machine }) => bootParts(machine)));
+  return [...kernel, ...begin.slice(1, 4), ...boots];
+}
+
+function differenceWords(reports: readonly LayoutReport[], differing: readonly string[]): string {
+  const who = new Set(reports.map(({ machine }) => machine.allocator)).size > 1 ? 'allocators' : 'kernels';
+  if (differing.length === 0) return `Alone, the ${who} make the same cache of it.`;
+  const both = who === 'allocators' ? ', of what both have' : '';
+  return `Alone, they differ in ${differing.join(', ')}${both}.`;
+}
+
+/** The bytes of an object, a line a part. */
+function segmentList(layout: CacheLayout, { width, style }: LayoutScreenOptions['terminal']): string[] {
+  const { segments } = layout;
+  const redLeftPad = layout.allocator === 'slub' ? layout.redLeftPad : 0;
   const number = (head: string, of: (s: Segment) => number): Column<Segment> => ({
     name: head,
     head: [head],

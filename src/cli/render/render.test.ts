@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { layoutReport, type Segment } from '../../lab/index.js';
+import { SLAB } from '../../slab/index.js';
 import { terminalWidth } from '../terminal.js';
 import { setName, shortenPair } from '../verify.js';
 import { resample, sparkline } from './chart.js';
@@ -141,12 +142,12 @@ test('every picture has its width, whatever the sizes', () => {
   fc.assert(
     fc.property(
       request,
-      fc.constantFrom('', 'FZPU'),
+      fc.constantFrom({}, { slubDebug: 'FZPU' }, { allocator: 'slab' as const }),
       fc.integer({ min: 38, max: 118 }),
-      (asked, slubDebug, width) => {
+      (asked, boot, width) => {
         const { alone } = layoutReport({
           ...asked,
-          machine: { slubDebug, machine: 'mt8173', memory: 4 << 20 },
+          machine: { ...boot, machine: 'mt8173', memory: 4 << 20 },
         });
         for (const lines of [drawSlab(alone!, width), drawObject(alone!.segments, width)]) {
           const [top, middle, bottom, ruler] = lines.map(displayWidth);
@@ -155,8 +156,23 @@ test('every picture has its width, whatever the sizes', () => {
         }
       },
     ),
-    { numRuns: 60 },
+    { numRuns: 90 },
   );
+});
+
+test('a slab of SLAB begins at a colour; its list is in the last free object, or at its end', () => {
+  const draw = (size: number, flags: number) =>
+    drawSlab(layoutReport({ size, flags, machine: { allocator: 'slab', slubNomerge: true } }).alone!, 78);
+  assert.deepEqual(draw(600, 0), [
+    '┌─┬──────────┬──────────┬──────────┬──────────┬──────────┬──────────┬───────┐',
+    '│░│    0     │    1     │    2     │    3     │    4     │ 5: list  │░░░░░░░│',
+    '└─┴──────────┴──────────┴──────────┴──────────┴──────────┴──────────┴───────┘',
+    '0            664        1264       1864       2464       3064            4096',
+  ]);
+  const [, inSlab] = draw(328, SLAB.TYPESAFE_BY_RCU | SLAB.NOLEAKTRACE);
+  assert.match(inSlab!, /^│░│ *0 *│.*│ *11 *│░+│l│$/);
+  const [, outside] = draw(256, SLAB.TYPESAFE_BY_RCU);
+  assert.match(outside!, /│15│$|│ *15 *│$/);
 });
 
 test('small parts of an object have a letter where their name does not fit', () => {

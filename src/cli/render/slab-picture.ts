@@ -80,26 +80,52 @@ function ruler(offsets: readonly number[], at: readonly number[]): string {
   return line + padLeft(last, width - displayWidth(line));
 }
 
+/** What of a slab is no object: in front of the objects and behind them, in order. */
+interface Surroundings {
+  readonly before: readonly Box[];
+  readonly after: readonly Box[];
+}
+
+/** SLAB's slabs begin at a colour, here the first slab's, and may have their list at the end. */
+function surroundings(layout: CacheLayout): Surroundings {
+  const hatched = (bytes: number, label: string): Box[] =>
+    bytes === 0 ? [] : [{ bytes, labels: [label], hatched: true }];
+  if (layout.allocator === 'slub') return { before: [], after: hatched(layout.wasteBytes, 'wasted') };
+  const { freelist, colourOffsets, wasteBytes } = layout;
+  const colour = colourOffsets[0]!;
+  const list = { bytes: freelist.bytes, labels: ['list', 'l'], hatched: false };
+  return {
+    before: hatched(colour, 'colour'),
+    after: [...hatched(wasteBytes - colour, 'left over'), ...(freelist.place === 'slab' ? [list] : [])],
+  };
+}
+
 /** One slab: its objects to scale and alike, the rest hatched. */
-export function drawSlab({ objects, slabSize, slabBytes, wasteBytes }: CacheLayout, width: number): string[] {
-  const waste = { bytes: wasteBytes, labels: ['wasted'], hatched: true };
+export function drawSlab(layout: CacheLayout, width: number): string[] {
+  const { objects, slabSize, slabBytes } = layout;
+  const { before, after } = surroundings(layout);
+  const columnsOf = ({ bytes }: Box, columns: number) =>
+    Math.max(2, Math.round((bytes / slabSize) * columns));
+  const sum = (boxes: readonly Box[], columns: number) =>
+    boxes.reduce((total, box) => total + columnsOf(box, columns), 0);
   let columns = Math.floor(((width - 1) * slabSize) / slabBytes);
-  const wasteColumns = () =>
-    wasteBytes === 0 ? 0 : Math.max(2, Math.round((wasteBytes / slabSize) * columns));
-  while (objects * columns + wasteColumns() > width - 1) columns--;
+  while (objects * columns + sum([...before, ...after], columns) > width - 1) columns--;
   if (columns < 2) {
     const labels = [`${objects} objects, too many to draw each`];
-    const boxes = [{ bytes: objects * slabSize, labels, hatched: false }, ...(wasteBytes > 0 ? [waste] : [])];
+    const boxes = [...before, { bytes: objects * slabSize, labels, hatched: false }, ...after];
     return drawBoxes(boxes, borders(boxes, width));
   }
+  const holdsList = layout.allocator === 'slab' && layout.freelist.place === 'object';
   const boxes: Box[] = Array.from({ length: objects }, (_, i) => ({
     bytes: slabSize,
-    labels: [String(i)],
+    labels: holdsList && i === objects - 1 ? [`${i}: the list`, `${i}: list`, `${i}`] : [`${i}`],
     hatched: false,
   }));
-  const at = Array.from({ length: objects + 1 }, (_, i) => i * columns);
-  if (wasteBytes === 0) return drawBoxes(boxes, at);
-  return drawBoxes([...boxes, waste], [...at, objects * columns + wasteColumns()]);
+  const at = [0];
+  for (const box of before) at.push(at.at(-1)! + columnsOf(box, columns));
+  for (let i = 0; i < objects; i++) at.push(at.at(-1)! + columns);
+  for (const box of after) at.push(at.at(-1)! + columnsOf(box, columns));
+  return drawBoxes([...before, ...boxes, ...after], at);
 }
 
 /** The letter of a segment in the picture and in the list beneath it. */

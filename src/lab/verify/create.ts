@@ -1,7 +1,15 @@
 import { ArgumentError } from '../../base/index.js';
 import type { KmemCache, Machine } from '../../slab/index.js';
 import { sysfsFiles } from '../../text/index.js';
-import { onlyBoot, type RecordedCache, RecordedKernel, type RecordingHead, undoing } from './recording.js';
+import {
+  onlyBoot,
+  type RecordedCache,
+  RecordedKernel,
+  type RecordedSlabCache,
+  type RecordedSlubCache,
+  type RecordingHead,
+  undoing,
+} from './recording.js';
 import { type Expect, type SetResult, SetTally } from './result.js';
 
 interface CreateRequest {
@@ -16,7 +24,7 @@ interface CreateRequest {
   readonly freeptr_offset?: number;
 }
 
-interface CreateOutcome extends Partial<Omit<RecordedCache, 'name'>> {
+interface CreateOutcome extends Partial<Omit<RecordedSlubCache & RecordedSlabCache, 'name'>> {
   readonly null?: true;
   readonly link?: string;
   readonly merged_with?: string;

@@ -13,7 +13,10 @@ import { isOrderRanges, verifyOrderRanges } from './order-ranges.js';
 import { type PageFragRecording, verifyPageFrag } from './page-frag.js';
 import type { SetResult } from './result.js';
 import { type SeqRecording, verifySeq } from './seq.js';
+import { isSlabZones, verifySlabZones } from './slab-zones.js';
 import { isSysfsRecording, type SysfsRecording, verifySysfs } from './sysfs.js';
+import { type V7sRecording, verifyV7s } from './v7s.js';
+import { type V7sWorkloadRecording, verifyV7sWorkload } from './v7s-workload.js';
 
 export type { Disagreement, SetResult } from './result.js';
 
@@ -30,23 +33,29 @@ export function verifyRecording(recording: unknown, set: string): SetResult[] {
   const has = (key: string) => key in recording;
   const allocator = (recording as { allocator?: unknown }).allocator;
   const slub = allocator === 'SLUB';
+  const either = slub || allocator === 'SLAB';
   if (isOrderRanges(recording)) return [verifyOrderRanges(recording, set)];
   if (has('pools')) return [verifyGenalloc(recording as GenallocRecording, set)];
   if (has('sequences') && !has('boots')) throw new ArgumentError('expected "boots" beside "sequences"');
   if (has('sequences') && isPageFrag(recording)) return [verifyPageFrag(recording as PageFragRecording, set)];
-  if (slub && has('cases') && has('caches_already_there'))
+  if (either && has('cases') && has('caches_already_there'))
     return verifyCreate(recording as CreateRecording, set);
   if (slub && has('settings') && isSysfsRecording((recording as { settings: unknown }).settings))
     return verifySysfs(recording as SysfsRecording, set);
-  if (slub && has('settings')) return [verifyCreateParams(recording as ParamsRecording, set)];
-  if (slub && has('ranges') && has('misuse')) return verifyKmalloc(recording as KmallocRecording, set);
+  if (either && has('settings')) return [verifyCreateParams(recording as ParamsRecording, set)];
+  if (either && has('ranges') && has('misuse')) return verifyKmalloc(recording as KmallocRecording, set);
   if (isOverrun(recording)) return [verifyOverrun(recording as OverrunRecording, set)];
-  if (slub && has('scenarios')) return [verifyMerge(recording as MergeRecording, set)];
-  if (slub && has('sequences')) return verifySeq(recording as SeqRecording, set);
+  if (either && has('scenarios')) return [verifyMerge(recording as MergeRecording, set)];
+  if (either && has('sequences')) return verifySeq(recording as SeqRecording, set);
+  if (isSlabZones(recording)) return [verifySlabZones(recording, set)];
+  const schema = (recording as { meta?: { schema?: unknown } | null }).meta?.schema;
+  if (schema === 'v7s-1') return [verifyV7s(recording as V7sRecording, set)];
+  if (schema === 'v7s-workload-1') return [verifyV7sWorkload(recording as V7sWorkloadRecording, set)];
   const what = (recording as { what?: unknown }).what;
   throw new UnknownRecordingError(
     `verify does not understand this recording${typeof allocator === 'string' ? ` of ${allocator}` : ''}` +
-      `${typeof what === 'string' ? ` ("${what}")` : ''}; it reads create, merge, seq and sysfs of SLUB, genalloc and page_frag`,
+      `${typeof what === 'string' ? ` ("${what}")` : ''}; it reads create, merge, seq, kmalloc and zones of SLUB and SLAB, ` +
+      'sysfs of SLUB, genalloc, page_frag and v7s',
   );
 }
 

@@ -27,8 +27,14 @@ const TRACK_PADDING = 20;
 const doNothing = () => {};
 const tell = (yes: boolean) => (yes ? 1 : 0);
 
-/** The parts of an object that no two machines have alike, in bytes from its start: its free pointer, and what tracks say. */
+const isSlab = (machine: Machine) => machine.boot.allocator === 'slab';
+
+/**
+ * The parts of an object that no two machines have alike, in bytes from its start: its free pointer, and what tracks say. SLAB keeps
+ * neither in an object.
+ */
 export function stateOf(machine: Machine, info: CacheInfo, object: PhysAddr): [from: number, to: number][] {
+  if (isSlab(machine)) return [];
   const ranges: [number, number][] = [[info.offset, info.offset + WORD]];
   if (!(info.flags & SLAB.STORE_USER)) return ranges;
   const first = tracksAt(info);
@@ -81,6 +87,18 @@ function manyFromKmalloc(flag: number): Run {
   };
 }
 
+/** All of what is looked at. */
+const NOBODYS: Bytes['state'] = [[0, Number.POSITIVE_INFINITY]];
+
+/**
+ * The first bytes of an object that was just handed out. With SLAB, where nothing filled them, they are what the page's last owner left or
+ * a list of free objects that once lay there, and no two machines have them alike.
+ */
+function firstBytes(machine: Machine, cache: KmemCache, object: PhysAddr, filled: boolean): Bytes {
+  const bytes = look(machine, cache, object, 0, 64);
+  return filled || !isSlab(machine) ? bytes : { ...bytes, state: NOBODYS };
+}
+
 /** alloc_…: flags of the cache, constructor, how many, gfp. */
 const allocate: Run = (machine, kernel, [flags, ctor, count, gfp]) => {
   const write = (object: PhysAddr) => machine.bytes!.setU32(object, 0xc0ffee01);
@@ -96,7 +114,7 @@ const allocate: Run = (machine, kernel, [flags, ctor, count, gfp]) => {
     n,
     null: keep.filter((object) => object === 0).length,
     ...zoneAnswer(machine, keep),
-    first_bytes: look(machine, cache, keep[0]!, 0, 64),
+    first_bytes: firstBytes(machine, cache, keep[0]!, Number(ctor) !== 0 || gfp!.includes('__GFP_ZERO')),
   };
   for (const object of keep) cache.free(object);
   cache.destroy();
@@ -130,8 +148,8 @@ const create: Run = (machine, kernel, args) => {
     null: 0,
     merged: tell(was !== undefined),
     ...merged,
-    c: { name: own, ...fields, id: cache.sysfsId },
-    link: cache.sysfsId,
+    c: { name: own, ...fields, ...(!isSlab(machine) && { id: cache.sysfsId }) },
+    ...(!isSlab(machine) && { link: cache.sysfsId }),
   };
 };
 
@@ -230,12 +248,15 @@ const CASES: Readonly<Record<string, Run>> = {
   },
   fresh_bytes(machine) {
     const cache = make(machine, 64, false);
+    // With SLAB there is no red zone, and the answer does not speak of one.
     const { redLeftPad, size } = cache.info;
     const a = cache.alloc();
-    const alloc_left = look(machine, cache, a, redLeftPad, size);
+    const fresh = look(machine, cache, a, redLeftPad, size);
+    const alloc_left = isSlab(machine) ? { ...fresh, state: NOBODYS } : fresh;
     machine.bytes!.fill(a, 64, 0x41);
     cache.free(a);
-    return { alloc_left, freed_left: look(machine, cache, a, redLeftPad, size), red_left_pad: redLeftPad };
+    const freed_left = look(machine, cache, a, redLeftPad, size);
+    return { alloc_left, freed_left, ...(!isSlab(machine) && { red_left_pad: redLeftPad }) };
   },
   destroy_busy(machine) {
     const cache = make(machine, 64, true);
@@ -243,7 +264,11 @@ const CASES: Readonly<Record<string, Run>> = {
     cache.alloc();
     cache.destroy();
     const link = machine.caches().includes(cache) ? cache.sysfsId : null;
-    return { returned: 1, link, recreate_null: tell(make(machine, 64, true) === null) };
+    return {
+      returned: 1,
+      ...(!isSlab(machine) && { link }),
+      recreate_null: tell(make(machine, 64, true) === null),
+    };
   },
   dup_name(machine) {
     const [first, second] = [make(machine, 64, true), make(machine, 64, true)];

@@ -33,7 +33,9 @@ const LEFT_OUT: readonly RegExp[] = [
   /^PGD /,
   /^(Oops: )?Oops: [0-9a-f]{4} \[#/,
   /^rcu: /,
-  /^\t\(t=/,
+  /^\t\((t=|detected by)/,
+  /^Sending NMI from CPU/,
+  /^(INFO: NMI handler|NMI backtrace for cpu)/,
   /^ (\? )?(0x[0-9a-f]+|[\w.]+\+0x[0-9a-f]+\/)/,
   /^ <\/?\w+>$/,
   /^debugfs: /,
@@ -41,11 +43,11 @@ const LEFT_OUT: readonly RegExp[] = [
   /names an impossible zone/,
 ];
 
-/** Warnings that the engine words by itself, and where the kernel has them. */
-const OWN_WARNINGS: readonly (readonly [ours: RegExp, theirs: string])[] = [
-  [/^WARNING: order \d+/, 'WARNING at mm/page_alloc.c __alloc_pages'],
-  [/^WARNING: usercopy region/, 'WARNING at mm/slab_common.c kmem_cache_create_usercopy'],
-  [/^WARNING: __GFP_ZERO with a constructor/, 'WARNING at mm/slub.c ___slab_alloc'],
+/** Warnings that the engine words by itself, and the places where kernels have them. */
+const OWN_WARNINGS: readonly (readonly [ours: RegExp, theirs: readonly string[]])[] = [
+  [/^WARNING: order \d+/, ['mm/page_alloc.c __alloc_pages']],
+  [/^WARNING: usercopy region/, ['mm/slab_common.c kmem_cache_create_usercopy']],
+  [/^WARNING: __GFP_ZERO with a constructor/, ['mm/slub.c ___slab_alloc', 'mm/slab.c cache_alloc_refill']],
 ];
 
 const ADDRESS = /0x(\(____ptrval____\)|[0-9a-f]{16})/g;
@@ -70,9 +72,13 @@ function reportLine(line: string): ReportLine {
     return { text: dump[1]!, bytes: dump[3]!.trim().split(' '), at: Number.parseInt(dump[2]!.slice(4), 16) };
   }
   const own = OWN_WARNINGS.find(([ours]) => ours.test(line));
-  if (own !== undefined) return { text: own[1] };
+  if (own !== undefined) return { text: `WARNING at ${own[1].join(' or ')}` };
   const warning = /^WARNING: CPU: \d+ PID: \d+ at ([^\s:]+)(?::\d+)? ([\w]+)/.exec(line);
-  if (warning !== null) return { text: `WARNING at ${warning[1]} ${warning[2]!.replace(/_noprof$/, '')}` };
+  if (warning !== null) {
+    const place = `${warning[1]} ${warning[2]!.replace(/_noprof$/, '')}`;
+    const same = OWN_WARNINGS.find(([, theirs]) => theirs.includes(place));
+    return { text: `WARNING at ${same?.[1].join(' or ') ?? place}` };
+  }
   const text = line
     .replace(/^\[[\w ]+ overwritten\] /, '')
     .replace(/ \((Tainted: [^)]*|Not tainted)\)/, '')

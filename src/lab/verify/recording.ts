@@ -5,6 +5,7 @@ import { ArgumentError, parseSize } from '../../base/index.js';
 import {
   type CacheInfo,
   type CacheRow,
+  freelistPlace,
   KERNELS,
   type KernelProfile,
   Machine,
@@ -12,6 +13,8 @@ import {
   SLAB,
   SLAB_CMPXCHG_DOUBLE,
   SLAB_OBJECT_POISON,
+  slabKernel,
+  withSlabPart,
 } from '../../slab/index.js';
 
 /** How the recorded machine was started. */
@@ -23,30 +26,51 @@ export interface RecordedBoot {
 }
 
 /** A cache as the recorder read it from the kernel. Flags are hex without 0x. */
-export interface RecordedCache {
+export type RecordedCache = RecordedSlubCache | RecordedSlabCache;
+
+interface RecordedFields {
   readonly name: string;
   readonly flags: string;
   readonly size: number;
   readonly object_size: number;
-  readonly inuse: number;
-  readonly offset: number;
   readonly align: number;
-  readonly red_left_pad: number;
-  readonly oo: readonly [order: number, objects: number];
-  readonly min: readonly [order: number, objects: number];
   readonly allocflags: string;
-  readonly min_partial: number;
-  readonly cpu_partial: number;
-  readonly cpu_partial_slabs: number;
   readonly refcount: number;
   readonly useroffset: number;
   readonly usersize: number;
   readonly ctor: number;
 }
 
+export interface RecordedSlubCache extends RecordedFields {
+  readonly inuse: number;
+  readonly offset: number;
+  readonly red_left_pad: number;
+  readonly oo: readonly [order: number, objects: number];
+  readonly min: readonly [order: number, objects: number];
+  readonly min_partial: number;
+  readonly cpu_partial: number;
+  readonly cpu_partial_slabs: number;
+}
+
+export interface RecordedSlabCache extends RecordedFields {
+  readonly num: number;
+  readonly gfporder: number;
+  readonly colour: number;
+  readonly colour_off: number;
+  readonly freelist_size: number;
+  readonly limit: number;
+  readonly batchcount: number;
+  readonly shared: number;
+  readonly free_limit: number;
+  readonly off_slab: number;
+  readonly objfreelist_slab: number;
+}
+
 /** The head that all recordings of caches have. */
 export interface RecordingHead {
   readonly kernel: string;
+  /** SLUB unless it says otherwise. */
+  readonly allocator?: string;
   readonly boots: Readonly<Record<string, RecordedBoot>>;
   readonly config?: Readonly<Record<string, string>>;
   /** Names of flags and their values in that kernel, hex. */
@@ -55,7 +79,10 @@ export interface RecordingHead {
 
 const hex = (flags: number) => (flags >>> 0).toString(16);
 
-/** Bits that kernels set themselves, as far as recordings without a table of them show them. */
+/**
+ * Bits that kernels set themselves, as far as recordings without a table of them show them. SLAB's two, which say where a slab's list of
+ * free objects lies, have the places of SLUB's two, there and here.
+ */
 const INTERNAL_FLAGS: Readonly<Record<string, readonly (readonly [recorded: number, ours: number])[]>> = {
   '6.1': [
     [0x80000000, SLAB_OBJECT_POISON],
@@ -79,7 +106,7 @@ export class RecordedKernel {
   readonly #flags: readonly (readonly [recorded: number, ours: number])[];
 
   /** Throws ArgumentError for a kernel that there is no profile of. */
-  constructor({ kernel, config, constants }: RecordingHead) {
+  constructor({ kernel, allocator, config, constants }: RecordingHead) {
     const release = kernel.split('.').slice(0, 2).join('.');
     const profile = KERNELS.get(release);
     if (profile === undefined) {
@@ -88,7 +115,8 @@ export class RecordedKernel {
       );
     }
     const hardened = config?.CONFIG_HARDENED_USERCOPY;
-    this.profile = hardened === undefined ? profile : { ...profile, hardenedUsercopy: hardened === 'y' };
+    const configured = hardened === undefined ? profile : { ...profile, hardenedUsercopy: hardened === 'y' };
+    this.profile = allocator === 'SLAB' ? slabKernel(configured) : configured;
     const named = Object.entries(constants?.slab_flags ?? {}).flatMap(([name, value]) => {
       const ours = (SLAB as Readonly<Record<string, number>>)[name.replace(/^SLAB_/, '')];
       return ours === undefined || ours === 0 ? [] : [[Number.parseInt(value, 16), ours] as const];
@@ -124,41 +152,30 @@ export class RecordedKernel {
       flags: this.recordedFlags(info.flags),
       size: info.size,
       object_size: info.objectSize,
-      inuse: info.inuse,
-      offset: info.offset,
       align: info.align,
-      red_left_pad: info.redLeftPad,
-      oo: [info.oo.order, info.oo.objects],
-      min: [info.min.order, info.min.objects],
       allocflags: hex(info.allocflags),
-      min_partial: info.minPartial,
-      cpu_partial: info.cpuPartial,
-      cpu_partial_slabs: info.cpuPartialSlabs,
       refcount: info.refcount,
       useroffset: info.useroffset,
       usersize: info.usersize,
       ctor: info.ctor ? 1 : 0,
+      ...(info.slab === undefined ? slubFields(info) : slabFields(info, info.slab)),
     };
   }
 
   /** Our row for a recorded cache. */
   row(c: RecordedCache): CacheRow {
-    return {
-      name: c.name,
+    const common = {
       flags: this.flags(c.flags),
       size: c.size,
       objectSize: c.object_size,
-      inuse: c.inuse,
-      offset: c.offset,
       align: c.align,
-      redLeftPad: c.red_left_pad,
-      oo: { order: c.oo[0], objects: c.oo[1] },
-      min: { order: c.min[0], objects: c.min[1] },
       allocflags: Number.parseInt(c.allocflags, 16),
-      minPartial: c.min_partial,
-      cpuPartial: c.cpu_partial,
-      cpuPartialSlabs: c.cpu_partial_slabs,
-      extraFromNode: this.profile.extraFromNode(c.cpu_partial_slabs),
+    };
+    return {
+      ...('num' in c
+        ? withSlabPart({ ...common, ...slabPart(c) })
+        : { ...common, ...slubPart(c), extraFromNode: this.profile.extraFromNode(c.cpu_partial_slabs) }),
+      name: c.name,
       refcount: c.refcount,
       useroffset: c.useroffset,
       usersize: c.usersize,
@@ -182,11 +199,90 @@ export class RecordedKernel {
   }
 }
 
-/** What a kernel command line says to SLUB, in its order. Other words are not for us. */
-export function bootOptions(cmdline: string, { parameterPrefixes }: KernelProfile): MachineOptions {
+// ---- the fields that only one allocator has --------------------------------------------------------------------------
+
+function slubPart(c: RecordedSlubCache) {
+  return {
+    inuse: c.inuse,
+    offset: c.offset,
+    redLeftPad: c.red_left_pad,
+    oo: { order: c.oo[0], objects: c.oo[1] },
+    min: { order: c.min[0], objects: c.min[1] },
+    minPartial: c.min_partial,
+    cpuPartial: c.cpu_partial,
+    cpuPartialSlabs: c.cpu_partial_slabs,
+  };
+}
+
+function slubFields(info: CacheInfo): Omit<RecordedSlubCache, keyof RecordedFields> {
+  return {
+    inuse: info.inuse,
+    offset: info.offset,
+    red_left_pad: info.redLeftPad,
+    oo: [info.oo.order, info.oo.objects],
+    min: [info.min.order, info.min.objects],
+    min_partial: info.minPartial,
+    cpu_partial: info.cpuPartial,
+    cpu_partial_slabs: info.cpuPartialSlabs,
+  };
+}
+
+function slabPart(c: RecordedSlabCache) {
+  return {
+    oo: { order: c.gfporder, objects: c.num },
+    colours: c.colour,
+    colourOff: c.colour_off,
+    freelistSize: c.freelist_size,
+    limit: c.limit,
+    batchcount: c.batchcount,
+    sharedFactor: c.shared,
+    freeLimit: c.free_limit,
+  };
+}
+
+function slabFields(
+  { flags, oo }: CacheInfo,
+  slab: NonNullable<CacheInfo['slab']>,
+): Omit<RecordedSlabCache, keyof RecordedFields> {
+  const place = freelistPlace(flags);
+  return {
+    num: oo.objects,
+    gfporder: oo.order,
+    colour: slab.colours,
+    colour_off: slab.colourOff,
+    freelist_size: slab.freelistSize,
+    limit: slab.limit,
+    batchcount: slab.batchcount,
+    shared: slab.sharedFactor,
+    free_limit: slab.freeLimit,
+    off_slab: place === 'outside' ? 1 : 0,
+    objfreelist_slab: place === 'object' ? 1 : 0,
+  };
+}
+
+// ---- the boot ----------------------------------------------------------------------------------------------------------
+
+/** What a kernel command line says to its allocator, in its order. Other words are not for us. */
+export function bootOptions(cmdline: string, profile: KernelProfile): MachineOptions {
+  const words = cmdline.split(/\s+/).map((word) => word.split('=', 2) as [key: string, value?: string]);
+  return profile.allocator === 'slab' ? slabBootOptions(words, profile) : slubBootOptions(words, profile);
+}
+
+type BootWords = readonly (readonly [key: string, value?: string])[];
+
+function slabBootOptions(words: BootWords, { orders }: KernelProfile): MachineOptions {
+  const options: MachineOptions = { allocator: 'slab' };
+  for (const [key, value] of words) {
+    if (key === 'slab_nomerge') options.slubNomerge = true;
+    else if (key === 'slab_max_order')
+      options.slabMaxOrder = Math.min(Math.max(Number(value), 0), orders - 1);
+  }
+  return options;
+}
+
+function slubBootOptions(words: BootWords, { parameterPrefixes }: KernelProfile): MachineOptions {
   const options: MachineOptions = {};
-  for (const word of cmdline.split(/\s+/)) {
-    const [key = '', value = ''] = word.split('=', 2);
+  for (const [key, value] of words) {
     if (key === 'slub_nomerge' || key === 'slab_nomerge') options.slubNomerge = true;
     const prefix = parameterPrefixes.find((p) => key.startsWith(`${p}_`));
     if (prefix === undefined) continue;

@@ -1,6 +1,7 @@
 /**
  * seq-*: sequences of allocations and frees on one cache, each operation on its CPU. Compared are the slab and index of every
- * allocation, birth, death and zone of every slab, and at each checkpoint the sysfs counters and the state of all lists.
+ * allocation, birth, death, zone and colour of every slab, and at each checkpoint the sysfs counters (SLAB has none) and the state of all
+ * lists and arrays.
  */
 import { ArgumentError, type PhysAddr } from '../../base/index.js';
 import {
@@ -24,17 +25,18 @@ import {
   type RecordingHead,
 } from './recording.js';
 import { deepEqual, type Expect, type SetResult, SetTally } from './result.js';
+import { type SlabCacheState, slabCacheState } from './seq-slab.js';
 
 interface Checkpoint {
   readonly op: number;
   readonly why: string;
   readonly live: number;
-  readonly sysfs: Readonly<Record<string, string>>;
-  readonly state: CacheState;
+  readonly sysfs?: Readonly<Record<string, string>>;
+  readonly state: SlubCacheState | SlabCacheState;
 }
 
 /** Lists by slab ordinal, from the head. */
-interface CacheState {
+interface SlubCacheState {
   readonly cpu: readonly {
     readonly slab: number;
     readonly free: number;
@@ -268,12 +270,20 @@ class SequenceRun {
     );
     while (where !== undefined && this.#born <= where.slab) {
       const recorded = this.#sequence.slabs[this.#born];
-      this.#expect(`slab ${this.#born}: born, zone`, recorded && [recorded[0], recorded[2]], [
-        op,
-        this.#machine.zoneOf(address),
-      ]);
+      this.#expect(
+        `slab ${this.#born}: born, zone, colour`,
+        recorded && [recorded[0], ...recorded.slice(2)],
+        [op, this.#machine.zoneOf(address), this.#colourOf(address)],
+      );
       this.#alive.add(this.#born++);
     }
+  }
+
+  /** How far into the slab of an address the first object lies, beside the red zone that each object has. */
+  #colourOf(address: PhysAddr): number {
+    const { ledger, memory, kernel } = this.#machine;
+    const slab = ledger.frameSlab[Math.floor(address / kernel.pageSize) - memory.basePfn]!;
+    return ledger.slabOffset[slab]! - this.#cache.info.redLeftPad;
   }
 
   #free(k: number, cpu: number): void {
@@ -310,17 +320,21 @@ class SequenceRun {
     this.#expect(`${at}: op, why`, recorded && [recorded.op, recorded.why], [op, why]);
     if (recorded === undefined) return;
     this.#expect(`${at}: live`, recorded.live, this.#cache.live);
-    const files = sysfsFiles(this.#machine, this.#cache);
-    for (const [file, text] of Object.entries(recorded.sysfs))
-      this.#expect(`${at}: ${file}`, text, files.get(file)?.trimEnd());
-    this.#expect(`${at}: state`, recorded.state, this.#state());
+    if (recorded.sysfs !== undefined) {
+      const files = sysfsFiles(this.#machine, this.#cache);
+      for (const [file, text] of Object.entries(recorded.sysfs))
+        this.#expect(`${at}: ${file}`, text, files.get(file)?.trimEnd());
+    }
+    const slab = this.#machine.boot.allocator === 'slab';
+    const state = slab ? slabCacheState(this.#machine, this.#cache) : this.#slubState();
+    this.#expect(`${at}: state`, recorded.state, state);
   }
 
-  #state(): CacheState {
+  #slubState(): SlubCacheState {
     const { ledger } = this.#machine;
     const { id, info } = this.#cache;
     const inUse = (slab: number) => countersInUse(ledger.slabCounters[slab]!);
-    const cpu: CacheState['cpu'][number][] = [];
+    const cpu: SlubCacheState['cpu'][number][] = [];
     eachCpuLine(ledger, id, (p) => {
       const partial: [number, number, number][] = [];
       let left = ledger.cpuCache[p + P_PARTIAL_COUNT]!;

@@ -1,0 +1,179 @@
+/**
+ * The numbers of a layout, each with its name in /sys/kernel/slab, /proc/slabinfo or the kernel's source, and what it says. Where an
+ * allocator has no such number, there is none.
+ */
+import { formatBytes } from '../../base/index.js';
+import {
+  type CacheLayout,
+  formatShare,
+  type SlabCacheLayout,
+  type SlubCacheLayout,
+} from '../../lab/index.js';
+
+export interface Fact {
+  readonly name: string;
+  /** Null where the cache's allocator has no such thing. */
+  readonly value: (layout: CacheLayout) => string | null;
+  readonly note: (layout: CacheLayout) => string;
+}
+
+export function objectsWords(objects: number): string {
+  return `${objects} object${objects === 1 ? '' : 's'}`;
+}
+
+type Of<L> = (layout: L) => string | number;
+
+/** What both allocators have. */
+const both = (name: string, value: Of<CacheLayout>, note: Of<CacheLayout>): Fact => ({
+  name,
+  value: (l) => String(value(l)),
+  note: (l) => String(note(l)),
+});
+
+const slub = (name: string, value: Of<SlubCacheLayout>, note: Of<SlubCacheLayout>): Fact => ({
+  name,
+  value: (l) => (l.allocator === 'slub' ? String(value(l)) : null),
+  note: (l) => (l.allocator === 'slub' ? String(note(l)) : ''),
+});
+
+const slab = (name: string, value: Of<SlabCacheLayout>, note: Of<SlabCacheLayout>): Fact => ({
+  name,
+  value: (l) => (l.allocator === 'slab' ? String(value(l)) : null),
+  note: (l) => (l.allocator === 'slab' ? String(note(l)) : ''),
+});
+
+export const FACTS: readonly Fact[] = [
+  both(
+    'slab_size',
+    (l) => l.slabSize,
+    () => 'bytes from one object to the next',
+  ),
+  both(
+    'object_size',
+    (l) => l.objectSize,
+    () => 'bytes of the object itself',
+  ),
+  slub(
+    'inuse',
+    (l) => l.inuse,
+    () => 'bytes before what is kept behind the object',
+  ),
+  both(
+    'align',
+    (l) => l.align,
+    () => 'bytes',
+  ),
+  slub(
+    'offset',
+    (l) => l.freePointer.offset,
+    (l) => `of the free pointer, ${l.freePointer.insideObject ? 'inside' : 'behind'} the object`,
+  ),
+  slub(
+    'red_left_pad',
+    (l) => l.redLeftPad,
+    () => 'bytes of red zone in front of it',
+  ),
+  both(
+    'order',
+    (l) => l.order,
+    (l) => `${objectsWords(l.objects)} in ${formatBytes(l.slabBytes)}`,
+  ),
+  slub(
+    'fallback order',
+    (l) => l.fallback.order,
+    (l) =>
+      l.fallback.order === l.order
+        ? 'the same: a smaller block would not hold one'
+        : `${objectsWords(l.fallback.objects)}, where order ${l.order} is not to be had`,
+  ),
+  slab('freelist_size', (l) => l.freelist.bytes, freelistNote),
+  both(
+    'waste',
+    (l) => l.wasteBytes,
+    (l) => `bytes of each slab, ${formatShare(l.wasteShare)}`,
+  ),
+  slab('colour', (l) => l.colours, colourNote),
+  slub(
+    'min_partial',
+    (l) => l.minPartial,
+    () => 'slabs that a node keeps, even if they are empty',
+  ),
+  slub(
+    'cpu_partial',
+    (l) => l.cpuPartial,
+    (l) =>
+      l.cpuPartialSlabs === 0
+        ? 'debugging takes them away'
+        : `objects: ${l.cpuPartialSlabs} slab${l.cpuPartialSlabs === 1 ? '' : 's'} a CPU`,
+  ),
+  slab(
+    'limit',
+    (l) => l.limit,
+    () => "free objects in a CPU's array",
+  ),
+  slab(
+    'batchcount',
+    (l) => l.batchcount,
+    () => 'of them come or go at a time',
+  ),
+  slab(
+    'shared',
+    (l) => l.sharedFactor,
+    (l) =>
+      l.sharedFactor === 0
+        ? 'the CPUs share no array'
+        : `batches: an array of ${objectsWords(l.sharedLimit)} for all CPUs`,
+  ),
+  slab(
+    'free_limit',
+    (l) => l.freeLimit,
+    () => 'free objects in slabs; above it free slabs go',
+  ),
+];
+
+function freelistNote({ freelist }: SlabCacheLayout): string {
+  switch (freelist.place) {
+    case 'object':
+      return 'bytes: indices, in the last free object';
+    case 'outside':
+      return `bytes: indices, in an object of ${freelist.kmalloc!.cache}`;
+    case 'slab':
+      return "bytes: indices, at the slab's end";
+  }
+}
+
+/** Offsets that are told in full. */
+const OFFSETS_SHOWN = 4;
+
+function colourNote({ colours, colourOffsets }: SlabCacheLayout): string {
+  if (colours < 2) return 'every slab begins alike';
+  const shown =
+    colourOffsets.length <= OFFSETS_SHOWN + 1 ? colourOffsets : colourOffsets.slice(0, OFFSETS_SHOWN);
+  const rest = shown.length < colourOffsets.length ? ', …, 0' : '';
+  return `object 0 at byte ${shown.join(', ')}${rest} of its slab`;
+}
+
+export const NAMES: readonly Omit<Fact, 'note'>[] = [
+  { name: 'unique id', value: (l) => (l.allocator === 'slub' ? l.id : null) },
+  { name: 'allocflags', value: (l) => l.allocflagNames },
+  { name: 'flags', value: (l) => l.flagNames },
+];
+
+/**
+ * Where the list of free objects lies, and why not in a better place: as far as that is known of a cache that is joined, from what the
+ * request would be alone. Empty with SLUB, which has no list.
+ */
+export function freelistWords(layout: CacheLayout, alone: CacheLayout | null): string {
+  if (layout.allocator === 'slub') return '';
+  const { place, bytes, kmalloc } = layout.freelist;
+  const alike = alone?.allocator === 'slab' && alone.freelist.place === place ? alone : layout;
+  const { refused } = alike.freelist;
+  const here = {
+    object: 'in the last free object, which costs nothing',
+    outside: `outside, in an object of ${kmalloc?.cache}`,
+    slab: "at the slab's end",
+  }[place];
+  const not = { object: 'in a free object', outside: 'outside', slab: 'in the slab' };
+  const why = refused.map((each) => ` Not ${not[each.place]}: ${each.why}.`);
+  return `A slab's list of free objects, ${bytes} byte${bytes === 1 ? '' : 's'}, lies ${here}.${why.join('')}`;
+}

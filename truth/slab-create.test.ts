@@ -1,0 +1,239 @@
+/**
+ * SLAB's creations, merges and kmalloc held against the public recordings of 6.1. What its arrays and lists do is in slab.test.ts.
+ */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
+import { verifyRecording } from 'slablab/lab';
+import { freelistPlace, Machine } from 'slablab/slab';
+
+type Tree = Record<string | number, unknown>;
+
+const texts = new Map<string, string>();
+
+/** A copy of its own each time. */
+function recording(name: string): Tree {
+  let text = texts.get(name);
+  if (text === undefined) {
+    text = gunzipSync(readFileSync(new URL(`../../truth/${name}.json.gz`, import.meta.url))).toString();
+    texts.set(name, text);
+  }
+  return JSON.parse(text) as Tree;
+}
+
+/** How many cases each recording holds, so that a reader that skips some is noticed. */
+const SETS: readonly (readonly [name: string, cases: readonly number[]])[] = [
+  ['create-slab-default-public', [4097]],
+  ['create-slab-nomerge-public', [4097]],
+  ['create-slab-params-public', [1200]],
+  ['merge-slab-public', [748]],
+  ['kmalloc-slab', [702, 44, 52]],
+];
+
+for (const [name, cases] of SETS) {
+  test(name, () => {
+    const results = verifyRecording(recording(name), name);
+    for (const result of results) assert.deepEqual(result.disagreements, []);
+    assert.deepEqual(
+      results.map((r) => [r.total, r.agreed]),
+      cases.map((count) => [count, count]),
+    );
+  });
+}
+
+test('of kmalloc-slab it is said what was compared, and what no machine determines', () => {
+  const { note = '' } = verifyRecording(recording('kmalloc-slab'), 'kmalloc-slab').at(-1)!;
+  assert.match(note, /^compared 24 lines of 21 logs, 0 bytes of dumps/);
+  assert.match(note, /; 324 bytes of objects \(892 are the machine's own or nobody's\)$/);
+});
+
+/** A recording with one thing changed. */
+function doctored(
+  name: string,
+  path: readonly (string | number)[],
+  change: (value: unknown) => unknown,
+): Tree {
+  const copy = recording(name);
+  let at = copy;
+  for (const key of path.slice(0, -1)) at = at[key] as Tree;
+  const last = path.at(-1)!;
+  assert.ok(last in at, `${path.join('.')} is in the recording`);
+  at[last] = change(at[last]);
+  // Each case stands alone: the others need not be played again.
+  if (path[0] === 'cases' || path[0] === 'scenarios') copy[path[0]] = [(copy[path[0]] as Tree)[path[1]!]];
+  if (path[0] === 'ranges' || path[0] === 'kmalloc_caches') copy.misuse = (copy.misuse as Tree[]).slice(0, 1);
+  return copy;
+}
+
+const plusOne = (value: unknown) => Number(value) + 1;
+
+/** The place of the first case that is so. */
+function firstCase(name: string, list: string, is: (each: Tree & { out: Tree }) => boolean): number {
+  const index = (recording(name)[list] as (Tree & { out: Tree })[]).findIndex(is);
+  assert.ok(index >= 0);
+  return index;
+}
+
+function misuse(boot: string, word: string): number {
+  return firstCase(
+    'kmalloc-slab',
+    'misuse',
+    (each) => each.boot === boot && String(each.case).startsWith(word),
+  );
+}
+
+const DEFAULT = 'create-slab-default-public';
+const offSlab = firstCase(DEFAULT, 'cases', ({ out }) => out.off_slab === 1);
+const coloured = firstCase(DEFAULT, 'cases', ({ out }) => Number(out.colour) > 3);
+const merged = firstCase(DEFAULT, 'cases', ({ out }) => out.merged_with !== undefined);
+const refused = firstCase(DEFAULT, 'cases', ({ out }) => out.null === true);
+
+const PLANTED: readonly (readonly [
+  what: string,
+  name: string,
+  set: number,
+  path: readonly (string | number)[],
+  change: (value: unknown) => unknown,
+])[] = [
+  ['a place of the list', DEFAULT, 0, ['cases', offSlab, 'out', 'off_slab'], () => 0],
+  ['a flag', DEFAULT, 0, ['cases', offSlab, 'out', 'flags'], () => '0'],
+  ['a colour', DEFAULT, 0, ['cases', coloured, 'out', 'colour'], plusOne],
+  ['a limit for free objects', DEFAULT, 0, ['cases', 3, 'out', 'free_limit'], plusOne],
+  ['a merge', DEFAULT, 0, ['cases', merged, 'out', 'merged_with'], () => 'dentry'],
+  ['a refusal', DEFAULT, 0, ['cases', refused, 'out', 'null'], () => false],
+  ['a batch', 'create-slab-nomerge-public', 0, ['cases', 40, 'out', 'batchcount'], plusOne],
+  [
+    'an order',
+    'create-slab-params-public',
+    0,
+    ['settings', 'max_order3', 'cases', 9, 'out', 'gfporder'],
+    plusOne,
+  ],
+  [
+    'a shared array',
+    'create-slab-params-public',
+    0,
+    ['settings', 'smp1', 'cases', 9, 'out', 'shared'],
+    () => 8,
+  ],
+  ['a count of users', 'merge-slab-public', 0, ['scenarios', 0, 'destroys', 0, 'refs_before'], plusOne],
+  ['a size that grew', 'merge-slab-public', 0, ['scenarios', 0, 'creates', 1, 'out', 'object_size'], plusOne],
+  ['a cache of kmalloc', 'kmalloc-slab', 0, ['ranges', 'GFP_KERNEL', 2, 2], () => 'kmalloc-96'],
+  ['its usable size', 'kmalloc-slab', 0, ['ranges', 'GFP_KERNEL', 3, 3], () => 128],
+  ['its alignment', 'kmalloc-slab', 1, ['kmalloc_caches', 7, 'align'], plusOne],
+  ['its count of users', 'kmalloc-slab', 1, ['kmalloc_caches', 43, 'refcount'], () => -1],
+  [
+    'an answer',
+    'kmalloc-slab',
+    2,
+    ['misuse', misuse('default', 'double_free'), 'answer', 'next_equal'],
+    () => 0,
+  ],
+  [
+    'a survival',
+    'kmalloc-slab',
+    2,
+    ['misuse', misuse('default', 'create mis_zero 0 0 0x2000'), 'survived'],
+    () => true,
+  ],
+  [
+    'a byte that was freed',
+    'kmalloc-slab',
+    2,
+    ['misuse', misuse('default', 'fresh_bytes'), 'answer', 'freed_left'],
+    (hex) => String(hex).replace(/^41/, '42'),
+  ],
+  [
+    'a zone',
+    'kmalloc-slab',
+    2,
+    ['misuse', misuse('nomerge', 'alloc_dma32_plain'), 'answer', 'zone_DMA32'],
+    () => 63,
+  ],
+  [
+    'a log',
+    'kmalloc-slab',
+    2,
+    ['misuse', misuse('nomerge', 'alloc_movable'), 'log'],
+    (log) => (log as string[]).map((line) => line.replace('0x100cc8', '0x100cc9')),
+  ],
+];
+
+for (const [what, name, set, path, change] of PLANTED) {
+  test(`a planted difference is found: ${what} (${name} ${path.join('.')})`, () => {
+    const results = verifyRecording(doctored(name, path, change), name);
+    results.forEach((result, i) => {
+      assert.equal(result.total - result.agreed, i === set ? 1 : 0, result.set);
+    });
+  });
+}
+
+// ---- the caches of a machine that has just booted ------------------------------------------------------------------------
+
+interface Standing {
+  readonly name: string;
+  readonly flags: string;
+  readonly free_limit: number;
+}
+
+/** The fields of a recording, of each cache of a booted machine, newest first. */
+function bootedCaches(slubNomerge: boolean): Tree[] {
+  const machine = Machine.create({
+    memory: 6 * 2 ** 30,
+    cpus: 4,
+    allocator: 'slab',
+    slubNomerge,
+    standing: true,
+  });
+  machine.validate();
+  return machine
+    .caches()
+    .reverse()
+    .map(({ info }) => {
+      const slab = info.slab!;
+      const place = freelistPlace(info.flags);
+      return {
+        name: info.name,
+        flags: (info.flags >>> 0).toString(16),
+        size: info.size,
+        object_size: info.objectSize,
+        align: info.align,
+        allocflags: info.allocflags.toString(16),
+        refcount: info.refcount,
+        useroffset: info.useroffset,
+        usersize: info.usersize,
+        ctor: info.ctor ? 1 : 0,
+        num: info.oo.objects,
+        gfporder: info.oo.order,
+        colour: slab.colours,
+        colour_off: slab.colourOff,
+        freelist_size: slab.freelistSize,
+        limit: slab.limit,
+        batchcount: slab.batchcount,
+        shared: slab.sharedFactor,
+        free_limit: slab.freeLimit,
+        off_slab: place === 'outside' ? 1 : 0,
+        objfreelist_slab: place === 'object' ? 1 : 0,
+      };
+    });
+}
+
+test('a booted machine has the caches of the recorded one, in their order and to the last number', () => {
+  const recorded = recording(DEFAULT).caches_already_there as Standing[];
+  assert.deepEqual(bootedCaches(false), recorded);
+  // Those that were there before the other CPUs do not count all of them.
+  const early = recorded.filter(({ name, free_limit }) => name === 'kmalloc-64' && free_limit === 304);
+  assert.equal(early.length, 1);
+});
+
+test('booted with slab_nomerge they are the same caches, but that nobody shares them', () => {
+  const recorded = recording('create-slab-nomerge-public').caches_already_there as Standing[];
+  const ours = bootedCaches(true);
+  const names = new Set(ours.map(({ name }) => name));
+  // Names that would have shared one of them are caches of their own there.
+  assert.deepEqual(
+    ours,
+    recorded.filter(({ name }) => names.has(name)),
+  );
+});
