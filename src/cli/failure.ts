@@ -30,6 +30,19 @@ export interface Failure {
   readonly hint: string;
 }
 
+/** What a command's file should have been. */
+const HINTS: ReadonlyMap<string, string> = new Map([
+  ['verify', 'truth/README.md says what a recording holds'],
+  ['replay', 'docs/replay.md says what can be replayed, and how to record it'],
+  ['convert', 'docs/replay.md says what can be read, and how to record it'],
+  ['sweep', 'docs/replay.md says what can be replayed, and how to record it'],
+  ['info', "'slablab info --help' says what a script is"],
+  ['sysfs', "'slablab info --help' says what a script is"],
+  ['iommu', "'slablab iommu --help' says what a script is"],
+]);
+const WORKLOAD_HINT =
+  "a workload is 'recorded', 'steady' or a file as truth/README.md describes it under v7s-workload";
+
 /**
  * What an error means to the person who typed the command. Undefined where nothing went wrong: help,
  * version.
@@ -45,12 +58,7 @@ export function explainError(error: unknown, command: Command): Failure | undefi
     };
   }
   if (error instanceof InputError) {
-    const hint =
-      command.name() === 'verify'
-        ? 'truth/README.md says what a recording holds'
-        : ['info', 'sysfs'].includes(command.name())
-          ? "'slablab info --help' says what a script is"
-          : "a workload is 'recorded', 'steady' or a file as truth/README.md describes it under v7s-workload";
+    const hint = HINTS.get(command.name()) ?? WORKLOAD_HINT;
     return { exitCode: EXIT.input, message: error.message, hint };
   }
   if (error instanceof KernelPanicError)

@@ -16,6 +16,8 @@
  * | `alloc NAME [COUNT] [cpu=N] [gfp=A\|B]` | so many objects, 1 unless told |
  * | `free NAME COUNT\|all [order=lifo\|fifo\|random] [cpu=N]` | of this name's objects: newest first unless told |
  * | `shrink NAME`, `destroy NAME` | |
+ * | `tune NAME LIMIT BATCHCOUNT SHARED` | SLAB's tunables, as a write to /proc/slabinfo |
+ * | `wait TIME` | lets time pass, such as `500ms`, `10s` or `2m`: SLAB's reaper then gives back what lies unused |
  * | `kmalloc SIZE [COUNT] [cpu=N] [gfp=A\|B]` | freed by the name of the cache that they came from: `free kmalloc-256 all` |
  *
  * Sizes may be written `4K` or `0x1000`; `#` begins a comment. A name is one that the script created, or a cache or link of the machine.
@@ -26,20 +28,23 @@
  */
 import {
   ArgumentError,
-  EngineError,
   type Gfp,
-  InputError,
-  LedgerCorruptError,
   LiveObjectsError,
   lookUp,
   NULL,
   type PhysAddr,
   parseSize,
   Random,
-  SlablabError,
 } from '../base/index.js';
 import { GFP, parseGfp } from '../machine/index.js';
-import { type CacheOptions, type KmemCache, type Machine, parseSlabFlags } from '../slab/index.js';
+import {
+  type CacheOptions,
+  type KmemCache,
+  type Machine,
+  parseSlabFlags,
+  type SlabTunables,
+} from '../slab/index.js';
+import { atLine, parseLines, readCount, type Verb, type Words } from './script-words.js';
 
 export type FreeOrder = 'lifo' | 'fifo' | 'random';
 
@@ -66,7 +71,9 @@ type Operation =
       readonly count: number;
       readonly cpu: number;
       readonly gfp: Gfp;
-    };
+    }
+  | { readonly kind: 'tune'; readonly name: string; readonly tunables: SlabTunables }
+  | { readonly kind: 'wait'; readonly milliseconds: number };
 
 /** An operation and the line that it stands on. */
 export type ScriptLine = Operation & { readonly line: number };
@@ -79,63 +86,24 @@ export interface Script {
 /** What kmalloc takes from the page allocator belongs to no cache; this is its name in `free`. */
 const LARGE = 'kmalloc-large';
 
-/** The words of one line, taken one by one. */
-class Words {
-  readonly #words: string[];
-  readonly #options = new Map<string, string>();
-  readonly #usage: string;
-
-  constructor(words: readonly string[], usage: string) {
-    this.#words = words.filter((word) => !word.includes('='));
-    this.#usage = usage;
-    for (const word of words.filter((each) => each.includes('='))) {
-      const at = word.indexOf('=');
-      const key = word.slice(0, at);
-      if (this.#options.has(key)) throw new ArgumentError(`${key}= is given twice`);
-      this.#options.set(key, word.slice(at + 1));
-    }
-  }
-
-  next(what: string): string {
-    const word = this.#words.shift();
-    if (word === undefined) throw new ArgumentError(`expected ${what}, but the line ends: ${this.#usage}`);
-    return word;
-  }
-
-  /** The next word if there is one. */
-  optional(): string | undefined {
-    return this.#words.shift();
-  }
-
-  has(flag: string): boolean {
-    const at = this.#words.indexOf(flag);
-    if (at >= 0) this.#words.splice(at, 1);
-    return at >= 0;
-  }
-
-  option<T>(key: string, read: (text: string) => T, otherwise: T): T {
-    const text = this.#options.get(key);
-    this.#options.delete(key);
-    return text === undefined ? otherwise : read(text);
-  }
-
-  /** Throws for what nobody asked for. */
-  end(): void {
-    const [word] = [...this.#words, ...[...this.#options.keys()].map((key) => `${key}=`)];
-    if (word !== undefined) throw new ArgumentError(`'${word}' does not belong here: ${this.#usage}`);
-  }
-}
-
-function count(text: string): number {
-  if (!/^[1-9]\d*$/.test(text))
-    throw new ArgumentError(`expected a count from 1 on, but there stands '${text}'`);
-  return Number(text);
-}
-
 function cpuNumber(text: string): number {
   if (!/^\d+$/.test(text))
     throw new ArgumentError(`expected the number of a CPU, but there stands '${text}'`);
   return Number(text);
+}
+
+function sharedFactor(text: string): number {
+  if (!/^\d+$/.test(text)) throw new ArgumentError(`expected a number from 0 on, but there stands '${text}'`);
+  return Number(text);
+}
+
+const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000 };
+
+function milliseconds(text: string): number {
+  const [, digits, unit] = /^(\d+)(ms|s|m)$/.exec(text) ?? [];
+  if (unit === undefined)
+    throw new ArgumentError(`expected a time such as 500ms, 10s or 2m, but there stands '${text}'`);
+  return Number(digits) * UNITS_MS[unit]!;
 }
 
 const ORDERS: ReadonlyMap<string, FreeOrder> = new Map([
@@ -144,12 +112,7 @@ const ORDERS: ReadonlyMap<string, FreeOrder> = new Map([
   ['random', 'random'],
 ]);
 
-interface Verb {
-  readonly usage: string;
-  read(words: Words): Operation;
-}
-
-const VERBS: ReadonlyMap<string, Verb> = new Map(
+const VERBS: ReadonlyMap<string, Verb<Operation>> = new Map(
   Object.entries({
     create: {
       usage: 'create NAME SIZE [align=N] [flags=A,B] [ctor] [useroffset=N] [usersize=N]',
@@ -181,7 +144,7 @@ const VERBS: ReadonlyMap<string, Verb> = new Map(
         return {
           kind: 'free',
           name,
-          count: many === 'all' ? many : count(many),
+          count: many === 'all' ? many : readCount(many),
           cpu: words.option('cpu', cpuNumber, 0),
           order: words.option<FreeOrder>('order', (text) => lookUp('order', text, ORDERS), 'lifo'),
         };
@@ -189,16 +152,32 @@ const VERBS: ReadonlyMap<string, Verb> = new Map(
     },
     shrink: { usage: 'shrink NAME', read: (words) => ({ kind: 'shrink', name: words.next('a name') }) },
     destroy: { usage: 'destroy NAME', read: (words) => ({ kind: 'destroy', name: words.next('a name') }) },
+    tune: {
+      usage: 'tune NAME LIMIT BATCHCOUNT SHARED',
+      read: (words) => ({
+        kind: 'tune',
+        name: words.next('a name'),
+        tunables: {
+          limit: readCount(words.next('a limit')),
+          batchcount: readCount(words.next('a batchcount')),
+          sharedFactor: sharedFactor(words.next('how many batches are shared')),
+        },
+      }),
+    },
+    wait: {
+      usage: 'wait TIME, such as 500ms, 10s or 2m',
+      read: (words) => ({ kind: 'wait', milliseconds: milliseconds(words.next('a time')) }),
+    },
     kmalloc: {
       usage: 'kmalloc SIZE [COUNT] [cpu=N] [gfp=A|B]',
       read: (words) => ({ kind: 'kmalloc', size: parseSize(words.next('a size')), ...howMany(words) }),
     },
-  } satisfies Record<string, Verb>),
+  } satisfies Record<string, Verb<Operation>>),
 );
 
 function howMany(words: Words): { count: number; cpu: number; gfp: Gfp } {
   return {
-    count: count(words.optional() ?? '1'),
+    count: readCount(words.optional() ?? '1'),
     cpu: words.option('cpu', cpuNumber, 0),
     gfp: words.option('gfp', parseGfp, GFP.KERNEL),
   };
@@ -206,37 +185,13 @@ function howMany(words: Words): { count: number; cpu: number; gfp: Gfp } {
 
 /** Reads a script. Throws InputError with the line, what was expected there and what stands there. */
 export function parseScript(text: string, file: string): Script {
-  const lines = text.split(/\r?\n/).flatMap((full, i) => {
-    const [verb, ...words] = full.replace(/#.*/, '').split(/\s+/).filter(Boolean);
-    if (verb === undefined) return [];
-    return [
-      at(file, i + 1, () => {
-        const { usage, read } = lookUp('operation', verb, VERBS);
-        const left = new Words(words, usage);
-        const operation = read(left);
-        left.end();
-        return { ...operation, line: i + 1 };
-      }),
-    ];
-  });
-  return { file, lines };
-}
-
-/** Does something that is written on a line: what goes wrong says so. */
-function at<T>(file: string, line: number, step: () => T): T {
-  try {
-    return step();
-  } catch (error) {
-    const own = [InputError, EngineError, LedgerCorruptError].some((kind) => error instanceof kind);
-    if (own || !(error instanceof SlablabError)) throw error;
-    throw new InputError(file, line, error.message);
-  }
+  return { file, lines: parseLines(text, file, VERBS) };
 }
 
 /** Runs a script on a machine. Throws InputError with the line whose operation cannot be done; what came before it is done. */
 export function runScript(machine: Machine, { file, lines }: Script): void {
   const run = new ScriptRun(machine);
-  for (const each of lines) at(file, each.line, () => run.do(each));
+  for (const each of lines) atLine(file, each.line, () => run.do(each));
 }
 
 /** A name of the script: its cache, and the objects that it holds, oldest first. */
@@ -269,6 +224,10 @@ class ScriptRun {
         return;
       case 'destroy':
         return this.#destroy(line.name);
+      case 'tune':
+        return this.#cacheOf(line.name).setTunables(line.tunables);
+      case 'wait':
+        return this.#machine.advance(line.milliseconds);
     }
   }
 

@@ -40,6 +40,11 @@ export function inputName(path: string): string {
   return path === '-' ? STDIN_NAME : path;
 }
 
+/** Nobody who means a file writes it without a slash and a dot, unless it is there. */
+export function isWord(text: string): boolean {
+  return !/[/\\.]/.test(text);
+}
+
 /** Reads a file as JSON. What is not JSON is an InputError that names the line. */
 export async function readJson(path: string): Promise<unknown> {
   return parseJson(await readInput(path), inputName(path));
@@ -52,7 +57,7 @@ async function readStdin(): Promise<Buffer> {
 }
 
 /** The file's error as one of ours; what is no error of the system stays what it is. */
-function readError(file: string, error: unknown): unknown {
+export function readError(file: string, error: unknown): unknown {
   const { code, message } = error as NodeJS.ErrnoException;
   switch (code) {
     case undefined:
