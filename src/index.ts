@@ -8,6 +8,7 @@
  *     const table = tables?.alloc(GFP.ATOMIC);
  */
 export * from './base/index.js';
+export * from './iommu/index.js';
 export * from './lab/index.js';
 export {
   __GFP,
@@ -27,6 +28,7 @@ export {
 } from './machine/index.js';
 export * from './pools/index.js';
 export {
+  type AllocatorName,
   type CacheInfo,
   type CacheOptions,
   formatSlabFlags,
@@ -37,6 +39,7 @@ export {
   type MachineOptions,
   parseSlabFlags,
   SLAB,
+  type SlabTunables,
   STATISTICS,
   type Statistic,
   statistics,

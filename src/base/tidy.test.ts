@@ -44,7 +44,7 @@ const ROOMS: ReadonlyMap<string, Room> = new Map(
     pools: { uses: ['base', 'machine', 'slab'], node: false, packages: false },
     iommu: { uses: ['base', 'machine', 'slab', 'pools'], node: false, packages: false },
     text: { uses: ['base', 'machine', 'slab'], node: false, packages: false },
-    trace: { uses: ['base'], node: false, packages: false },
+    trace: { uses: ['base', 'machine'], node: false, packages: false },
     lab: { uses: LIBRARY.slice(0, -1), node: false, packages: false },
     node: { uses: LIBRARY, node: true, packages: true },
     cli: { uses: [...LIBRARY, 'node'], node: true, packages: true },

@@ -285,9 +285,11 @@ function commonParts(reports: readonly LayoutReport[]): string[] {
 
 function differenceWords(reports: readonly LayoutReport[], differing: readonly string[]): string {
   const who = new Set(reports.map(({ machine }) => machine.allocator)).size > 1 ? 'allocators' : 'kernels';
-  if (differing.length === 0) return `Alone, the ${who} make the same cache of it.`;
-  const both = who === 'allocators' ? ', of what both have' : '';
-  return `Alone, they differ in ${differing.join(', ')}${both}.`;
+  if (differing.length === 0) return `With no cache to merge with, the ${who} make the same of it.`;
+  const shared = who === 'allocators' ? 'Of what both have, they' : 'With no cache to merge with, they';
+  const [last, ...before] = [...differing].reverse();
+  const list = before.length === 0 ? last : `${before.reverse().join(', ')} and ${last}`;
+  return `${shared} differ in ${list}.`;
 }
 
 /** The bytes of an object, a line a part. */

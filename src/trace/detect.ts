@@ -1,0 +1,146 @@
+/**
+ * # What is this file?
+ *
+ *     switch (detectFormat(file, firstBytes)) {
+ *       case 'gzip':  …unpack, and ask again
+ *       case 'ftrace': case 'trace-cmd': case 'perf-script': createTextTraceReader(format, file, sink)
+ *       case 'trace.dat': case 'perf.data': …these need their bytes at random
+ *     }
+ *
+ * Binary formats begin with bytes of their own. Texts are told by their lines: a header that only one tool prints decides, else each line
+ * that can be taken apart has a vote. The first 64 KiB are more than enough, a few lines will do.
+ */
+import { InputError } from '../base/index.js';
+import type { EventSink, StreamReader } from './events.js';
+import { createFtraceReader, readTaskHead } from './ftrace.js';
+import { createPerfScriptReader, readPerfHead } from './perf-script.js';
+import { fromUtf8 } from './strings.js';
+import { emptyHead } from './text-shape.js';
+import { createTraceCmdReader, isTraceCmdHeader } from './trace-cmd.js';
+
+/** Formats of text, each with its reader. */
+export const TEXT_READERS = {
+  ftrace: createFtraceReader,
+  'trace-cmd': createTraceCmdReader,
+  'perf-script': createPerfScriptReader,
+} as const;
+
+export type TextFormat = keyof typeof TEXT_READERS;
+
+export type TraceFormat =
+  | TextFormat
+  | 'trace.dat'
+  | 'perf.data'
+  /** A saved trace of slablab's own. */
+  | 'slt'
+  | 'gzip'
+  | 'zstd'
+  /** No traces: a snapshot of caches, and JSON, which may hold several. */
+  | 'slabinfo'
+  | 'json';
+
+const MAGICS: readonly (readonly [bytes: string, format: TraceFormat])[] = [
+  ['\x17\x08Dtracing', 'trace.dat'],
+  ['PERFILE2', 'perf.data'],
+  // The same, written by a big-endian machine.
+  ['2ELIFREP', 'perf.data'],
+  ['SLABTRC', 'slt'],
+  ['\x1f\x8b', 'gzip'],
+  ['\x28\xb5\x2f\xfd', 'zstd'],
+];
+
+/** What is not unpacked here, with the command that does. */
+const OTHER_PACKERS: readonly (readonly [bytes: string, name: string, command: string])[] = [
+  ['\xfd7zXZ', 'xz', 'xz -dc'],
+  ['BZh', 'bzip2', 'bzip2 -dc'],
+  ['\x04\x22\x4d\x18', 'lz4', 'lz4 -dc'],
+];
+
+const LOOKED_FOR =
+  'ftrace text, trace-cmd report, perf script, trace.dat, perf.data, a saved trace (.slt), gzip, zstd, slabinfo, JSON';
+const LINES_MAX = 200;
+const EXCERPT_LENGTH = 40;
+const NEWLINE = 10;
+const COLON = 58;
+const SPACE = 32;
+
+function beginsWith(bytes: Uint8Array, magic: string): boolean {
+  for (let i = 0; i < magic.length; i++) if (bytes[i] !== magic.charCodeAt(i)) return false;
+  return true;
+}
+
+/**
+ * The format of what begins with these bytes. Throws InputError, which says what was looked for and what stands there, where it is none that
+ * slablab reads. `file` is its name in messages.
+ */
+export function detectFormat(file: string, bytes: Uint8Array): TraceFormat {
+  if (bytes.length === 0) throw new InputError(file, 0, 'is empty');
+  for (const [magic, format] of MAGICS) if (beginsWith(bytes, magic)) return format;
+  for (const [magic, name, command] of OTHER_PACKERS) {
+    if (beginsWith(bytes, magic)) {
+      throw new InputError(file, 0, `is compressed with ${name}: unpack it with ${command} first`);
+    }
+  }
+  const text = detectText(bytes);
+  if (text !== undefined) return text;
+  const [first = ''] = fromUtf8(bytes, 0, Math.min(bytes.length, 4 * EXCERPT_LENGTH))
+    .trimStart()
+    .split('\n', 1);
+  const stands = first.replace(/[^\x20-\x7e\u00a1-\ufffc]/g, '·').slice(0, EXCERPT_LENGTH);
+  throw new InputError(file, 1, `expected one of ${LOOKED_FOR}; there stands '${stands}'`);
+}
+
+function detectText(bytes: Uint8Array): TraceFormat | undefined {
+  const votes = new Map<TextFormat, number>();
+  let from = beginsWith(bytes, '\xef\xbb\xbf') ? 3 : 0;
+  for (let line = 0; line < LINES_MAX && from < bytes.length; line++) {
+    const newline = bytes.indexOf(NEWLINE, from);
+    const to = newline < 0 ? bytes.length : newline;
+    const certain = headerOf(bytes, from, to);
+    if (certain !== undefined) return certain;
+    const vote = voteOf(bytes, from, to);
+    if (vote !== undefined) votes.set(vote, (votes.get(vote) ?? 0) + 1);
+    from = to + 1;
+  }
+  const [first] = [...votes].sort(([, a], [, b]) => b - a);
+  return first?.[0];
+}
+
+/** What only one format begins with. */
+function headerOf(bytes: Uint8Array, from: number, to: number): TraceFormat | undefined {
+  if (isTraceCmdHeader(bytes, from, to)) return 'trace-cmd';
+  const text = fromUtf8(bytes, from, Math.min(to, from + EXCERPT_LENGTH));
+  if (text.startsWith('# tracer:') || text.startsWith('# entries-in-buffer')) return 'ftrace';
+  if (text.startsWith('# captured on') || text.startsWith('# perf version')) return 'perf-script';
+  if (text.startsWith('slabinfo - version')) return 'slabinfo';
+  return from <= 3 && /^\s*[{[]\s*(?:["{[]|$)/.test(text) ? 'json' : undefined;
+}
+
+function voteOf(bytes: Uint8Array, from: number, to: number): TextFormat | undefined {
+  const head = emptyHead();
+  if (readPerfHead(bytes, from, to, head) && isSystemEvent(bytes, head.nameFrom, to)) return 'perf-script';
+  const text = fromUtf8(bytes, from, Math.min(to, from + 1000));
+  if (/PERF_RECORD_LOST/.test(text)) return 'perf-script';
+  if (/^CPU:\d+ \[(?:\d+ )?EVENTS DROPPED\]/.test(text)) return 'trace-cmd';
+  // Lines of the option raw are ftrace's as well: its reader says what is wrong with them.
+  if (/^CPU:\d+ \[LOST |^\d+ \d+ \d+ (?:type: |# )/.test(text)) return 'ftrace';
+  if (!readTaskHead(bytes, from, to, head)) return undefined;
+  return isTraceCmdEvent(text.slice(text.indexOf(':') + 1)) ? 'trace-cmd' : 'ftrace';
+}
+
+/** `kmem:kfree:`, and no blank before the second colon. */
+function isSystemEvent(bytes: Uint8Array, from: number, to: number): boolean {
+  let colons = 0;
+  for (let at = from; at < to && bytes[at]! > SPACE; at++) if (bytes[at] === COLON) colons++;
+  return colons >= 2;
+}
+
+/** trace-cmd pads names and prints pointers with 0x. */
+function isTraceCmdEvent(text: string): boolean {
+  return /^\s*[\w.]+: {2,}\S|[ (]ptr=(?:0x|\(nil\))/.test(text);
+}
+
+/** A reader of what `detectFormat` found to be a text. */
+export function createTextTraceReader(format: TextFormat, file: string, sink: EventSink): StreamReader {
+  return TEXT_READERS[format](file, sink);
+}
