@@ -177,6 +177,30 @@ test('the options make the domain and the machine', async () => {
     assert.match((await slablab(`iommu --tables ${id} --ops 30`)).out, /everything is given back/, id);
 });
 
+test('which side of 4 GiB the tables lie on is said of what is there', async () => {
+  const mediatek = '--quirks NO_PERMS,MTK_EXT,TTBR_EXT --oas 35';
+  file('one-table.iommu', 'map 0 0x40000000 4K\n');
+  file('section.iommu', 'map 0 0x40000000 1M\n');
+  for (const [words, said] of [
+    ['{}/section.iommu', '│ 4 GiB. The first level lies below 4 GiB.'],
+    [`{}/section.iommu ${mediatek}`, '│ 4 GiB. The first level lies above 4 GiB.'],
+    ['{}/one-table.iommu', '│ 4 GiB. All tables lie below 4 GiB.'],
+    [`{}/one-table.iommu ${mediatek}`, '│ 4 GiB. 1 of 1 table lies above 4 GiB.'],
+    [
+      `{}/one-table.iommu --tables slub-dma32 ${mediatek}`,
+      'All second-level tables lie below 4 GiB, the first level above it.',
+    ],
+    ['{}/one-table.iommu --memory 2G', '░ RAM. All tables lie below 4 GiB, where all of this RAM is.'],
+    [
+      `{}/one-table.iommu --ram 8G-9G ${mediatek}`,
+      '░ RAM. 1 of 1 table lies above 4 GiB, where all of this RAM is.',
+    ],
+  ] as const) {
+    const { out } = await slablab(`iommu ${words}`);
+    assert.ok(out.replace(/\s+/g, ' ').includes(said), `${words}: ${/█ tables.*\n.*/.exec(out)?.[0]}`);
+  }
+});
+
 test('--json holds all of it', async () => {
   const { out } = await slablab('iommu {}/frame.iommu --json --walk 0x20000');
   const result = JSON.parse(out) as IommuResult;

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { KIB, MIB } from '../base/index.js';
+import { KIB, LedgerCorruptError, MIB } from '../base/index.js';
 import { Machine } from '../slab/index.js';
 import {
   type ArmV7sOptions,
@@ -173,6 +173,43 @@ test('4: bits of an unaligned address become attributes, or are cut off', () => 
   end(domain);
 });
 
+for (const [size, off] of [
+  [K4, 0x10],
+  [K64, 0x10],
+  [M1, 0x5_0000],
+  [M16, 0x5_0000],
+] as const) {
+  test(`4: an unmap of ${size / KIB} KiB that begins inside a slot takes whole slots, from that one on`, () => {
+    for (const faults of ['kernel', 'fixed'] as const) {
+      const domain = domainOf({}, { faults });
+      const fixed = faults === 'fixed';
+      const iova = 0x1000_0000;
+      domain.map(iova, 0x4000_0000, size, 2, RW);
+      assert.equal(domain.unmap(iova + off, size, 1), fixed ? 0 : size);
+      assert.equal(domain.iovaToPhys(iova), fixed ? 0x4000_0000 : 0, 'what was not asked for');
+      assert.equal(domain.iovaToPhys(iova + size), 0x4000_0000 + size, 'what was');
+      assert.deepEqual(kinds(domain), fixed ? [] : ['unaligned']);
+      if (!fixed) assert.match(domain.bugs[0]!.words, /inside a slot.*from 0x10000000 on$/);
+      end(domain);
+    }
+  });
+}
+
+test('4: sixteen slots from any slot on are what was asked for', () => {
+  const domain = domainOf();
+  domain.map(0x2000, 0x4000_0000, K4, 32, RW);
+  assert.equal(domain.unmap(0x5000, K64, 1), K64);
+  domain.map(3 * M1, 0x5000_0000, M1, 20, RW);
+  assert.equal(domain.unmap(4 * M1, M16, 1), M16);
+  assert.equal(domain.unmap(2, K4, 1), 0, 'nor is anything said of what was not unmapped');
+  assert.deepEqual(
+    [0x4000, 0x5000, 0x1_5000, 3 * M1, 4 * M1, 20 * M1].map((at) => domain.iovaToPhys(at)),
+    [0x4000_2000, 0, 0x4001_3000, 0x5000_0000, 0, 0x5000_0000 + 17 * M1],
+  );
+  assert.deepEqual(kinds(domain), []);
+  end(domain);
+});
+
 test('5 and 6: an unaligned unmap leaves half a block, whose split brings it back', () => {
   const domain = domainOf();
   domain.map(0, 0x10_0000, K64, 2, RW);
@@ -205,6 +242,21 @@ test('6: splitting 16 MiB that are not aligned loses a table for ever', () => {
   );
   machine.validate();
   assert.equal(machine.findCache('io-pgtable_armv7s_l2')!.live, 1);
+});
+
+test('a table without a pointer is missed, unless a split has lost it', () => {
+  const domain = domainOf();
+  const { bytes } = domain.machine;
+  domain.map(0, 0, K4, 1, RW);
+  domain.map(3 * M1, 0x2000_0000, M16, 1, RW);
+  assert.deepEqual(kinds(domain), ['unaligned'], 'a bug, but not one that loses tables');
+  const pointer = bytes!.getU32(domain.l1.address);
+  bytes!.setU32(domain.l1.address, 0);
+  assert.throws(() => domain.validate(), /nothing points to: 1, of which splits have lost 0/);
+  assert.throws(() => domain.free(), LedgerCorruptError);
+  bytes!.setU32(domain.l1.address, pointer);
+  domain.validate();
+  end(domain);
 });
 
 test('7: -EEXIST of 16 MiB has freed the tables before the obstacle', () => {

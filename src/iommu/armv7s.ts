@@ -38,7 +38,8 @@
  *  6. a small page. Unmapping it, or it among sixteen as 64 KiB, makes it 5.
  *  7. one sixteenth of a large page. Unmapping 64 KiB makes it 5; unmapping 4 KiB makes all sixteen 6 first.
  *
- * The equation, which `validate()` checks: live tables = entries in state 2 + tables that bug 6 lost, and each has one pointer.
+ * The equation, which `validate()` checks: live tables = entries in state 2 + tables that bug 6 lost, and each of the former has one
+ * pointer.
  *
  * A map meets an entry that is not 1 or 5 with -EEXIST and a warning, but for the pointer in a block's way (2). Blocks that the call had
  * mapped before that stay; `mapped` counts them. Unmapping goes by the size that is asked for: every slot of it must hold something, else
@@ -51,7 +52,8 @@
  *     then finds another word in its slot than it expects: 0 bytes, a table allocated and freed, sixteen sections left. Asked again, it
  *     works, and 1 happens.
  *  3. An unaligned unmap of 64 KiB in a section splits it, leaves nothing out, and says that it did.
- *  4. Addresses that are no multiple of the block's size are not refused. Bits 12 to 15 of a 64 KiB block's output land in XN and TEX.
+ *  4. Addresses that are no multiple of the block's size are not refused. Bits 12 to 15 of a 64 KiB block's output land in XN and TEX, and
+ *     an unmap takes whole slots, from the one on that its address lies in.
  *  5. Sixteen slots need not be an aligned sixteen: such an unmap leaves a part of a contiguous entry, and
  *  6. splitting what is left, or what was mapped unaligned, writes over sixteen slots of which some are others'. A pointer among them is
  *     lost, and its table with it.
@@ -92,6 +94,7 @@ import type { Machine } from '../slab/index.js';
 import {
   acceptedConfig,
   type CompleteConfig,
+  checkFirstLevel,
   completeConfig,
   ERRNO,
   IOMMU,
@@ -101,9 +104,9 @@ import {
   refusal,
   registers,
 } from './config.js';
-import { isMtk, isTable, tableAddress } from './descriptor.js';
+import { isMtk, isTable, slotBytes, tableAddress } from './descriptor.js';
 import { type Domain, readL1, type TlbOps, usedWords } from './domain.js';
-import { type MapResult, mapBlocks } from './map.js';
+import { leafLevel, type MapResult, mapBlocks } from './map.js';
 import { type DriverBug, DriverReports } from './reports.js';
 import { TableMemory, type TableMemoryOptions, type TableSource } from './table-memory.js';
 import { unmapBlocks } from './unmap.js';
@@ -149,7 +152,8 @@ export class ArmV7sPageTable {
 
   /**
    * `alloc_io_pgtable_ops(ARM_V7S, …)`: null where the kernel returns NULL; the last line of the machine's log says why. Throws
-   * ArgumentError for a machine without bytes, or a configuration of something else than numbers.
+   * ArgumentError for a machine without bytes, or a configuration of something else than numbers; KernelWouldCrashError for fewer than
+   * 20 bits of input.
    */
   static create(
     machine: Machine,
@@ -169,6 +173,7 @@ export class ArmV7sPageTable {
       options.tables?.close();
       return null;
     }
+    checkFirstLevel(complete);
     const tables = TableMemory.open(machine, complete, options, reports);
     if (tables === null) return null;
     const l1 = tables.allocFirst();
@@ -246,7 +251,7 @@ export class ArmV7sPageTable {
 
   /**
    * `unmap_pages`: `count` blocks of `size` bytes, whatever size they were mapped with. Returns the bytes that were unmapped; it ends
-   * with a warning at the first block of which a part is not mapped. Throws ArgumentError as `map` does.
+   * with a warning at the first block of which a part is not mapped. Throws ArgumentError and KernelWouldCrashError as `map` does.
    */
   unmap(iova: number, size: number, count: number, gather: Gather = 'plain'): number {
     const domain = this.#alive();
@@ -254,7 +259,7 @@ export class ArmV7sPageTable {
     const { reports, fixed } = domain;
     const more = fixed ? Math.max(0, size * count - 1) : 0;
     if (iova + more >= this.#inputEnd) {
-      reports.warn('arm_v7s_unmap_pages', `iova ${formatAddress(iova)} is beyond ${this.#reach}`);
+      reports.warn('arm_v7s_unmap_pages', `iova ${formatAddress(iova)} is beyond ${this.#inputs}`);
       return 0;
     }
     if (fixed && (iova & (size - 1)) !== 0) {
@@ -262,8 +267,14 @@ export class ArmV7sPageTable {
       return 0;
     }
     const unmapped = unmapBlocks(domain, { iova, size, count, queued: gather === 'queued' });
+    const slot = slotBytes(leafLevel(size));
+    if (unmapped > 0 && iova % slot !== 0) {
+      const start = formatAddress(iova - (iova % slot));
+      const words = `iova ${formatAddress(iova)} lies inside a slot: the unmap goes by whole ones, from ${start} on`;
+      reports.bug('unaligned', iova, size, words);
+    }
     if (iova + unmapped > this.#inputEnd) {
-      const words = `only the first address is checked: ${unmapped} bytes run over the end of ${this.#reach}`;
+      const words = `only the first address is checked: ${unmapped} bytes run over the end of ${this.#inputs}`;
       reports.bug('wrapped', iova, size, words);
     }
     return unmapped;
@@ -348,12 +359,16 @@ export class ArmV7sPageTable {
   }
 
   /** For messages. */
+  get #inputs(): string {
+    return `${this.config.ias} bits of input`;
+  }
+
   get #reach(): string {
-    return `${this.config.ias} bits of input or ${this.config.oas} of output`;
+    return `${this.#inputs} or ${this.config.oas} of output`;
   }
 
   /**
-   * Checks the equation: live tables = pointers of the first level + those that a bug lost (6), each pointed to once. Throws
+   * Checks the equation: live tables = those that the first level points to, once each + those that a bug has lost (6). Throws
    * LedgerCorruptError. What of it is the machine's, Machine.validate checks.
    */
   validate(): void {
@@ -369,8 +384,9 @@ export class ArmV7sPageTable {
       if (!tables.delete(address))
         fail(`slot ${i} points to ${formatAddress(address)}, which is no table or has a pointer already`);
     }
-    const mayLose = domain.reports.bugCount > 0;
-    if (tables.size > 0 && !mayLose) fail(`${tables.size} live tables have no pointer`);
+    const { lostCount } = domain.tables;
+    if (tables.size !== lostCount)
+      fail(`live tables that nothing points to: ${tables.size}, of which splits have lost ${lostCount}`);
   }
 
   #alive(): Domain {

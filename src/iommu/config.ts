@@ -42,22 +42,15 @@ export type CompleteConfig = Readonly<Required<IoPgtableConfig>>;
 const KNOWN_QUIRKS = Object.values(IO_PGTABLE_QUIRK).reduce((all: number, bit) => all | bit, 0);
 const PAGE_SIZE_BITS = PAGE_SIZES.reduce((all: number, size) => all | size, 0);
 
-/** Throws ArgumentError for what is no number at all, KernelWouldCrashError for a table of less than an entry. */
+/** Throws ArgumentError for what is no number at all. */
 export function completeConfig(config: IoPgtableConfig): CompleteConfig {
   const whole = (what: string, value: number, most: number) => {
     if (!Number.isSafeInteger(value) || value < 0 || value > most)
       throw new ArgumentError(`${what} is a whole number from 0 to ${most}, not ${value}`);
     return value;
   };
-  const ias = whole('ias, the bits of an input address,', config.ias ?? 32, 64);
-  if (ias < 20) {
-    throw new KernelWouldCrashError(
-      `a first level for ${ias} bits of input address has less than one entry of 1 MiB`,
-      'silent nonsense: it shifts by a negative number',
-    );
-  }
   return {
-    ias,
+    ias: whole('ias, the bits of an input address,', config.ias ?? 32, 64),
     oas: whole('oas, the bits of an output address,', config.oas ?? 32, 64),
     quirks: whole('quirks', config.quirks ?? 0, 0xffffffff),
     pgsizeBitmap: whole('pgsizeBitmap', config.pgsizeBitmap ?? PAGE_SIZE_BITS, Number.MAX_SAFE_INTEGER),
@@ -77,6 +70,15 @@ export function refusal({ ias, oas, quirks }: CompleteConfig): string | undefine
     return 'ARM_MTK_EXT needs NO_PERMS: its address bits take the place of permissions';
   if (quirks & IO_PGTABLE_QUIRK.ARM_MTK_TTBR_EXT && !mtk) return 'ARM_MTK_TTBR_EXT needs ARM_MTK_EXT';
   return undefined;
+}
+
+/** Linux knows no lower limit. Throws KernelWouldCrashError for a table of less than an entry. */
+export function checkFirstLevel({ ias }: CompleteConfig): void {
+  if (ias >= 20) return;
+  throw new KernelWouldCrashError(
+    `a first level for ${ias} bits of input address has less than one entry of 1 MiB`,
+    'silent nonsense: it shifts by a negative number',
+  );
 }
 
 /** What the kernel leaves in the configuration: it masks the bitmap of page sizes, and takes an empty one. */

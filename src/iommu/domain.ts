@@ -8,7 +8,7 @@ import { L2_BYTES, L2_ENTRIES, tableAddress, tablePointer } from './descriptor.j
 import type { DriverReports } from './reports.js';
 import type { TableMemory } from './table-memory.js';
 
-/** Called in the order in which the driver calls its iommu_flush_ops. */
+/** Called in the order in which the driver calls its iommu_flush_ops, in the middle of a call: they must not throw or use the domain. */
 export interface TlbOps {
   /** Everything of the domain. */
   flushAll?(): void;

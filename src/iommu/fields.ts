@@ -53,6 +53,8 @@ const addressFrom =
     formatAddress(value * 2 ** low);
 
 const UNUSED = says('not used');
+/** Bits that an unaligned 16 MiB leave here count for hardware that knows large addresses; the driver reads none. */
+const EXTENDED = either('more address to the architecture, none to the driver', 'not used');
 
 /**
  * With TEX remap, TEX[0], C and B number one of eight regions, whose type is in the registers. The driver uses three.
@@ -120,7 +122,7 @@ function highField(address: number, bit: number): FieldLayout {
 /** Bits 9 to 4 of a first-level entry. */
 function middleOfFirst(kind: EntryKind, mtk: boolean, permissions: boolean): FieldLayout[] {
   const name = kind === 'supersection' ? 'extended address' : 'domain';
-  const domain: Meaning = kind === 'supersection' ? UNUSED : (value) => `domain ${value}`;
+  const domain: Meaning = kind === 'supersection' ? EXTENDED : (value) => `domain ${value}`;
   if (mtk) return [highField(32, 9), [name, 8, 6, domain], highField(34, 5), highField(33, 4)];
   const four: FieldLayout = kind === 'table' ? ['0', 4, 4, UNUSED] : xnField(4, permissions);
   return [['impl.', 9, 9, UNUSED], [name, 8, 5, domain], four];
@@ -148,7 +150,7 @@ function layoutOf(kind: EntryKind, quirks: number): FieldLayout[] {
         ? [['address', 31, 20, addressFrom(20)]]
         : [
             ['address', 31, 24, addressFrom(24)],
-            ['extended address', 23, 20, UNUSED],
+            ['extended address', 23, 20, EXTENDED],
           ];
     return [
       ...address,

@@ -12,7 +12,7 @@ export type DriverBugKind =
   | 'not-unmapped'
   /** 3: an unaligned 64 KiB unmap in a section reported success and unmapped nothing. */
   | 'no-hole'
-  /** 4: an address was no multiple of its block's size: bits of it became attributes, or were cut off. */
+  /** 4: an address was no multiple of its block's or slot's size: bits of it became attributes, or were cut off. */
   | 'unaligned'
   /** 5: an unaligned unmap left a part of a contiguous entry. */
   | 'half-block'

@@ -33,7 +33,7 @@ export function splitContiguous(
   const block = bytes.getU32(table + 4 * index);
   // Of an unaligned block, these are not its own sixteen slots.
   const first = index - (index % CONTIGUOUS);
-  reportOverwritten(domain, level, table, first, block, iova);
+  noteOverwritten(domain, level, table, first, block, iova);
   const single = asSingle(block, level);
   for (let i = 0; i < CONTIGUOUS; i++) bytes.setU32(table + 4 * (first + i), (single + i * step) >>> 0);
   const size = step * CONTIGUOUS;
@@ -41,8 +41,8 @@ export function splitContiguous(
   return fixed ? bytes.getU32(table + 4 * index) : single;
 }
 
-function reportOverwritten(
-  { bytes, reports }: Domain,
+function noteOverwritten(
+  { bytes, reports, tables: memory }: Domain,
   level: Level,
   table: number,
   first: number,
@@ -58,6 +58,7 @@ function reportOverwritten(
     if (level === 1 && isTable(word)) tables++;
   }
   if (others === 0) return;
+  memory.lose(tables);
   const lost = tables === 0 ? '' : `, ${tables} of them pointers to tables, which are lost`;
   const words = `a split wrote over ${others} slots that were not the entry's${lost}`;
   reports.bug('overwritten', iova, slotBytes(level) * CONTIGUOUS, words);

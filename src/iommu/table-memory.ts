@@ -39,7 +39,8 @@ export interface TableMemoryOptions {
   tables?: TableSource;
   /**
    * The zone that the driver asks for: DMA32 where the machine has one, as the patch series made it, else DMA. `DMA` is what it
-   * asked for before: on an arm64 of 4.15 to 4.20, which has no such zone, that is any memory.
+   * asked for before: on an arm64 of 4.15 to 5.0, which has no such zone, that is any memory.
+   * (Those kernels refused a table that did not fit as well, but without a word: the message came with the series.)
    */
   tableZone?: 'DMA' | 'DMA32';
   /**
@@ -72,6 +73,7 @@ export class TableMemory {
   readonly #reports: DriverReports;
   readonly #l1Gfp: Gfp;
   readonly #live = new Map<PhysAddr, number>();
+  #lost = 0;
   #nextId = 0;
 
   /** Null where the cache cannot be made; the log says why. */
@@ -116,6 +118,16 @@ export class TableMemory {
 
   get liveCount(): number {
     return this.#live.size;
+  }
+
+  /** Of them, how many nothing points to any more. */
+  get lostCount(): number {
+    return this.#lost;
+  }
+
+  /** The pointers to so many tables were written over: they stay handed out for ever. */
+  lose(tables: number): void {
+    this.#lost += tables;
   }
 
   /** Whole pages, zeroed, or NULL: the last line of the log says why. */

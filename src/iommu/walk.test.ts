@@ -155,6 +155,19 @@ test('the memory type is the one that the registers give the region', () => {
   assert.match(tex!.meaning, /region 0: none that the driver sets up/);
 });
 
+test('address bits that an unaligned supersection leaves in its word are shown', () => {
+  const extended = (address: number) => {
+    const word = asContiguous(blockAttributes(IOMMU.READ, 1, config(0)), 1) | addressBits(address, 1, false);
+    const fields = descriptorFields(word >>> 0, 1, 0).filter(({ name }) => name === 'extended address');
+    return fields.map(({ value, meaning }) => `${value}: ${meaning}`);
+  };
+  assert.deepEqual(extended(0x4000_0000), ['0: not used', '0: not used']);
+  assert.deepEqual(extended(0x4030_0000), [
+    '3: more address to the architecture, none to the driver',
+    '0: not used',
+  ]);
+});
+
 test('input bits that nothing indexes do not leak into the output', () => {
   const machine = Machine.create({ memory: 64 * MIB, cpus: 1, bytes: true });
   const domain = ArmV7sPageTable.create(machine, { ias: 28 })!;

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { GIB, MIB } from '../../base/index.js';
 import { parseIommuScript, runIommu } from '../../lab/index.js';
+import { rangesMap } from '../../machine/index.js';
 import type { MachineOptions } from '../../slab/index.js';
 import { drawFirstLevel, drawRam, drawWalk, fillBar } from './iommu-pictures.js';
 import { displayWidth } from './text.js';
@@ -72,6 +73,12 @@ test('RAM has a line at 4 GiB, and the tables where they lie', () => {
   const above = ran('map 0 0x40000000 4K', { machine: 'rk3568' }, { oas: 35, quirks: 26 });
   assert.ok(above.tables[0]!.address >= 4 * GIB);
   assert.match(drawRam(above, 80)[0]!, /│█/);
+  const far = drawRam(
+    ran('map 0 0x40000000 4K', { machine: rangesMap('8G-9G') }, { oas: 35, quirks: 26 }),
+    40,
+  );
+  assert.equal(far[0], `█${'░'.repeat(39)}`, 'no line where 4 GiB are not in the picture');
+  assert.match(far[1]!, /^0x200000000 +0x240000000$/);
   for (const machine of ['x86_64', 'arm64', 'rk3568', 'sun50i', 'mt8173']) {
     for (const width of [40, 80, 100])
       for (const line of drawRam(ran('phys 0', { machine }), width))

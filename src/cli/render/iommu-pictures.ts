@@ -70,14 +70,30 @@ function signOf(entries: string, used: ReadonlyMap<number, number>, from: number
   return sparkline([pages], 1, (to - from) * TABLE_ENTRIES);
 }
 
-/** RAM from address 0 to its end, with the tables in it and a line where a 32-bit entry's reach ends. */
-export function drawRam({ machine, firstLevel, tables }: IommuResult, width: number): string[] {
-  const end = Math.max(...machine.ram.map((range) => range.end));
-  const first = machine.ram[0]!.start;
+/** Where the reach of a 32-bit entry ends. */
+const LIMIT = 4 * GIB;
+
+type Ram = Pick<IommuResult['machine'], 'ram'>;
+
+/** The addresses that are drawn: from 0 to the end of RAM. */
+function drawnSpan({ ram }: Ram): { begin: number; end: number } {
+  const end = Math.max(...ram.map((range) => range.end));
+  const first = ram[0]!.start;
   // A little RAM far up would be a speck.
-  const begin = first > end / 2 ? first : 0;
-  const limit = 4 * GIB;
-  const columns = width - (end > limit ? 1 : 0);
+  return { begin: first > end / 2 ? first : 0, end };
+}
+
+/** Whether the picture of RAM has a line at 4 GiB. */
+export function hasLimitLine(machine: Ram): boolean {
+  const { begin, end } = drawnSpan(machine);
+  return begin <= LIMIT && LIMIT < end;
+}
+
+/** RAM, with the tables in it and a line where a 32-bit entry's reach ends, if that is in the picture. */
+export function drawRam({ machine, firstLevel, tables }: IommuResult, width: number): string[] {
+  const { begin, end } = drawnSpan(machine);
+  const withLine = hasLimitLine(machine);
+  const columns = width - (withLine ? 1 : 0);
   const scale = columns / (end - begin);
   const columnOf = (address: number) => Math.min(columns - 1, Math.floor((address - begin) * scale));
   const signs = Array.from({ length: columns }, (_, i): string => {
@@ -88,8 +104,8 @@ export function drawRam({ machine, firstLevel, tables }: IommuResult, width: num
   if (firstLevel !== null) signs[columnOf(firstLevel.address)] = '█';
   const beginLabel = begin === 0 ? '0' : formatAddress(begin);
   const endLabel = begin === 0 ? formatBytes(end) : formatAddress(end);
-  if (end <= limit) return [signs.join(''), padRight(beginLabel, columns - endLabel.length) + endLabel];
-  const line = Math.round((limit - begin) * scale);
+  if (!withLine) return [signs.join(''), padRight(beginLabel, columns - endLabel.length) + endLabel];
+  const line = Math.round((LIMIT - begin) * scale);
   const label = '4 GiB';
   const latest = columns - endLabel.length - label.length - 1;
   const ruler = padRight(beginLabel, Math.max(beginLabel.length + 1, Math.min(line - 2, latest))) + label;

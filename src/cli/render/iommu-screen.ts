@@ -18,6 +18,7 @@ import {
   entriesPerSign,
   FIRST_LEVEL_LEGEND,
   fillBar,
+  hasLimitLine,
 } from './iommu-pictures.js';
 import { type Column, renderTable } from './table.js';
 import { wrap, wrapCommand, wrapParts } from './text.js';
@@ -240,15 +241,23 @@ function freedWords(
   return `Freed: the domain gives back ${plural(tables, 'table')}; ${left}.`;
 }
 
-function whereWords({ tables, machine }: IommuResult): string {
-  const above = tables.filter(({ address }) => address + TABLE_BYTES > 4 * GIB).length;
-  const where =
-    above === 0
-      ? `${tables.length === 0 ? 'The first level lies' : 'All tables lie'} below 4 GiB`
-      : `${formatCount(above)} of ${plural(tables.length, 'table')} lie above 4 GiB`;
-  const free = machine.ramAbove4GiB === 0 ? ', where all of this RAM is' : '';
-  const line = machine.ramAbove4GiB === 0 ? '' : ', │ 4 GiB';
-  return `█ tables, ░ RAM${line}. ${where}${free}.`;
+function whereWords({ firstLevel, tables, machine }: IommuResult): string {
+  const second = tables.filter(({ address }) => address + TABLE_BYTES > 4 * GIB).length;
+  const first = firstLevel !== null && firstLevel.address + firstLevel.bytes > 4 * GIB;
+  const line = hasLimitLine(machine) ? ', │ 4 GiB' : '';
+  const anywhere = machine.ramAbove4GiB > 0 && machine.ramAbove4GiB < machine.ramBytes;
+  const free = anywhere ? '' : ', where all of this RAM is';
+  return `█ tables, ░ RAM${line}. ${sideWords(first, second, tables.length)}${free}.`;
+}
+
+/** Which side of 4 GiB: whether the first level lies above it, and how many second-level tables of all. */
+function sideWords(first: boolean, second: number, all: number): string {
+  if (all === 0) return `The first level lies ${first ? 'above' : 'below'} 4 GiB`;
+  if (second > 0)
+    return `${formatCount(second)} of ${plural(all, 'table')} ${all === 1 ? 'lies' : 'lie'} above 4 GiB`;
+  return first
+    ? 'All second-level tables lie below 4 GiB, the first level above it'
+    : 'All tables lie below 4 GiB';
 }
 
 /** One of each kind, and how many there are like it. */
