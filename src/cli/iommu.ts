@@ -1,6 +1,6 @@
 /** `slablab iommu`: a script of mappings through the driver for ARMv7 short descriptors, on a machine and a table strategy. */
 import type { Command } from 'commander';
-import { ArgumentError, formatCount, lookUp } from '../base/index.js';
+import { ArgumentError, formatCount, lookUp, parseSize } from '../base/index.js';
 import {
   formatIommuOperation,
   type IommuLoad,
@@ -120,7 +120,11 @@ export function addIommu(program: Command, open: OpenSession): void {
 
 /** Collects the addresses of `--walk`. */
 function eachAddress(text: string, before: readonly number[] = []): number[] {
-  return [...before, sizeInBytes('--walk')(text)];
+  try {
+    return [...before, parseSize(text)];
+  } catch {
+    throw new ArgumentError(`--walk: '${text}' is no address: expected one such as 0x10000000`);
+  }
 }
 
 async function runCommand(name: string, flags: IommuFlags, session: Session): Promise<void> {

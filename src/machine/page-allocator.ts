@@ -247,30 +247,31 @@ export function createPageAllocator(ledger: Ledger, options: PageAllocatorOption
 
   function checkFree(pfn: Pfn, frame: number, order: Order): void {
     const address = pfn * pageSize;
-    const where = `pfn ${pfn} (${formatAddress(address)})`;
+    // Only a bad free needs words.
+    const where = () => `pfn ${pfn} (${formatAddress(address)})`;
     if (!Number.isInteger(frame) || zoneOfFrame(frame) < 0) {
-      throw new BadFreeError(address, 'unknown-address', `${where} is not in this machine's memory`);
+      throw new BadFreeError(address, 'unknown-address', `${where()} is not in this machine's memory`);
     }
     const state = frameState[frame]!;
     if (!(state & FRAME_USED)) {
       throw new BadFreeError(
         address,
         'not-live',
-        `${where} is not the start of a block that was handed out; it may be free already`,
+        `${where()} is not the start of a block that was handed out; it may be free already`,
       );
     }
     if (frameSlab[frame] !== 0) {
       throw new BadFreeError(
         address,
         'not-live',
-        `${where} is a slab's page: free its objects, not its pages`,
+        `${where()} is a slab's page: free its objects, not its pages`,
       );
     }
     if ((state & FRAME_ORDER) !== order) {
       throw new BadFreeError(
         address,
         'wrong-order',
-        `${where} was handed out with order ${state & FRAME_ORDER} and freed with order ${order}`,
+        `${where()} was handed out with order ${state & FRAME_ORDER} and freed with order ${order}`,
       );
     }
   }
