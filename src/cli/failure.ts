@@ -50,6 +50,8 @@ const WORKLOAD_HINT =
 export function explainError(error: unknown, command: Command): Failure | undefined {
   const help = `see '${commandPath(command)} --help'`;
   if (error instanceof CommanderError) return explainCommander(error, command, help);
+  // Whoever read our output has seen enough.
+  if ((error as NodeJS.ErrnoException).code === 'EPIPE') return undefined;
   if (error instanceof NoPermissionError) {
     return {
       exitCode: EXIT.permission,

@@ -3,12 +3,16 @@ import { Command } from 'commander';
 import { nearestNames, UnknownNameError } from '../base/index.js';
 import { packageVersion } from '../node/index.js';
 import { addCompare } from './compare.js';
+import { addConvert } from './convert.js';
 import { explainError } from './failure.js';
 import { addInfo } from './info.js';
+import { addIommu } from './iommu.js';
 import { addLayout } from './layout.js';
 import { withExamples } from './options.js';
 import { COLOURED, wantsColour } from './render/style.js';
+import { addReplay } from './replay.js';
 import { Session } from './session.js';
+import { addSweep } from './sweep.js';
 import { addSysfs } from './sysfs.js';
 import { type Streams, Terminal, terminalWidth } from './terminal.js';
 import { addVerify } from './verify.js';
@@ -84,13 +88,19 @@ function buildProgram(
     ['slablab compare', 'where should they come from?'],
     ['slablab compare steady --live 30', 'the same for a handful'],
     ['slablab layout --size 1024 --align 1024', 'what a kernel makes of it'],
+    ['slablab iommu', 'the page tables of an IOMMU'],
     ['slablab info', 'all caches at its peak'],
+    ['slablab replay trace.txt', 'a recorded kernel, on another machine'],
     ['slablab verify', 'is the engine right?'],
   ]);
   addCompare(program, open);
   addLayout(program, open);
+  addIommu(program, open);
   addInfo(program, open);
   addSysfs(program, open);
+  addReplay(program, open);
+  addSweep(program, open);
+  addConvert(program, open);
   addVerify(program, open);
   return program;
 }

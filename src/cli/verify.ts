@@ -4,7 +4,14 @@
  */
 import { basename } from 'node:path';
 import type { Command } from 'commander';
-import { EngineError, InputError, LedgerCorruptError, NotJsonError, SlablabError } from '../base/index.js';
+import {
+  ArgumentError,
+  EngineError,
+  InputError,
+  LedgerCorruptError,
+  NotJsonError,
+  SlablabError,
+} from '../base/index.js';
 import { type Disagreement, type SetResult, UnknownRecordingError, verifyRecording } from '../lab/index.js';
 import {
   expandRecordings,
@@ -17,10 +24,20 @@ import { EXIT, explainError } from './failure.js';
 import { withExamples } from './options.js';
 import { wrap } from './render/text.js';
 import type { OpenSession, Session } from './session.js';
+import { verifyTrace } from './verify-trace.js';
 
 interface VerifyFlags {
+  readonly snapshots?: string;
+  readonly within: number;
   readonly verbose?: true;
   readonly json?: true;
+}
+
+/** For `--within`. */
+function percent(text: string): number {
+  const [, number] = /^(\d+(?:\.\d+)?)\s*%?$/.exec(text) ?? [];
+  if (number === undefined) throw new ArgumentError(`--within takes a percentage such as 2, not '${text}'`);
+  return Number(number) / 100;
 }
 
 /** What became of one file. */
@@ -48,12 +65,15 @@ export function addVerify(program: Command, open: OpenSession): void {
         'differs, 3 if a file is no recording that it understands. A folder stands for the recordings in it.',
     )
     .argument('[file...]', 'recordings, .json or .json.gz, - for standard input (default: all in truth/)')
-    .option('--verbose', 'all disagreements that were kept, with whole values');
+    .option('--snapshots <file>', 'the file is a kmem trace: hold its replay against these, cache by cache')
+    .option('--within <percent>', 'with --snapshots: how far slabs of a cache may be off', percent, 0.02)
+    .option('--verbose', 'all disagreements that were kept, with whole values; all caches');
   withExamples(command, [
     ['slablab verify', 'all recordings that are here'],
     ['slablab verify truth/seq-slub-public.json.gz', 'one of them'],
     ['slablab verify mine.json --verbose', 'your own, with whole values'],
     ['zcat mine.json.gz | slablab verify -', 'from standard input'],
+    ['slablab verify boot.slt --snapshots boot.json', 'how near is a replay?'],
   ]);
   command.action(async (files: string[], flags: VerifyFlags) => {
     await runVerify(files, { ...command.optsWithGlobals<VerifyFlags>(), ...flags }, command, open(command));
@@ -67,6 +87,12 @@ async function runVerify(
   session: Session,
 ): Promise<void> {
   const { terminal } = session;
+  if (flags.snapshots !== undefined) {
+    const [trace, another] = files;
+    if (trace === undefined || another !== undefined)
+      throw new ArgumentError('--snapshots belong to one trace: name just that');
+    return verifyTrace(trace, { ...flags, snapshots: flags.snapshots }, session);
+  }
   const shipped = files.length === 0;
   const results: FileResult[] = [];
   const exitCodes = new Set<number>();

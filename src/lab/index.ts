@@ -2,8 +2,17 @@
 export * from './compare.js';
 export * from './compare-result.js';
 export * from './compare-words.js';
+export * from './iommu-generated.js';
+export * from './iommu-names.js';
+export * from './iommu-recorded.js';
+export * from './iommu-result.js';
+export { type IommuOptions, runIommu } from './iommu-run.js';
+export * from './iommu-script.js';
+export * from './iommu-workload.js';
 export * from './layout-report.js';
+export * from './layout-result.js';
 export * from './peak.js';
+export * from './replay/index.js';
 export * from './script.js';
 export * from './strategies.js';
 export * from './strategy.js';

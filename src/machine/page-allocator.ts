@@ -152,7 +152,7 @@ export function createPageAllocator(ledger: Ledger, options: PageAllocatorOption
       return NO_PFN;
     }
     const highest = highestZone(gfp);
-    const pages = 2 ** order;
+    const pages = 1 << order;
     const rounds = gfp & __GFP.MEMALLOC && !(gfp & __GFP.NOMEMALLOC) ? 1 : 2;
     for (let round = 0; round < rounds; round++) {
       for (let z = highest; z >= 0; z--) {
@@ -191,14 +191,14 @@ export function createPageAllocator(ledger: Ledger, options: PageAllocatorOption
       have = topOrder;
       const r = zone[row + Z_RANGE]! * RANGE_WORDS;
       frame = range[r + R_VIRGIN]!;
-      range[r + R_VIRGIN] = frame + 2 ** topOrder;
+      range[r + R_VIRGIN] = frame + (1 << topOrder);
     }
     while (have > order) {
       have--;
-      list(row, frame + 2 ** have, have);
+      list(row, frame + (1 << have), have);
     }
     frameState[frame] = FRAME_USED + order;
-    zone[row + Z_FREE]! -= 2 ** order;
+    zone[row + Z_FREE]! -= 1 << order;
     const taken = zone[row + Z_MANAGED]! - zone[row + Z_FREE]!;
     if (taken > zone[row + Z_PEAK]!) zone[row + Z_PEAK] = taken;
     return frame;
@@ -229,7 +229,7 @@ export function createPageAllocator(ledger: Ledger, options: PageAllocatorOption
     const frame = pfn - basePfn;
     checkFree(pfn, frame, order);
     const row = zoneOfFrame(frame) * ZONE_WORDS;
-    zone[row + Z_FREE]! += 2 ** order;
+    zone[row + Z_FREE]! += 1 << order;
     frameState[frame] = 0;
     let block = frame;
     let size = order;

@@ -1,4 +1,12 @@
 /** Files, standard input, and what ships with the package. */
 export * from './files.js';
+export * from './iommu-loads.js';
+export * from './output.js';
+export * from './row-files.js';
 export * from './shipped.js';
+export * from './spool.js';
+export * from './sweep.js';
+export * from './sweep-axes.js';
+export * from './sweep-cell.js';
+export * from './trace-files.js';
 export * from './workloads.js';

@@ -188,27 +188,31 @@ function isPlace(where: unknown, end: number): boolean {
   return where[0] + where[1] <= end;
 }
 
-/** zlib's checksum, four bytes at a time. The sums are folded before they leave 32 bits. */
+/** zlib's checksum, eight bytes at a time. The sums are folded before they leave 32 bits. */
 function adler32(bytes: Uint8Array): number {
   let a = 1;
   let b = 0;
-  for (let from = 0; from < bytes.length; from += 3800) {
-    const to = Math.min(from + 3800, bytes.length);
-    let i = from;
-    for (; i + 4 <= to; i += 4) {
-      const w = bytes[i]!;
-      const x = bytes[i + 1]!;
-      const y = bytes[i + 2]!;
-      const z = bytes[i + 3]!;
-      b += 4 * (a + w) + 3 * x + 2 * y + z;
-      a += w + x + y + z;
+  for (let i = 0; i < bytes.length; ) {
+    const to = Math.min(i + 3792, bytes.length);
+    for (; i + 8 <= to; i += 8) {
+      const p = bytes[i]!;
+      const q = bytes[i + 1]!;
+      const r = bytes[i + 2]!;
+      const s = bytes[i + 3]!;
+      const t = bytes[i + 4]!;
+      const u = bytes[i + 5]!;
+      const v = bytes[i + 6]!;
+      const w = bytes[i + 7]!;
+      const first = p + q + r + s;
+      b = (b + 8 * a + 4 * (first + p) + 3 * (q + u) + 2 * (r + v) + 4 * t + s + w) | 0;
+      a = (a + first + t + u + v + w) | 0;
     }
     for (; i < to; i++) {
       a += bytes[i]!;
       b += a;
     }
     a %= 65521;
-    b %= 65521;
+    b = (b >>> 0) % 65521;
   }
   return b * 65536 + a;
 }

@@ -70,8 +70,8 @@ function beginsWith(bytes: Uint8Array, magic: string): boolean {
 }
 
 /**
- * The format of what begins with these bytes. Throws InputError, which says what was looked for and what stands there, where it is none that
- * slablab reads. `file` is its name in messages.
+ * The format of what begins with these bytes. Throws InputError, which says what was looked for and what stands there, where it is none
+ * that slablab reads. `file` is its name in messages.
  */
 export function detectFormat(file: string, bytes: Uint8Array): TraceFormat {
   if (bytes.length === 0) throw new InputError(file, 0, 'is empty');

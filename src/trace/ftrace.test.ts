@@ -5,6 +5,7 @@ import { InputError } from '../base/index.js';
 import { __GFP, GFP } from '../machine/index.js';
 import { ACCOUNTED, NODE_NONE } from './events.js';
 import { createFtraceReader } from './ftrace.js';
+import { Strings } from './strings.js';
 import {
   assertAllCounted,
   modelled,
@@ -141,7 +142,8 @@ test('events of kernels from 4.20 on are read', () => {
   // 4.20: bare addresses, four flags, an event of its own for a node, frames in decimal, blanks before (null).
   const old = '            bash-512   [003] d..1    12.345678: ';
   const node = one(
-    `${old}kmem_cache_alloc_node: call_site=ffffffff811c2345 ptr=ffff9d3a4b5c6d00 bytes_req=232 bytes_alloc=256 gfp_flags=GFP_KERNEL|__GFP_NOFAIL node=1`,
+    `${old}kmem_cache_alloc_node: call_site=ffffffff811c2345 ptr=ffff9d3a4b5c6d00 bytes_req=232 bytes_alloc=256 ` +
+      'gfp_flags=GFP_KERNEL|__GFP_NOFAIL node=1',
   );
   assert.deepEqual(
     [node.kind, node.site, node.node, node.cpu, node.accounted],
@@ -191,7 +193,8 @@ test('page events: a failed allocation, what a fallback printed, a number too la
     none,
   );
   const split = one(
-    `${old}mm_page_alloc_extfrag: page=00000000abcdef01 pfn=0x1234 alloc_order=1 fallback_order=9 pageblock_order=9 alloc_migratetype=0 fallback_migratetype=1 fragmenting=0 change_ownership=1`,
+    `${old}mm_page_alloc_extfrag: page=00000000abcdef01 pfn=0x1234 alloc_order=1 fallback_order=9 pageblock_order=9 ` +
+      'alloc_migratetype=0 fallback_migratetype=1 fragmenting=0 change_ownership=1',
   );
   assert.deepEqual(
     [split.kind, split.order, split.pointer],
@@ -236,6 +239,13 @@ test('times: seconds with up to nine digits, counts of another clock', () => {
   assert.equal(at('3.299851123').events[0]!.time, 3_299_851_123);
   assert.equal(at('3.5').events[0]!.time, 3_500_000_000);
   assert.equal(at('123456.000001').events[0]!.time, 123_456_000_001_000);
+  // Also where the head is known from the line before.
+  const fractions = [1, 999_999_999, 123_456_789, 800_000_000];
+  const lines = fractions.map((each) => GOOD.replace('    3.299851', `3.${String(each).padStart(9, '0')}`));
+  assert.deepEqual(
+    read(lines.join('\n')).events.map(({ time }) => time),
+    fractions.map((each) => 3e9 + each),
+  );
   const counted = at('  81234567890');
   assert.equal(counted.events[0]!.time, 81_234_567_890);
   assert.match(counted.report.notes[0]!, /^times are counts/);
@@ -259,6 +269,8 @@ test('events that are not read are counted by name; stack traces are comments', 
       `${head}kfree_skb: skbaddr=ffff89 protocol=0 location=x`,
       FREE,
       `${head}<stack trace>`,
+      '##### CPU 1 buffer started ####',
+      '\t',
       ' => kfree',
       ' => do_syscall_64',
       `${head}vfs_read <-ksys_read`,
@@ -274,7 +286,7 @@ test('events that are not read are counted by name; stack traces are comments', 
       ['function', 1],
     ],
   );
-  assert.deepEqual([report.byKind[2], report.comments, report.damaged], [1, 2, 0]);
+  assert.deepEqual([report.byKind[2], report.comments, report.damaged], [1, 4, 0]);
   assertAllCounted(report);
 });
 
@@ -367,11 +379,13 @@ test('what cannot be used is refused, with the line and the reason', () => {
   );
   // The header alone is a trace with nothing in it.
   assert.equal(read('# tracer: nop\n#\n').report.lines, 2);
+  // With the header it is ftrace's, though a line was cut off.
+  assert.equal(read(`# tracer: nop\n${GOOD.slice(0, 70)}`).report.damaged, 1);
+  assert.match(refusal(`# tracer: nop\n${'0 1 2\n'.repeat(2000)}`), /none of its first 1000 lines/);
 });
 
 test('a reader that has ended, or refused, takes no more', () => {
-  const sink = { strings: { ...read(GOOD) } as never, take() {} };
-  const reader = createFtraceReader('x', sink);
+  const reader = createFtraceReader('x', { strings: new Strings(), take() {} });
   assert.throws(() => reader.end(), InputError);
   assert.throws(() => reader.write(Buffer.from(GOOD)), /the reader has ended/);
   assert.throws(() => reader.end(), /the reader has ended/);

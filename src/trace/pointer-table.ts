@@ -97,7 +97,9 @@ export function createPointerTable(pointers = 1024): PointerTable {
     for (let had = words[at + VALUE]!; had !== 0; had = words[at + VALUE]!) {
       if (words[at + LOW] === a && words[at + HIGH] === b) {
         size--;
-        close(at);
+        // Mostly nothing lies behind it.
+        if (words[((at + WORDS) & mask) + VALUE] === 0) words[at + VALUE] = 0;
+        else close(at);
         return had - 1;
       }
       at = (at + WORDS) & mask;

@@ -22,7 +22,7 @@ import {
   type ReadReport,
 } from './events.js';
 import { createLineWindow, LINE_BYTES_MAX, type LineSink, word } from './scan.js';
-import { fromUtf8 } from './strings.js';
+import { fromUtf8, Strings } from './strings.js';
 import { createFieldReader } from './text-fields.js';
 import { TextFindings } from './text-findings.js';
 import { createHeadReader } from './text-heads.js';
@@ -30,6 +30,7 @@ import { createRunMemo, createRuns, EMPTY_HASH, TO_BLANK } from './text-memo.js'
 import { KIND_OF_NAME, KMEM, NAME_BYTES, NAME_KINDS, nameAt } from './text-names.js';
 import { emptyHead, type TextShape } from './text-shape.js';
 
+const TAB = 9;
 const SPACE = 32;
 const NEWLINE = 10;
 const RETURN = 13;
@@ -48,7 +49,11 @@ export interface TextEngine {
   begin(shape: TextShape, file: string, sink: EventSink): void;
   write(chunk: Uint8Array): void;
   end(): ReadReport;
+  /** Lets go of the text that was read: its sink may hold a whole trace. */
+  forget(): void;
 }
+
+const NOBODY: EventSink = { strings: new Strings(), take() {} };
 
 export function createTextEngine(): TextEngine {
   const window = createLineWindow();
@@ -159,7 +164,7 @@ export function createTextEngine(): TextEngine {
   }
 
   function isBlank(from: number, to: number): boolean {
-    for (let at = from; at < to; at++) if (bytes[at] !== SPACE) return false;
+    for (let at = from; at < to; at++) if (bytes[at] !== SPACE && bytes[at] !== TAB) return false;
     return true;
   }
 
@@ -292,8 +297,10 @@ export function createTextEngine(): TextEngine {
   }
 
   function tellDamage(from: number, to: number, why: string): void {
-    const text = `${why}: '${excerpt(from, to)}'`;
-    findings.spoilt({ line, offset: window.offset() + from, why: text }, readSoFar());
+    if (findings.tellsMore()) {
+      findings.damage.push({ line, offset: window.offset() + from, why: `${why}: '${excerpt(from, to)}'` });
+    }
+    findings.spoilt(readSoFar());
   }
 
   /** Events of all kinds. */
@@ -367,11 +374,15 @@ export function createTextEngine(): TextEngine {
     for (const [known, name] of otherOfRow.entries()) {
       if (name !== undefined && otherCounts[known]! > 0) countOther(name, otherCounts[known]);
     }
-    findings.refuseEmpty(line, readSoFar());
+    findings.end(line, readSoFar());
     return findings.report(window.size(), line, Array.from(kindCounts), fieldNotes());
   }
 
-  return { begin, write: (chunk) => window.write(chunk, lineSink), end };
+  function forget(): void {
+    begin(shape, '', NOBODY);
+  }
+
+  return { begin, write: (chunk) => window.write(chunk, lineSink), end, forget };
 }
 
 const TOO_LONG = 'a line of more than 64 KiB';

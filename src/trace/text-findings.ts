@@ -37,15 +37,26 @@ export class TextFindings {
     if (this.#rawLines++ === 0) this.#rawLine = line;
   }
 
-  /** Throws InputError where nothing could be read for so long that the text must be something else. `read` is how many lines could. */
-  spoilt(damage: Damage, read: number): void {
-    this.damaged++;
-    if (this.damage.length < DAMAGE_TOLD) this.damage.push(damage);
-    if (this.damaged >= FOREIGN_LINES) this.refuseForeign(read);
+  /** Whether there is room for one more damage that is told, not only counted. */
+  tellsMore(): boolean {
+    return this.damage.length < DAMAGE_TOLD;
   }
 
-  refuseForeign(read: number): void {
-    if (this.damaged === 0 || read > 0) return;
+  /** One more line is damaged. Throws InputError where none could be read for so long that the text must be something else. */
+  spoilt(read: number): void {
+    this.damaged++;
+    if (this.damaged >= FOREIGN_LINES && read === 0) this.#refuse();
+  }
+
+  /** The text has ended. Throws InputError where there was nothing in it, or nothing of this tool. `read` events could be read. */
+  end(lines: number, read: number): void {
+    if (read > 0) return;
+    if (this.#rawLines > 0 || (this.damaged > 0 && !this.hasHeader)) this.#refuse();
+    if (this.hasHeader) return;
+    throw new InputError(this.#file, 0, lines === 0 ? 'is empty' : `holds no event of ${this.#shape.format}`);
+  }
+
+  #refuse(): never {
     if (this.#rawLines > 0) {
       throw new InputError(
         this.#file,
@@ -55,16 +66,11 @@ export class TextFindings {
       );
     }
     const { line, why } = this.damage[0]!;
-    const lines = this.damaged === 1 ? 'its only line' : `none of its first ${this.damaged} lines`;
-    const could = this.damaged === 1 ? 'could not' : 'could';
-    throw new InputError(this.#file, line, `is no ${this.#shape.format}: ${lines} ${could} be read: ${why}`);
-  }
-
-  /** Throws InputError where there is nothing in the text, or nothing of this tool. */
-  refuseEmpty(lines: number, read: number): void {
-    this.refuseForeign(read);
-    if (read > 0 || this.hasHeader) return;
-    throw new InputError(this.#file, 0, lines === 0 ? 'is empty' : `holds no event of ${this.#shape.format}`);
+    const could =
+      this.damaged === 1
+        ? 'its only line could not be read'
+        : `none of its first ${this.damaged} lines could be read`;
+    throw new InputError(this.#file, line, `is no ${this.#shape.format}: ${could}: ${why}`);
   }
 
   report(bytes: number, lines: number, byKind: readonly number[], fields: FieldNotes): ReadReport {

@@ -56,20 +56,19 @@ test('against a plain Map, with bad hashes', () => {
         const hash = each.reduce((total, byte) => total + byte, 0) % hashes;
         const row = memo.find(from, length, hash);
         const expected = model.get(key);
-        if (row >= 0) {
+        // What is no number when read as a double is not found again.
+        const isOdd = each.includes(0xff) || each.includes(0x7f);
+        if (row >= 0 || (expected !== undefined && !isOdd)) {
           assert.equal(row, expected);
           assert.equal(memo.begins(row, from), length);
           continue;
         }
-        // What is no number when read as a double is not found again.
-        assert.ok(expected === undefined || each.includes(0xff) || each.includes(0x7f) || model.size === 0);
-        if (model.size * 2 >= ROWS) model.clear();
         const added = memo.add(from, length, hash);
         assert.equal(added >= 0, length <= RUN_BYTES);
-        if (added >= 0) {
-          for (const [other, otherRow] of model) if (otherRow === added && other !== key) model.delete(other);
-          model.set(key, added);
-        }
+        // Row 0 is the first of a memo that has forgotten everything.
+        if (added === 0) model.clear();
+        if (added >= 0) model.set(key, added);
+        assert.ok(model.size <= ROWS);
       }
     }),
   );

@@ -44,6 +44,7 @@ export function createTextReader(shape: TextShape, file: string, sink: EventSink
       return result;
     } finally {
       if (!goesOn) {
+        engine.forget();
         idle.push(engine);
         engine = undefined;
       }

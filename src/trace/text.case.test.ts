@@ -1,6 +1,6 @@
 /**
- * What every reader of text must do, whichever tool's output it reads. The recorded samples are read again in pieces of 100 bytes and of one
- * byte, held against a small reader by regular expressions, and then cut, spliced, interleaved and spoilt.
+ * What every reader of text must do, whichever tool's output it reads. The recorded samples are read again in pieces of 100 bytes and of
+ * one byte, held against a small reader by regular expressions, and then cut, spliced, interleaved and spoilt.
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';

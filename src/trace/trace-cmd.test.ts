@@ -94,6 +94,13 @@ test('a function of a module is read where it stands twice, with a blank in it',
   assert.deepEqual([events[0]!.site, events[0]!.name], ['ext4_free+0x1f [ext4]', 'ext4 io end']);
 });
 
+test('newer versions print the flags, too', () => {
+  const line =
+    '            bash-67    [000] d..1.     7.601121: kfree:   (kvfree+0x24) call_site=kvfree+0x24 ptr=0x10';
+  const [event] = read(`${line}\n`).events;
+  assert.deepEqual([event?.cpu, event?.time, event?.pointer], [0, 7_601_121_000, '0000000000000010']);
+});
+
 test('its header alone is a trace of nothing; another text is refused', () => {
   assert.equal(read('cpus=2\n').report.comments, 1);
   assert.throws(() => read('{"a": 1}\n'), InputError);

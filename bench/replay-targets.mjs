@@ -1,0 +1,62 @@
+// What reading and replaying traces should reach, in one table: each figure is a ratio, or a rate, within one run.
+//
+//     npm run bench:replay                     a few minutes; an idle machine gives steadier figures
+//     npm run bench:replay -- --json FILE      also as {targets: [{name, ratio, limit, held}], missing: […]}
+//     npm run bench:replay -- --rounds 3       quicker
+//
+// It runs three benchmarks, each of which says at its head what it compares with what: trace-text.mjs, pointer-table.mjs, replay.mjs. Exit
+// code 1 if a target is not held.
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+const { values } = parseArgs({
+  options: { json: { type: 'string' }, rounds: { type: 'string' } },
+});
+const rounds = values.rounds === undefined ? [] : ['--rounds', values.rounds];
+
+function run(name) {
+  if (process.stderr.isTTY) process.stderr.write(`${name} …`);
+  const script = fileURLToPath(new URL(`${name}.mjs`, import.meta.url));
+  const { status, stdout, stderr } = spawnSync(process.execPath, [script, '--json', ...rounds], {
+    encoding: 'utf8',
+    maxBuffer: 1 << 26,
+  });
+  if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
+  if (status !== 0) throw new Error(`${name} ended with ${status}\n${stderr}`);
+  return JSON.parse(stdout);
+}
+
+/** Times as fast as each of what people would write instead. */
+function textTargets({ results }) {
+  return results.flatMap(({ trace, rows }) =>
+    rows
+      .filter(({ target }) => target !== undefined)
+      .map(({ name, times, target }) => ({
+        name: `${trace}: reader against ${name}, times as fast`,
+        ratio: times,
+        limit: target,
+        held: times >= target,
+      })),
+  );
+}
+
+const text = run('trace-text');
+const targets = [...textTargets(text), ...run('pointer-table').targets, ...run('replay').targets];
+const missing = text.missing ?? [];
+
+const width = Math.max(...targets.map(({ name }) => name.length));
+console.log(`${' '.repeat(width)}      found  limit`);
+for (const { name, ratio, limit, held } of targets) {
+  const sign = held ? ' ' : '✗';
+  // A limit of a share is from above, all others are from below.
+  const bound = `${limit < 0.5 ? '≤' : '≥'} ${limit}`;
+  console.log(`${sign} ${name.padEnd(width)} ${ratio.toFixed(3).padStart(9)}  ${bound}`);
+}
+for (const name of missing) console.log(`  not compared with ${name}: it is not installed`);
+const failed = targets.filter(({ held }) => !held).length;
+console.log(`${targets.length - failed} held, ${failed} not`);
+if (values.json !== undefined)
+  writeFileSync(values.json, `${JSON.stringify({ targets, missing }, null, 2)}\n`);
+process.exitCode = failed > 0 ? 1 : 0;

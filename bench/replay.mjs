@@ -1,0 +1,129 @@
+// How fast a trace is replayed: from the text, from the resolved trace in memory, and from a .slt.
+//
+//     npx tsc -b && node bench/replay.mjs [--json] [--rounds 9] [NAME…]     names of truth/traces, such as tar-public
+//
+// Every figure is events a second on one core, the median of alternating rounds, with the best round beside it. A trace is read REPEAT
+// times in a row, as one trace, so that a round lasts long enough; what was live when it begins again is freed without an event, as real
+// traces have it too. A replay is finished when its result is there: peaks, slabs by fullness, pins and all.
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { gunzipSync } from 'node:zlib';
+import {
+  AS_RECORDED,
+  knownCaches,
+  NO_HISTORY,
+  planFromSnapshots,
+  readSnapshots,
+  replay,
+} from '../dist/lab/index.js';
+import {
+  createResolver,
+  createTextTraceReader,
+  createTraceFile,
+  detectFormat,
+  nameClasses,
+  openTraceFile,
+} from '../dist/trace/index.js';
+
+const REPEAT = 16;
+/** Millions of events a second that are to be reached. */
+const TARGETS = { text: 2, memory: 10, slt: 10 };
+
+const { values, positionals } = parseArgs({
+  options: { json: { type: 'boolean' }, rounds: { type: 'string', default: '5' } },
+  allowPositionals: true,
+});
+const rounds = Number(values.rounds);
+const names = positionals.length > 0 ? positionals : ['tar-public', 'boot-find-public'];
+
+const unzipped = (name) => gunzipSync(readFileSync(new URL(`../truth/traces/${name}.gz`, import.meta.url)));
+
+/** Reads and resolves a text REPEAT times over, as one trace. */
+function resolve(text, name) {
+  const chunks = [];
+  const resolver = createResolver({ chunk: (chunk) => chunks.push(chunk) });
+  const sink = { strings: resolver.strings, take: (batch) => resolver.take(batch) };
+  let read;
+  for (let i = 0; i < REPEAT; i++) {
+    const reader = createTextTraceReader(detectFormat(name, text), name, sink);
+    reader.write(text);
+    read = reader.end();
+  }
+  return { trace: { ...resolver.finish(), chunks: () => chunks }, read, chunks };
+}
+
+/** What a replay needs beside the trace. What was there before is left out: it is estimated once, however many what-ifs follow. */
+function recordedOf(trace, snapshots) {
+  const plan = planFromSnapshots(snapshots, trace.cpus);
+  const estimate = { history: NO_HISTORY, reference: undefined };
+  return { trace, snapshots, plan, names: nameClasses(trace.classes, knownCaches(plan)), estimate };
+}
+
+function saved({ trace, read, chunks }, name) {
+  const parts = [];
+  const writer = createTraceFile((bytes) => parts.push(bytes.slice()));
+  for (const chunk of chunks) writer.chunk(chunk);
+  writer.finish(trace, { file: name, read });
+  return Buffer.concat(parts);
+}
+
+function seconds(work) {
+  const start = process.hrtime.bigint();
+  const result = work();
+  return { seconds: Number(process.hrtime.bigint() - start) / 1e9, result };
+}
+
+const median = (numbers) => [...numbers].sort((a, b) => a - b)[numbers.length >> 1];
+
+const rows = [];
+for (const name of names) {
+  const text = unzipped(`${name}.txt`);
+  const snapshots = readSnapshots(unzipped(`${name}.snapshots.json`).toString(), name);
+  const first = resolve(text, name);
+  const file = saved(first, name);
+  const source = { size: file.length, read: (offset, length) => file.subarray(offset, offset + length) };
+  const memory = recordedOf(first.trace, snapshots);
+  const ways = {
+    text: () => replay(recordedOf(resolve(text, name).trace, snapshots), AS_RECORDED),
+    memory: () => replay(memory, AS_RECORDED),
+    slt: () => replay(recordedOf(openTraceFile(source, name), snapshots), AS_RECORDED),
+  };
+  const took = { text: [], memory: [], slt: [] };
+  for (let round = 0; round < rounds; round++) {
+    let peak;
+    for (const [way, work] of Object.entries(ways)) {
+      const { seconds: each, result } = seconds(work);
+      if (peak !== undefined && result.peak.bytes !== peak)
+        throw new Error(`${name}: from ${way} the peak is ${result.peak.bytes}, not ${peak}`);
+      peak = result.peak.bytes;
+      took[way].push(each);
+    }
+  }
+  const events = first.trace.rows;
+  for (const [way, each] of Object.entries(took)) {
+    const rate = (time) => events / time / 1e6;
+    const least = Math.min(...each);
+    rows.push({ name, way, events, rate: rate(median(each)), best: rate(least), target: TARGETS[way] });
+  }
+  rows.at(-1).bytesPerEvent = file.length / events;
+}
+
+const targets = rows.map(({ name, way, rate, target }) => ({
+  name: `${name}: ${way} to finished replay, million events/s`,
+  ratio: rate,
+  limit: target,
+  held: rate >= target,
+}));
+if (values.json) console.log(JSON.stringify({ benchmark: 'replay', rounds, rows, targets }));
+else {
+  console.log('trace               from        events   M events/s   best round   target');
+  for (const { name, way, events, rate, best, target } of rows) {
+    const cells = [name.padEnd(19), way.padEnd(8), String(events).padStart(9)];
+    console.log(
+      `${cells.join(' ')} ${rate.toFixed(2).padStart(12)} ${best.toFixed(2).padStart(12)} ${`≥ ${target}`.padStart(8)}`,
+    );
+  }
+  const sizes = rows.filter(({ bytesPerEvent }) => bytesPerEvent !== undefined);
+  for (const { name, bytesPerEvent } of sizes)
+    console.log(`${name}: ${bytesPerEvent.toFixed(1)} bytes an event in the .slt`);
+}

@@ -1,0 +1,114 @@
+/** `slablab convert`: a trace of any format as a .slt, which opens at once. */
+import { existsSync, realpathSync } from 'node:fs';
+import type { Command } from 'commander';
+import { ArgumentError, formatBytes, formatCount } from '../base/index.js';
+import { type Conversion, convertTrace, inputName, STDOUT, withOutput } from '../node/index.js';
+import { TRACE_FILE_SCHEMA } from '../trace/index.js';
+import { withExamples } from './options.js';
+import { createMeter } from './progress.js';
+import { readReportJson, readWords, resolveWords } from './render/replay-findings.js';
+import { wrap, wrapCommand, wrapParts } from './render/text.js';
+import type { OpenSession, Session } from './session.js';
+
+interface ConvertFlags {
+  readonly out?: string;
+  readonly kallsyms?: string;
+  readonly json?: true;
+}
+
+export function addConvert(program: Command, open: OpenSession): void {
+  const command = program
+    .command('convert')
+    .summary('a recorded trace as a small file that opens at once')
+    .description(
+      'Reads a kmem trace of any format and writes it as a .slt: columns, resolved and checked, which replay and sweep open at once.',
+    )
+    .argument(
+      '<trace>',
+      "ftrace text, trace-cmd report, perf script, trace.dat, perf.data, also gzip'd or zstd; - for standard input",
+    )
+    .option('-o, --out <file>', 'the file to write; - for standard output')
+    .option(
+      '--kallsyms <file>',
+      "the recorded kernel's /proc/kallsyms, to name the addresses in a perf.data",
+    );
+  withExamples(command, [
+    ['slablab convert trace.dat -o boot.slt', 'of trace-cmd record'],
+    ['slablab convert boot.txt.gz -o boot.slt', 'of /sys/kernel/tracing/trace'],
+    ['perf script | slablab convert - -o perf.slt', 'from standard input'],
+  ]);
+  command.action(async (trace: string, flags: ConvertFlags) => {
+    await runConvert(trace, { ...command.optsWithGlobals<ConvertFlags>(), ...flags }, open(command));
+  });
+}
+
+async function runConvert(
+  path: string,
+  { out, kallsyms, json }: ConvertFlags,
+  session: Session,
+): Promise<void> {
+  if (out === undefined)
+    throw new ArgumentError('the file to write is missing: -o FILE.slt, or -o - for standard output');
+  if (out !== STDOUT && path !== '-' && existsSync(out) && realpathSync(out) === realpathSync(path))
+    throw new ArgumentError(`${out} is what is read: write another file`);
+  const { terminal } = session;
+  const meter = createMeter(terminal, `reading ${inputName(path)}`);
+  try {
+    const result = await withOutput(out, (file) =>
+      convertTrace(path, (bytes) => file.write(bytes), {
+        ...(kallsyms !== undefined && { kallsyms }),
+        onProgress: meter.tell,
+      }),
+    );
+    meter.done();
+    // Standard output is the file.
+    if (out === STDOUT) return;
+    if (json) terminal.printJson(conversionJson(result, out));
+    else terminal.print(conversionScreen(result, out, terminal.textWidth));
+  } finally {
+    meter.done();
+  }
+}
+
+function conversionJson({ file, packed, head, read, bytes }: Conversion, out: string): unknown {
+  return {
+    version: 1,
+    file,
+    packed,
+    out,
+    schema: TRACE_FILE_SCHEMA,
+    bytes,
+    events: head.rows,
+    classes: head.classes.length,
+    texts: head.strings.count,
+    read: readReportJson(read),
+    resolved: head.report,
+  };
+}
+
+function conversionScreen(
+  { file, packed, head, read, bytes }: Conversion,
+  out: string,
+  width: number,
+): string[] {
+  const each = head.rows === 0 ? '' : ` (${(bytes / head.rows).toFixed(1)} an event)`;
+  return [
+    ...wrapParts(
+      [
+        `${file}: ${[read.format, ...packed].join(', ')}`,
+        `${formatCount(head.rows)} events`,
+        `${formatCount(head.report.objects.allocs)} objects allocated`,
+        `${head.cpus} CPU${head.cpus === 1 ? '' : 's'}`,
+      ],
+      width,
+    ),
+    ...wrapParts(
+      [`${out}: ${formatBytes(bytes)}${each}`, `${formatCount(head.classes.length)} classes`],
+      width,
+    ),
+    ...[...readWords(read), ...resolveWords(head.report)].flatMap((words) => wrap(words, width, '  ')),
+    '',
+    'Next:',
+    ...wrapCommand(`slablab replay ${out}`, width),
+  ];
+}

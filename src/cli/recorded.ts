@@ -1,0 +1,127 @@
+/** The trace that a command is about, and the machine it was recorded on: what `replay`, `sweep` and `verify` have in common. */
+import type { Command } from 'commander';
+import { type PlanOptions, prepareReplay, type Recorded, readSnapshots } from '../lab/index.js';
+import { BOARDS } from '../machine/index.js';
+import { inputName, type OpenedTrace, type OpenTraceOptions, openTrace, readInput } from '../node/index.js';
+import { type AllocatorName, KERNELS } from '../slab/index.js';
+import { allocator, machineOf, sizeInBytes, wholeNumber } from './options.js';
+import { createMeter } from './progress.js';
+import type { Terminal } from './terminal.js';
+
+/** The board on which nothing is known of a machine but its zones. */
+const DEFAULT_BOARD = 'x86_64';
+
+export interface RecordedFlags {
+  readonly snapshots?: string;
+  readonly machine?: string;
+  readonly memory?: number;
+  readonly ram?: string;
+  readonly cpus?: number;
+  readonly kernel?: string;
+  readonly allocator?: AllocatorName;
+  readonly kallsyms?: string;
+}
+
+export function addRecordedOptions(command: Command): Command {
+  return command
+    .option(
+      '--snapshots <file>',
+      "what the recorded machine's /proc/slabinfo and /sys/kernel/slab said, as JSON",
+    )
+    .option(
+      '--machine <name>',
+      `without snapshots: ${[...BOARDS.keys()].join(', ')} (default: ${DEFAULT_BOARD})`,
+    )
+    .option('--memory <size>', 'RAM of the recorded machine, such as 4G', sizeInBytes('--memory'))
+    .option('--ram <ranges>', "RAM where you say, such as 1G-5G,6G-8G, with the machine's zones")
+    .option('--cpus <n>', 'its CPUs (default: as many as the trace shows)', wholeNumber('--cpus'))
+    .option('--kernel <release>', `its kernel: ${[...KERNELS.keys()].join(', ')}`)
+    .option('--allocator <name>', 'its allocator: slub, or slab', allocator)
+    .option('--kallsyms <file>', 'its /proc/kallsyms, to name the addresses in a perf.data');
+}
+
+/** What the options say of the recorded machine. */
+export function planOptions(flags: RecordedFlags): PlanOptions {
+  const { machine, memory, ram, cpus, kernel, allocator: its } = flags;
+  const isSaid = machine !== undefined || memory !== undefined || ram !== undefined;
+  return {
+    ...(isSaid && machineOf({ ...flags, machine: machine ?? DEFAULT_BOARD })),
+    ...(cpus !== undefined && { cpus }),
+    ...(kernel !== undefined && { kernel }),
+    ...(its !== undefined && { allocator: its }),
+  };
+}
+
+/** The same as a person would say it, `` where they said nothing. */
+export function planWords({
+  snapshots,
+  machine,
+  memory,
+  ram,
+  cpus,
+  kernel,
+  allocator: its,
+}: RecordedFlags): string {
+  const said = { snapshots, machine, memory, ram, cpus, kernel, allocator: its };
+  return Object.entries(said)
+    .flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]))
+    .join(' ');
+}
+
+export interface OpenedRecording {
+  readonly recorded: Recorded;
+  readonly opened: OpenedTrace;
+}
+
+/** Opens a trace and its snapshots, and finds out what a replay needs to know. */
+export async function openRecording(
+  path: string,
+  flags: RecordedFlags,
+  terminal: Terminal,
+  options: OpenTraceOptions = {},
+): Promise<OpenedRecording> {
+  // Found out before a large file is read.
+  const plan = planOptions(flags);
+  const snapshots =
+    flags.snapshots === undefined
+      ? undefined
+      : readSnapshots(await readInput(flags.snapshots), inputName(flags.snapshots));
+  const meter = createMeter(terminal, `reading ${inputName(path)}`);
+  try {
+    const opened = await openTrace(path, {
+      ...options,
+      ...(flags.kallsyms !== undefined && { kallsyms: flags.kallsyms }),
+      onProgress: meter.tell,
+    });
+    meter.done();
+    const { trace } = opened;
+    const { tell, done } = rowsMeter(terminal, 'finding out what was there before', trace.rows);
+    const recorded = prepareReplay({ ...plan, trace, snapshots, onProgress: tell });
+    done();
+    return { recorded, opened };
+  } finally {
+    meter.done();
+  }
+}
+
+export interface RowsMeter {
+  readonly tell: (rows: number) => void;
+  readonly done: () => void;
+}
+
+/** Progress of a step that goes through a trace's rows, perhaps more than once. */
+export function rowsMeter(terminal: Terminal, what: string, rows: number): RowsMeter {
+  let meter = createMeter(terminal, what);
+  let before = 0;
+  return {
+    tell(done) {
+      if (done < before) {
+        meter.done();
+        meter = createMeter(terminal, what);
+      }
+      before = done;
+      meter.tell({ events: done, bytes: done, size: rows });
+    },
+    done: () => meter.done(),
+  };
+}

@@ -1,0 +1,112 @@
+/** What `slablab replay` found, and what its screen, its exports and its page say alike. */
+import { formatBytes, formatCount } from '../../base/index.js';
+import { compareReplays, type ReplayResult, replayName, resultWords } from '../../lab/index.js';
+import type { Trace, TraceSource } from '../../trace/index.js';
+import { readWords } from './replay-findings.js';
+
+export interface ReplayReport {
+  /** What messages call the trace. */
+  readonly file: string;
+  readonly packed: readonly string[];
+  readonly source: TraceSource;
+  readonly snapshots: string | null;
+  readonly trace: Pick<Trace, 'rows' | 'cpus' | 'report' | 'marks'>;
+  /** What the others are compared with. */
+  readonly base: ReplayResult;
+  readonly others: readonly ReplayResult[];
+  /** The command as it was typed. */
+  readonly typed: string;
+}
+
+/** One result with what it is called: `[1] dentry.size=200` where there are several. */
+export interface NamedResult {
+  readonly name: string;
+  readonly result: ReplayResult;
+  readonly isBase: boolean;
+}
+
+export function namedResults({ base, others }: ReplayReport): NamedResult[] {
+  const named = others.map((result, i) => ({
+    name: `[${i + 1}] ${replayName(result)}`,
+    result,
+    isBase: false,
+  }));
+  return [{ name: replayName(base), result: base, isBase: true }, ...named];
+}
+
+/** What was replayed and on what, in parts. */
+export function replayedParts({ file, packed, source, trace, base }: ReplayReport): string[][] {
+  const { format } = source.read;
+  const { machine } = base;
+  const from = source.file === file ? '' : `, converted from ${source.file}`;
+  return [
+    [
+      `${formatCount(trace.rows)} events of ${file} (${[format, ...packed].join(', ')}${from})`,
+      `${formatCount(trace.report.objects.allocs)} objects`,
+      base.seconds > 0 ? `${formatSeconds(base.seconds)} s` : 'no time passes in it',
+    ],
+    [
+      `Linux ${machine.kernel}, ${machine.allocator.toUpperCase()}`,
+      `${machine.cpus} CPU${machine.cpus === 1 ? '' : 's'}`,
+      formatBytes(machine.memory),
+      ...(machine.pageSize === 4096 ? [] : [`pages of ${formatBytes(machine.pageSize)}`]),
+      machine.source,
+    ],
+  ];
+}
+
+/** What all of it means: of one machine by itself, and of each other against it in a paragraph. */
+export function reportWords({ base, others }: ReplayReport): string[] {
+  return [...resultWords(base), ...others.map((other) => compareReplays(base, other).join(' '))];
+}
+
+/** What a reader should know before believing it: damage, losses, assumptions. */
+export function assumptions({ source, base, others }: ReplayReport): string[] {
+  const own = others.flatMap(({ settings, notes }) => {
+    const mine = notes.filter((note) => !base.notes.includes(note));
+    return mine.map((note) => `With ${settings.join(' ')}: ${note}.`);
+  });
+  const words = [...readWords(source.read), ...base.notUnderstood, ...base.notes, ...own];
+  // The resolver says more of what a reader says too.
+  return [...new Set(words)].map((each) => (/[.?!]$/.test(each) ? each : `${each}.`));
+}
+
+/** `+0.7 %`, `-12.5 %`, `=`: against what it is compared with. */
+export function formatChange(before: number, after: number): string {
+  if (before === after) return '=';
+  if (before === 0) return 'new';
+  const share = Math.abs(after - before) / before;
+  // Little is never rounded to nothing.
+  const digits = share < 0.001 ? Math.max(share * 100, 0.01).toFixed(2) : (share * 100).toFixed(1);
+  return `${after > before ? '+' : '-'}${digits} %`;
+}
+
+export function formatSeconds(seconds: number): string {
+  return seconds < 100 ? seconds.toFixed(2) : formatCount(Math.round(seconds));
+}
+
+export interface CacheDifference {
+  readonly name: string;
+  /** Bytes at the peak, of the base and of each other; 0 where there is no such cache. */
+  readonly peaks: readonly number[];
+  /** The largest distance from the base. */
+  readonly by: number;
+}
+
+/** Caches whose peaks are not the same everywhere, those that differ most first. */
+export function cacheDifferences({ base, others }: ReplayReport): CacheDifference[] {
+  const all = [base, ...others];
+  const names = new Set(all.flatMap(({ caches }) => caches.map(({ name }) => name)));
+  const peakOf = all.map((result) => {
+    const peaks = new Map<string, number>();
+    for (const { name, peakBytes } of result.caches) peaks.set(name, (peaks.get(name) ?? 0) + peakBytes);
+    return peaks;
+  });
+  return [...names]
+    .map((name) => {
+      const peaks = peakOf.map((of) => of.get(name) ?? 0);
+      return { name, peaks, by: Math.max(...peaks.map((peak) => Math.abs(peak - peaks[0]!))) };
+    })
+    .filter(({ by }) => by > 0)
+    .sort((a, b) => b.by - a.by);
+}

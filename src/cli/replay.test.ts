@@ -1,0 +1,396 @@
+/** `slablab replay`, `sweep` and `verify` of a trace as a person has them: the compiled program in a process of its own. */
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { parquetReadObjects } from 'hyparquet';
+import { openTrace } from '../node/index.js';
+
+const MAIN = fileURLToPath(new URL('./main.js', import.meta.url));
+const TRACES = fileURLToPath(new URL('../../truth/traces/', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'slablab-replay-'));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+const recorded = (name: string) => join(TRACES, name);
+const SNAPSHOTS = 'boot.json.gz';
+const BOOT = ['replay', 'boot.slt', '--snapshots', SNAPSHOTS];
+
+function slablab(args: readonly string[], env: Record<string, string> = {}) {
+  const ended = spawnSync(process.execPath, [MAIN, ...args], {
+    cwd: folder,
+    env: { PATH: process.env.PATH, ...env },
+    maxBuffer: 1 << 28,
+    encoding: 'utf8',
+  });
+  return { code: ended.status, out: ended.stdout, err: ended.stderr };
+}
+
+before(() => {
+  const made = slablab(['convert', recorded('boot-find-public.txt.gz'), '-o', 'boot.slt']);
+  assert.equal(made.code, 0, made.err);
+  writeFileSync(join(folder, SNAPSHOTS), readFileSync(recorded('boot-find-public.snapshots.json.gz')));
+});
+
+/** What of a result the tests look at. */
+interface Result {
+  readonly name: string;
+  readonly settings: readonly string[];
+  readonly isBase: boolean;
+  readonly words: readonly string[];
+  readonly peak: { readonly bytes: number };
+  readonly end: { readonly bytes: number };
+  readonly caches: readonly Cache[];
+}
+
+interface Cache {
+  readonly name: string;
+  readonly size: number;
+  readonly objectsPerSlab: number;
+  readonly order: number;
+  readonly slabs: number;
+  readonly peakSlabs: number;
+  readonly peakBytes: number;
+  readonly live: number;
+}
+
+function results(args: readonly string[]): Result[] {
+  const { code, out, err } = slablab([...args, '--json']);
+  assert.equal(code, 0, err);
+  const { version, results: all } = JSON.parse(out) as { version: number; results: Result[] };
+  assert.equal(version, 1);
+  return all;
+}
+
+const cacheOf = ({ caches }: Result, name: string) => caches.find((cache) => cache.name === name)!;
+
+/** The most dentries that were live at once, counted from the trace by who allocates them, and how many are at the end. */
+async function dentries(): Promise<{ peak: number; end: number }> {
+  const { trace, close } = await openTrace(join(folder, 'boot.slt'));
+  const own = trace.classes.map(({ site, kind }) => kind === 2 && site === '__d_alloc');
+  let live = 0;
+  let peak = 0;
+  for (const { rows, op, class: classes } of trace.chunks(['op', 'class'])) {
+    for (let i = 0; i < rows; i++) {
+      if (!own[classes[i]!]) continue;
+      const kind = op[i]! & 15;
+      if (kind === 1) peak = Math.max(peak, ++live);
+      if (kind === 2) live--;
+    }
+  }
+  close();
+  return { peak, end: live };
+}
+
+test('a struct that grows costs what can be worked out by hand', async () => {
+  const { peak } = await dentries();
+  const [base, grown] = results([...BOOT, '--set', 'dentry.size=200']);
+  const [was, is] = [cacheOf(base!, 'dentry'), cacheOf(grown!, 'dentry')];
+  // 192 bytes: 21 in a page. 200: 20. Hardly any dentry is freed before the peak, so slabs are as full as they can be.
+  assert.deepEqual([was.size, was.objectsPerSlab, was.order], [192, 21, 0]);
+  assert.deepEqual([is.size, is.objectsPerSlab, is.order], [200, 20, 0]);
+  assert.ok(
+    was.peakSlabs - Math.ceil(peak / 21) <= 2 && was.peakSlabs >= Math.ceil(peak / 21),
+    `${was.peakSlabs}`,
+  );
+  assert.ok(
+    is.peakSlabs - Math.ceil(peak / 20) <= 2 && is.peakSlabs >= Math.ceil(peak / 20),
+    `${is.peakSlabs}`,
+  );
+  assert.equal(was.live, is.live);
+  // Nothing else changed, so the peaks differ by these slabs, and the words say so.
+  for (const cache of base!.caches) {
+    if (cache.name === 'dentry') continue;
+    assert.deepEqual(cacheOf(grown!, cache.name), cache);
+  }
+  const more = grown!.peak.bytes - base!.peak.bytes;
+  assert.equal(more, (is.peakSlabs - was.peakSlabs) * 4096);
+  const kib = `${more / 1024} KiB`;
+  assert.ok(grown!.words[0]!.includes(`${kib} (`) && grown!.words[0]!.includes('more'), grown!.words[0]);
+  assert.ok(grown!.words.some((words) => words.includes(`dentry +${kib}.`)));
+});
+
+test('three what-ifs of a recorded boot take seconds, and each is the same alone', () => {
+  const sets = ['slub_max_order=0', 'page_size=64K, cpus=4', 'allocator=slab'];
+  const begun = performance.now();
+  const all = results([...BOOT, ...sets.flatMap((set) => ['--set', set])]);
+  const seconds = (performance.now() - begun) / 1000;
+  assert.ok(seconds < 30, `${seconds} s`);
+  assert.deepEqual(
+    all.map(({ name, isBase }) => [name, isBase]),
+    [
+      ['as recorded', true],
+      ['[1] slub_max_order=0', false],
+      ['[2] page_size=64K cpus=4', false],
+      ['[3] allocator=slab', false],
+    ],
+  );
+  const alone = results([...BOOT, '--set', 'allocator=slab']);
+  assert.deepEqual({ ...alone[1], name: '' }, { ...all[3], name: '' });
+  assert.deepEqual(alone[0], all[0]);
+  // With order 0 no slab is larger than a page, but where an object is.
+  for (const { size, order } of all[1]!.caches)
+    assert.equal(order, Math.ceil(Math.log2(Math.ceil(size / 4096))), `${size}`);
+});
+
+test('--vs says what the others are compared with', () => {
+  const [base, other] = results([...BOOT, '--vs', 'slub_max_order=0', '--set', 'slub_max_order=0']);
+  assert.equal(base!.name, 'slub_max_order=0');
+  assert.match(other!.words[0]!, /, as much than slub_max_order=0 |as much as slub_max_order=0/);
+  assert.equal(other!.peak.bytes, base!.peak.bytes);
+});
+
+test('the screen fits 80 columns, has no colours in a pipe, and ends with what to do next', () => {
+  const { code, out, err } = slablab([...BOOT, '--set', 'dentry.size=200', '--set', 'cpus=2', '--wide'], {
+    COLUMNS: '80',
+  });
+  assert.deepEqual({ code, err }, { code: 0, err: '' });
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape of terminal colours is one
+  assert.doesNotMatch(out, /\u001b/);
+  for (const line of out.split('\n')) assert.ok([...line].length <= 80, line);
+  assert.match(out, /^What would these allocations hold on another machine\?\n/);
+  assert.match(out, /\nas recorded +10\.\d\d +8\.\d\d/);
+  assert.match(out, /\n\[1\] dentry\.size=200 +10\.\d\d +\+0\.7 % /);
+  assert.match(out, /\nNext:\n {2}slablab verify boot\.slt --snapshots boot\.json\.gz\n/);
+  const narrow = slablab([...BOOT, '--set', 'dentry.size=200'], { COLUMNS: '40' });
+  assert.equal(narrow.code, 0);
+});
+
+test('CSV has a row for each cache of each machine, and a row for all', () => {
+  const { code, out } = slablab([...BOOT, '--set', 'cpus=2', '--csv']);
+  assert.equal(code, 0);
+  const lines = out
+    .trimEnd()
+    .split('\n')
+    .map((line) => line.split(','));
+  const head = lines[0]!;
+  assert.deepEqual(head.slice(0, 6), ['whatIf', 'cache', 'size', 'objectsPerSlab', 'order', 'peakBytes']);
+  assert.ok(lines.every((line) => line.length === head.length));
+  const at = (name: string) => head.indexOf(name);
+  const rows = lines.filter(([whatIf]) => whatIf === 'cpus=2');
+  const [all, ...caches] = rows;
+  assert.equal(all![1], '(all)');
+  for (const name of ['slabs', 'live', 'recoverableBytes', 'allocs']) {
+    const sum = caches.reduce((total, row) => total + Number(row[at(name)]), 0);
+    assert.equal(sum, Number(all![at(name)]), name);
+  }
+  assert.equal(slablab([...BOOT, '--csv', '--json']).code, 2);
+});
+
+/** Elements that have no end. */
+const VOID = new Set(['meta', 'line', 'polyline', 'polygon', '!doctype']);
+
+test('--html is one page that asks for nothing else, with a plot', () => {
+  const { code, out } = slablab([...BOOT, '--set', 'dentry.size=200', '--html', 'report.html']);
+  assert.equal(code, 0);
+  assert.match(out, /^What would/, 'the screen comes too');
+  const page = readFileSync(join(folder, 'report.html'), 'utf8');
+  assert.match(page, /^<!doctype html>/);
+  assert.doesNotMatch(page, /https?:|<script|<link|<img|@import|url\(/);
+  assert.match(page, /prefers-color-scheme: dark/);
+  assert.equal(page.match(/<svg /g)!.length, 2);
+  assert.match(page, /aria-label="Bytes of slabs over time, of each machine"/);
+  assert.match(page, /\[1\] dentry\.size=200<\/text>/);
+  assert.match(page, /<li>dentry\.size=200 holds 10\.\d\d MiB at the peak/);
+  assert.doesNotMatch(page, /NaN|undefined|Infinity/);
+  // Every element is closed, in its order.
+  const open: string[] = [];
+  for (const [, slash, name, self] of page
+    .replace(/<style>.*?<\/style>/s, '')
+    .matchAll(/<(\/?)([!a-z0-9]+)[^>]*?(\/?)>/g)) {
+    if (self === '/' || VOID.has(name!)) continue;
+    if (slash === '') open.push(name!);
+    else assert.equal(open.pop(), name);
+  }
+  assert.deepEqual(open, []);
+});
+
+test('what a name holds cannot become HTML', () => {
+  const line = (comm: string, i: number, event: string) =>
+    `${comm.padStart(16)}-${i} [000] ..... ${i}.000000: ${event}\n`;
+  const text = Array.from({ length: 40 }, (_, i) =>
+    line(
+      '<b>&"x\'',
+      7,
+      `kmalloc: call_site=f${'<i>'}+0x1/0x2 ptr=ffff888${i.toString(16).padStart(9, '0')} bytes_req=8 bytes_alloc=8 gfp_flags=GFP_KERNEL`,
+    ),
+  );
+  writeFileSync(join(folder, '<odd>.txt'), text.join(''));
+  const { code, err } = slablab(['replay', '<odd>.txt', '--html', 'odd.html']);
+  assert.equal(code, 0, err);
+  const page = readFileSync(join(folder, 'odd.html'), 'utf8');
+  assert.doesNotMatch(page, /<b>|<i>|<odd>/);
+  assert.match(page, /&lt;odd&gt;/);
+});
+
+test('a mistake on the command line gets the nearest word and exit code 2, before the trace is read', () => {
+  for (const [args, message] of [
+    [['replay'], /missing required argument 'trace'/],
+    [
+      ['replay', 'nowhere', '--set', 'slub_maxorder=0'],
+      /no setting is called 'slub_maxorder'; did you mean 'slub_max_order'/,
+    ],
+    [
+      ['replay', 'nowhere', '--set', 'dentry.sise=8'],
+      /no setting of a cache is called 'sise'; did you mean 'size'/,
+    ],
+    [
+      ['replay', 'nowhere', '--set', 'cpus=many'],
+      /'cpus=many': expected a whole number from 1, but there stands 'many'/,
+    ],
+    [['replay', 'nowhere', '--set', 'cpus=1..4'], /a range is for 'slablab sweep'/],
+    [
+      ['replay', 'nowhere', '--set', 'filp.strategy=page_frag'],
+      /no strategy is called 'page_frag'; did you mean/,
+    ],
+    [
+      ['replay', 'nowhere', '--machine', 'x86', '--ram', '0-1G'],
+      /no machine is called 'x86'; did you mean 'x86_64'/,
+    ],
+    [['replay', 'nowhere', '--sets', 'x'], /has no option --sets; did you mean --set\?/],
+    [
+      ['replay', 'boot.slt', '--set', 'dentri.size=8'],
+      /no cache of the recorded machine is called 'dentri'; did you mean 'dentry'/,
+    ],
+    [['sweep', 'nowhere', '--set', 'cpus'], /'cpus' is no axis/],
+    [['sweep', 'nowhere', '--set', 'cpu=1..2'], /no setting is called 'cpu'; did you mean 'cpus'/],
+    [['sweep', 'nowhere', '--jobs', '0'], /--jobs 0 would compute nothing/],
+    [
+      ['sweep', 'boot.slt', '--set', 'cpus=1,2', '--cell', '2'],
+      /there is no cell 2: the 2 cells are numbered from 0/,
+    ],
+    [['sweep', 'boot.slt', '--set', 'dentri.size=8'], /called 'dentri'; did you mean 'dentry'/],
+    [['verify', '--snapshots', SNAPSHOTS], /--snapshots belong to one trace/],
+    [['verify', 'boot.slt', '--snapshots', SNAPSHOTS, '--within', 'x'], /--within takes a percentage/],
+  ] as const) {
+    const { code, out, err } = slablab(args);
+    assert.deepEqual({ code, out }, { code: 2, out: '' }, `${args}: ${err}`);
+    assert.match(err, message);
+    assert.match(err, /^slablab: [^\n]+\n {2}see 'slablab.*--help'\n$/);
+  }
+});
+
+test('a file that is not what it should be ends in exit code 3 with the place and the reason', () => {
+  writeFileSync(join(folder, 'cut.slt'), readFileSync(join(folder, 'boot.slt')).subarray(0, 99_999));
+  writeFileSync(join(folder, 'broken.json'), '{"snapshots": [{"name": "a"}]}');
+  for (const [args, message] of [
+    [['replay', 'nowhere'], /nowhere: no such file/],
+    [['replay', 'cut.slt'], /cut\.slt: the file was cut off/],
+    [['replay', SNAPSHOTS], /expected a trace, but it is JSON: snapshots are given with --snapshots/],
+    [['replay', 'boot.slt', '--snapshots', 'broken.json'], /broken\.json: expected "\w+" of snapshot 'a'/],
+    [['replay', 'boot.slt', '--snapshots', 'boot.slt'], /boot\.slt/],
+    [['sweep', 'cut.slt', '--set', 'cpus=1,2'], /the file was cut off/],
+    [['verify', 'boot.slt', '--snapshots', 'broken.json'], /broken\.json: expected/],
+    [['replay', 'boot.slt', '--html', 'no/such/x.html'], /there is no such folder/],
+  ] as const) {
+    const { code, out, err } = slablab(args);
+    assert.deepEqual({ code, out }, { code: 3, out: '' }, `${args}: ${err}`);
+    assert.match(err, message);
+  }
+});
+
+test('a pipe that closes ends it silently', async () => {
+  const child = spawn(process.execPath, [MAIN, ...BOOT, '--json'], { cwd: folder });
+  let err = '';
+  child.stderr.on('data', (text) => {
+    err += text;
+  });
+  child.stdout.once('data', () => child.stdout.destroy());
+  const code = await new Promise((done) => child.on('close', done));
+  assert.deepEqual({ code, err }, { code: 0, err: '' });
+});
+
+test('verify holds a replay against the snapshots, and finds those of another boot', () => {
+  const good = slablab(['verify', 'boot.slt', '--snapshots', SNAPSHOTS]);
+  assert.equal(good.code, 0, good.out + good.err);
+  assert.match(good.out, /\n {2}slabs +0 % +0 % +0 % +\d+\n/);
+  assert.match(good.out, /\n\d+ passed, 0 failed\n$/);
+  const other = slablab([
+    'verify',
+    'boot.slt',
+    '--snapshots',
+    recorded('tar-public.snapshots.json.gz'),
+    '--json',
+  ]);
+  assert.equal(other.code, 3, other.err);
+  const text = readFileSync(recorded('sock-public.txt.gz'));
+  writeFileSync(join(folder, 'sock.gz'), text);
+  const wrong = slablab(['verify', 'sock.gz', '--snapshots', SNAPSHOTS]);
+  assert.equal(wrong.code, 1, wrong.err);
+  assert.match(wrong.out, /off by more than 2\.0 %/);
+  assert.match(wrong.out, /\n\d+ passed, [1-9]\d* failed\n$/);
+  const generous = slablab(['verify', 'sock.gz', '--snapshots', SNAPSHOTS, '--within', '100000%']);
+  assert.equal(generous.code, 0);
+});
+
+const SWEEP = [
+  'sweep',
+  'boot.slt',
+  '--snapshots',
+  SNAPSHOTS,
+  '--set',
+  'slub_max_order=-,0',
+  '--set',
+  'cpus=1,2',
+];
+
+test('a sweep is the same rows whoever computes them: all cores, one core, one cell, replay', async () => {
+  const all = slablab(SWEEP);
+  assert.equal(all.code, 0, all.err);
+  const lines = all.out.trimEnd().split('\n');
+  assert.equal(lines.length, 5);
+  assert.match(lines[0]!, /^slub_max_order,cpus,trace,machine,events,peakBytes,/);
+  assert.equal(slablab([...SWEEP, '--jobs', '1']).out, all.out);
+  for (const cell of [0, 3]) {
+    const one = slablab([...SWEEP, '--cell', String(cell)]);
+    assert.equal(one.out, `${lines[0]}\n${lines[cell + 1]}\n`);
+  }
+  assert.equal(
+    slablab([...SWEEP, '--list']).out,
+    '0\tcpus=1\n1\tcpus=2\n2\tslub_max_order=0 cpus=1\n3\tslub_max_order=0 cpus=2\n',
+  );
+  const [, other] = results([...BOOT, '--set', 'slub_max_order=0,cpus=2']);
+  const peak = lines[0]!.split(',').indexOf('peakBytes');
+  assert.equal(Number(lines[4]!.split(',')[peak]), other!.peak.bytes);
+});
+
+test('a sweep that was stopped goes on where it was, also to Parquet', async () => {
+  const out = join(folder, 'sweep.csv');
+  const whole = slablab([...SWEEP, '-o', 'sweep.csv']);
+  assert.equal(whole.code, 0, whole.err);
+  assert.match(whole.out, /^sweep\.csv: 4 cells in /);
+  const text = readFileSync(out, 'utf8');
+  const lines = text.split('\n');
+  // Two rows, one of them changed so that it is seen not to be computed again, and a third that was cut off.
+  const marked = lines[2]!.replace(/\d+,\d+,$/, '0,77,');
+  writeFileSync(out, `${lines[0]}\n${marked}\n${lines[3]!.slice(0, 20)}`);
+  const again = slablab([...SWEEP, '-o', 'sweep.csv']);
+  assert.match(again.out, /4 cells in .*; 1 of them were there\./s);
+  assert.equal(readFileSync(out, 'utf8'), [lines[0], lines[1], marked, lines[3], lines[4], ''].join('\n'));
+  const parquet = slablab([...SWEEP, '-o', 'sweep.parquet']);
+  assert.equal(parquet.code, 0, parquet.err);
+  assert.equal(existsSync(`${join(folder, 'sweep.parquet')}.partial.csv`), false);
+  const { buffer } = Uint8Array.from(readFileSync(join(folder, 'sweep.parquet')));
+  const rows = await parquetReadObjects({ file: buffer });
+  const csv = rows.map((row) =>
+    Object.values(row)
+      .map((value) => (value === null ? '' : String(value)))
+      .join(','),
+  );
+  assert.deepEqual(csv, lines.slice(1, 5));
+  assert.match(slablab([...SWEEP, '-o', 'sweep.parquet']).out, /4 of them were there/);
+  const others = slablab(['sweep', 'boot.slt', '--set', 'cpus=1', '-o', 'sweep.csv']);
+  assert.equal(others.code, 2);
+  assert.match(others.err, /sweep\.csv holds rows of another sweep/);
+});
+
+test('a cell that makes no machine is a row with the reason', () => {
+  const { code, out } = slablab(['sweep', 'boot.slt', '--set', 'cpus=1,100000']);
+  assert.equal(code, 0);
+  const [head, good, bad] = out.trimEnd().split('\n');
+  assert.match(head!, /,error$/);
+  assert.match(good!, /,$/);
+  assert.match(bad!, /^100000,boot\.slt,,255387,,+"?[^,]+/);
+});

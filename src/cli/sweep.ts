@@ -1,0 +1,251 @@
+/** `slablab sweep`: a trace under a matrix of what-ifs, on all cores, or one cell of it for a scheduler. */
+import type { Command } from 'commander';
+import { ArgumentError, formatBytes, formatCount } from '../base/index.js';
+import { readSnapshots } from '../lab/index.js';
+import {
+  cellsOf,
+  inputName,
+  openRows,
+  openTrace,
+  parseAxes,
+  type Row,
+  readInput,
+  replayCell,
+  rowBytes,
+  runSweep,
+  STDOUT,
+  type SweepAxis,
+  type SweepCell,
+  type SweepSubject,
+  sweepColumns,
+  sweepRow,
+} from '../node/index.js';
+import { wholeNumber, withExamples } from './options.js';
+import { createMeter } from './progress.js';
+import { addRecordedOptions, openRecording, planOptions, planWords, type RecordedFlags } from './recorded.js';
+import { formatChange } from './render/replay-report.js';
+import { type Column, renderTable } from './render/table.js';
+import { wrap, wrapCommand } from './render/text.js';
+import { SETTINGS_HELP } from './replay.js';
+import type { OpenSession, Session } from './session.js';
+import type { Terminal } from './terminal.js';
+import { eachText, readWhatIf } from './what-ifs.js';
+
+interface SweepFlags extends RecordedFlags {
+  readonly set?: string[];
+  readonly out: string;
+  readonly jobs?: number;
+  readonly cell?: number;
+  readonly list?: true;
+  readonly json?: true;
+}
+
+/** What a sweep is asked for. */
+interface Sweep {
+  readonly path: string;
+  readonly axes: readonly SweepAxis[];
+  readonly cells: readonly SweepCell[];
+  readonly flags: SweepFlags;
+}
+
+const AXES_HELP = `
+An axis is a setting with several values: words with commas between them, and
+ranges FIRST..LAST or FIRST..LAST..STEP. The value - is what was recorded.
+  --set slub_max_order=0..3 --set cpus=1,2,4 --set dentry.size=192..256..16
+Cells are numbered from 0, the last axis fastest.
+`;
+
+const ROWS_TOLD = 5;
+
+export function addSweep(program: Command, open: OpenSession): void {
+  const command = program
+    .command('sweep')
+    .summary('a recorded trace under a matrix of what-ifs, on all cores')
+    .description(
+      'Replays a trace under all combinations of some settings, on all cores, a row of CSV or Parquet for each. A row that ' +
+        'is in the file already is not computed again.',
+    )
+    .argument('<trace>', 'a trace of any format; .slt opens at once; - for standard input')
+    .option('--set <axis>', 'a setting with several values; can be repeated', eachText)
+    .option(
+      '-o, --out <file>',
+      'the file of rows: .csv or .parquet (default: CSV on standard output)',
+      STDOUT,
+    )
+    .option('--jobs <n>', 'cells at a time (default: a cell a core)', wholeNumber('--jobs'))
+    .option('--cell <n>', 'just this cell, in this process', wholeNumber('--cell'))
+    .option('--list', 'print the cells, a line each, and compute nothing');
+  addRecordedOptions(command);
+  withExamples(command, [
+    ['slablab sweep boot.slt --set cpus=1..8', 'eight cells, as CSV'],
+    ['slablab sweep boot.slt --set slub_max_order=0..3 --set cpus=1,2,4', 'twelve'],
+    ['slablab sweep boot.slt --set dentry.size=192..256..8 -o size.parquet', 'for DuckDB'],
+    ['slablab sweep boot.slt --set cpus=1..8 --cell 3', 'one, for a scheduler'],
+    ['slablab sweep boot.slt --set cpus=1..8 --list', 'which are they?'],
+  ]);
+  command.addHelpText('after', AXES_HELP + SETTINGS_HELP);
+  command.action(async (trace: string, flags: SweepFlags) => {
+    await runCommand(trace, { ...command.optsWithGlobals<SweepFlags>(), ...flags }, open(command));
+  });
+}
+
+async function runCommand(path: string, flags: SweepFlags, session: Session): Promise<void> {
+  const { terminal } = session;
+  if (flags.jobs === 0) throw new ArgumentError('--jobs 0 would compute nothing');
+  const axes = parseAxes(flags.set ?? []);
+  const cells = cellsOf(axes);
+  // A mistake in a setting is found before anything is read.
+  for (const { name, values } of axes)
+    for (const value of values) if (value !== '') readWhatIf(`${name}=${value}`);
+  if (flags.list) {
+    terminal.print(cells.map(({ index, settings }) => `${index}\t${settings.join(' ')}`.trimEnd()));
+    return;
+  }
+  const sweep: Sweep = { path, axes, cells, flags };
+  if (flags.cell !== undefined) return runOne(sweep, flags.cell, session);
+  const begun = performance.now();
+  const { rows, computed } = await runAll(sweep, terminal);
+  if (flags.json) terminal.printJson({ version: 1, axes, rows });
+  else if (flags.out === STDOUT) printRows(sweep, rows, terminal);
+  else {
+    const seconds = (performance.now() - begun) / 1000;
+    terminal.print(sweepScreen(sweep, rows, computed, seconds, session));
+  }
+}
+
+/** All cells, on all cores. */
+async function runAll(
+  { path, axes, cells, flags }: Sweep,
+  terminal: Terminal,
+): Promise<{ rows: Row[]; computed: number }> {
+  const plan = planOptions(flags);
+  const { snapshots, kallsyms, jobs, out } = flags;
+  const text = snapshots === undefined ? undefined : await readInput(snapshots);
+  if (snapshots !== undefined && text !== undefined) readSnapshots(text, inputName(snapshots));
+  const kept = out === STDOUT ? undefined : await openRows(out, sweepColumns(axes));
+  const meter = createMeter(terminal, `reading ${inputName(path)}`);
+  const opened = await openTrace(path, {
+    rowsInMemory: 0,
+    ...(kallsyms !== undefined && { kallsyms }),
+    onProgress: meter.tell,
+  }).finally(meter.done);
+  const subject = subjectOf(opened.file, opened.trace.rows, flags);
+  const begun = performance.now();
+  let clear = terminal.progress(`sweeping ${formatCount(cells.length)} cells …`);
+  let computed = 0;
+  try {
+    const rows = await runSweep({
+      axes,
+      cells,
+      subject,
+      // Without rows in memory there is a file.
+      spool: opened.spool!,
+      plan,
+      ...(text !== undefined && { snapshots: { text, file: inputName(snapshots!) } }),
+      ...(jobs !== undefined && { jobs }),
+      ...(kept !== undefined && { rows: kept }),
+      onRow(_, done, of) {
+        computed = done;
+        clear();
+        const left = Math.round(((performance.now() - begun) / 1000 / done) * (of - done));
+        clear = terminal.progress(
+          `sweeping: ${formatCount(done)} of ${formatCount(of)} cells, ${left} s left`,
+        );
+      },
+    });
+    return { rows, computed };
+  } finally {
+    clear();
+    opened.close();
+  }
+}
+
+function subjectOf(trace: string, events: number, flags: SweepFlags): SweepSubject {
+  return { trace, events, machine: planWords(flags) };
+}
+
+/** One cell in this process, a row in its file: what a scheduler starts. */
+async function runOne(sweep: Sweep, index: number, session: Session): Promise<void> {
+  const { path, axes, cells, flags } = sweep;
+  const { terminal } = session;
+  const cell = cells[index];
+  if (cell === undefined)
+    throw new ArgumentError(`there is no cell ${index}: the ${cells.length} cells are numbered from 0`);
+  const { recorded, opened } = await openRecording(path, flags, terminal);
+  const subject = subjectOf(opened.file, opened.trace.rows, flags);
+  const columns = sweepColumns(axes);
+  const kept = flags.out === STDOUT ? undefined : await openRows(flags.out, columns);
+  const same = sweepRow(axes, cell, subject, { refused: '' });
+  const isSame = (row: Row) =>
+    [...axes.map(({ name }) => name), 'trace', 'machine', 'events'].every((name) => row[name] === same[name]);
+  const row = kept?.rows.find(isSame) ?? sweepRow(axes, cell, subject, replayCell(recorded, cell.settings));
+  opened.close();
+  await kept?.finish([row, ...kept.rows.filter((other) => !isSame(other))]);
+  if (flags.json) terminal.printJson({ version: 1, axes, rows: [row] });
+  else if (kept === undefined) printRows(sweep, [row], terminal);
+}
+
+function printRows({ axes }: Sweep, rows: readonly Row[], terminal: Terminal): void {
+  terminal.print([
+    Buffer.from(rowBytes('rows.csv', sweepColumns(axes), rows))
+      .toString()
+      .trimEnd(),
+  ]);
+}
+
+function sweepScreen(
+  { axes, flags }: Sweep,
+  rows: readonly Row[],
+  computed: number,
+  seconds: number,
+  { terminal, typed }: Session,
+): string[] {
+  const { out } = flags;
+  const { width, textWidth, style } = terminal;
+  const number = (row: Row, name: string) => Number(row[name] ?? 0);
+  const good = rows.filter((row) => row.error === '');
+  const best = [...good].sort((a, b) => number(a, 'peakBytes') - number(b, 'peakBytes'));
+  const refused = rows.length - good.length;
+  const found = rows.length - computed;
+  const column = (head: string, cell: (row: Row) => string, left = false): Column<Row> => ({
+    name: head,
+    head: [head],
+    cell,
+    raw: () => null,
+    left,
+  });
+  const least = best[0];
+  const columns = [
+    column('', (row) => `  ${settingsOf(axes, row)}`, true),
+    column('peak', (row) => formatBytes(number(row, 'peakBytes'))),
+    column('', (row) => formatChange(number(least!, 'peakBytes'), number(row, 'peakBytes'))),
+    column('end', (row) => formatBytes(number(row, 'endBytes'))),
+    column('left over', (row) => formatBytes(number(row, 'recoverableBytes'))),
+  ];
+  const told = best.length > 2 * ROWS_TOLD ? [...best.slice(0, ROWS_TOLD), ...best.slice(-ROWS_TOLD)] : best;
+  const head = [
+    `${out}: ${formatCount(rows.length)} cells in ${seconds.toFixed(1)} s`,
+    ...(found > 0 ? [`${formatCount(found)} of them were there`] : []),
+    ...(refused > 0 ? [`${formatCount(refused)} are no machine, see the column error`] : []),
+  ];
+  const sql = `SELECT * FROM '${out}' ORDER BY peakBytes LIMIT 5`;
+  return [
+    ...wrap(`${head.join('; ')}.`, textWidth, '  '),
+    '',
+    style.bold(
+      told.length < best.length
+        ? `The ${ROWS_TOLD} that hold least and most at the peak`
+        : 'Least at the peak first',
+    ),
+    ...renderTable(columns, told, { width, style }),
+    '',
+    'Next:',
+    ...wrapCommand(`duckdb -c "${sql}"`, width),
+    ...wrapCommand(typed, width),
+  ];
+}
+
+function settingsOf(axes: readonly SweepAxis[], row: Row): string {
+  const settings = axes.flatMap(({ name }) => (row[name] === '' ? [] : [`${name}=${row[name]}`]));
+  return settings.length === 0 ? 'as recorded' : settings.join(' ');
+}

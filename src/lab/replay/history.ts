@@ -1,0 +1,169 @@
+/**
+ * # What was there before the trace
+ *
+ * A trace begins somewhere: caches have slabs already, full and half-full, and the first frees are of objects that nobody saw allocated. A
+ * history says how a machine gets there: for each cache some allocations and frees before the first event, the same whatever the
+ * what-if, for another layout holds the same objects otherwise.
+ *
+ *     full        objects allocated in a row on CPU 0: what sits in slabs that nothing moves any more
+ *     onCpu[k]    then, on CPU k, objects allocated in a row and the last few of them freed again, the last one first: what CPU k
+ *                 has left of its slabs, in the order in which new slabs hand out
+ *     holes       then objects of the full part freed, evenly spread over so many stretches: what lies free in slabs of the node
+ *
+ * And something may have been allocated or freed while the trace was going on, without an event (in bulk, or while the events were switched
+ * off for a moment): `inferred` says in front of which rows (unseen.ts).
+ *
+ * Where the numbers come from: population.ts. They are reported, with their source; a replay without a history says that it has none.
+ */
+import { type Gfp, NO_PFN, type Pfn, type PhysAddr } from '../../base/index.js';
+import { GFP } from '../../machine/index.js';
+import { type KmemCache, type Machine, SLAB_DEBUG_FLAGS } from '../../slab/index.js';
+import type { BuiltMachine, ReplayCache } from './build.js';
+
+export interface CacheHistory {
+  /** The cache, by a name of the plan. */
+  readonly name: string;
+  readonly full: number;
+  readonly onCpu: readonly { readonly cpu: number; readonly allocated: number; readonly freed: number }[];
+  readonly holes: number;
+  /** Stretches of the full part that have holes; 0 without any. */
+  readonly holeStretches: number;
+  /** Where these numbers are from, for people. */
+  readonly why: string;
+}
+
+/** Objects that were allocated without an event, or freed: then their number is negative. */
+export interface Inferred {
+  /** In front of this row at the latest. */
+  readonly row: number;
+  /** The cache, by a name of the plan. */
+  readonly cache: string;
+  readonly cpu: number;
+  readonly objects: number;
+}
+
+export interface History {
+  readonly caches: readonly CacheHistory[];
+  /** By row. */
+  readonly inferred: readonly Inferred[];
+  /** Pages that were taken by others than slabs, by zone; they stay, but for those that the trace frees one by one. */
+  readonly others: readonly { readonly zone: string; readonly pages: number }[];
+  /** Blocks of one page among them that the trace frees. */
+  readonly otherFrees: number;
+  /** One sentence. */
+  readonly source: string;
+}
+
+export const NO_HISTORY: History = {
+  caches: [],
+  inferred: [],
+  others: [],
+  otherFrees: 0,
+  source: 'nothing is known of what was there before the trace: the machine begins empty',
+};
+
+/** What a history left behind for the trace to free. */
+export interface Stock {
+  /** Objects, newest last, by their cache's id. */
+  readonly objects: ReadonlyMap<number, PhysAddr[]>;
+  readonly inferred: readonly Inferred[];
+  /** Single pages that are no slab's. */
+  readonly pages: Pfn[];
+  /** Pages that no slab has, these among them. */
+  readonly otherPages: number;
+}
+
+/** Lets a machine live through a history. Throws LedgerFullError where its ledger is too small. */
+export function liveThrough(history: History, built: BuiltMachine): Stock {
+  const objects = new Map<number, PhysAddr[]>();
+  for (const entry of history.caches) {
+    const made = built.find(entry.name);
+    if (made === undefined) continue;
+    const live = liveThroughCache(entry, made, built.machine.cpus);
+    objects.set(made.cache.id, [...(objects.get(made.cache.id) ?? []), ...live]);
+  }
+  return {
+    objects,
+    inferred: history.inferred,
+    ...(built.replaysPages ? takeOthers(history, built.machine) : { pages: [], otherPages: 0 }),
+  };
+}
+
+const ZONE_GFP: Readonly<Record<string, Gfp>> = { DMA: GFP.DMA, DMA32: GFP.DMA32, Normal: GFP.KERNEL };
+
+/** Pages of others: single ones for the trace to free, the rest in the largest blocks. */
+function takeOthers({ others, otherFrees }: History, machine: Machine): Pick<Stock, 'pages' | 'otherPages'> {
+  const singles: Pfn[] = [];
+  let otherPages = 0;
+  for (const { zone, pages } of others) {
+    const gfp = ZONE_GFP[zone];
+    if (gfp === undefined) continue;
+    let left = pages;
+    for (let order = machine.kernel.orders - 1; order >= 0; order--) {
+      const keep = order === 0 ? 0 : Math.min(left, otherFrees - singles.length);
+      while (left - keep >= 2 ** order) {
+        const pfn = machine.allocPages(gfp, order);
+        if (pfn === NO_PFN) break;
+        left -= 2 ** order;
+        otherPages += 2 ** order;
+        if (order === 0 && singles.length < otherFrees) singles.push(pfn);
+      }
+    }
+  }
+  return { pages: singles, otherPages };
+}
+
+function liveThroughCache(entry: CacheHistory, { cache }: ReplayCache, cpus: number): PhysAddr[] {
+  const alloc = (count: number, cpu: number): PhysAddr[] => {
+    const objects: PhysAddr[] = [];
+    for (let i = 0; i < count; i++) {
+      const address = cache.alloc(undefined, cpu);
+      if (address !== 0) objects.push(address);
+    }
+    return objects;
+  };
+  const full = alloc(entry.full, 0);
+  const live: PhysAddr[] = [];
+  for (const { cpu, allocated, freed } of entry.onCpu) {
+    const objects = alloc(allocated, cpu % cpus);
+    for (const address of objects.splice(Math.max(objects.length - freed, 0)).reverse())
+      cache.free(address, cpu % cpus);
+    live.push(...objects);
+  }
+  const { holes, holeStretches } = entry;
+  if (holes > 0 && holeStretches > 0) {
+    freeEvenly(full, holes, holeStretches, (address) => cache.free(address, 0));
+    giveToNode(cache);
+  }
+  return [...full, ...live];
+}
+
+/** What CPU 0 keeps goes to the node; then it goes on with the slab that it had. SLAB's arrays stay: they hold what was freed last. */
+function giveToNode(cache: KmemCache): void {
+  const { slab, flags, cpuPartial } = cache.info;
+  if (slab !== undefined || flags & SLAB_DEBUG_FLAGS) return;
+  cache.setCpuPartial(cpuPartial, [0]);
+  const next = cache.alloc(undefined, 0);
+  if (next !== 0) cache.free(next, 0);
+}
+
+/** Takes `holes` objects out of an array, in so many runs of neighbours that lie evenly apart. */
+function freeEvenly(
+  objects: PhysAddr[],
+  holes: number,
+  stretches: number,
+  free: (address: PhysAddr) => void,
+): void {
+  const total = Math.min(holes, objects.length);
+  const gone = new Uint8Array(objects.length);
+  for (let run = 0, done = 0; run < stretches; run++) {
+    const upTo = Math.round((total * (run + 1)) / stretches);
+    const from = Math.floor((objects.length * run) / stretches);
+    for (let at = from; done < upTo && at < objects.length; at++, done++) {
+      gone[at] = 1;
+      free(objects[at]!);
+    }
+  }
+  const left = objects.filter((_, at) => gone[at] === 0);
+  objects.splice(0, objects.length, ...left);
+}

@@ -1,0 +1,183 @@
+/**
+ * # How near is a replay to what really happened?
+ *
+ * A trace that comes with snapshots says it: at each of them the recorded kernel told how many slabs and objects every cache had, and the
+ * replay has its own numbers at the same row.
+ *
+ *     marker          SNAP 02-work-done begin ─────────────────── SNAP 02-work-done end
+ *     rows            … 231669                                     231764 …
+ *     recorded        somewhere in between: dentry 346 slabs
+ *     replayed        346                                          346            error 0
+ *
+ * The recorder reads its files while the machine runs, and opening them allocates: what was recorded is right if it lies between what
+ * the replay has at both ends, and its error is its distance from the nearer end. Errors are relative to what was recorded.
+ *
+ * At the snapshot from which the population before the trace was estimated (population.ts) slab counts agree by construction. Those rows
+ * are marked and are no part of the summary.
+ *
+ * slabinfo's `active_objs` of SLUB counts every object of a CPU's slabs as used; the replay counts the same way.
+ */
+import type { Machine } from '../../slab/index.js';
+import { slabinfoRows, sysfsCounters } from '../../text/index.js';
+import type { ClassCache, Trace } from '../../trace/index.js';
+import { buildMachine } from './build.js';
+import { liveThrough } from './history.js';
+import type { MachinePlan } from './plan.js';
+import { type Estimate, placeSnapshots, type SnapshotPlace } from './population.js';
+import { type RunCounts, replayRows } from './run.js';
+import type { Snapshot, Snapshots } from './snapshots.js';
+import { AS_RECORDED } from './what-if.js';
+
+/** A number of a cache: recorded, and replayed at the snapshot's begin and end. */
+export interface Compared {
+  readonly recorded: number;
+  readonly begin: number;
+  readonly end: number;
+  /** |distance| / recorded; recorded 0 counts as 1. */
+  readonly error: number;
+}
+
+export interface NearnessRow {
+  readonly snapshot: string;
+  /** Where the snapshot lies; slab counts at the reference agree by construction. */
+  readonly at: 'within' | 'reference' | 'after';
+  readonly cache: string;
+  readonly slabs: Compared;
+  readonly objects: Compared;
+  readonly active: Compared;
+  /** Slabs on the node's list, where the snapshot is a full one. */
+  readonly partial: Compared | undefined;
+}
+
+export interface ErrorSummary {
+  readonly count: number;
+  readonly median: number;
+  readonly p90: number;
+  readonly max: number;
+}
+
+export interface Nearness {
+  readonly rows: readonly NearnessRow[];
+  /** Only caches with so many recorded slabs count below. */
+  readonly leastSlabs: number;
+  /** Of the rows within the trace that are not the reference. */
+  readonly slabs: ErrorSummary;
+  readonly objects: ErrorSummary;
+  readonly active: ErrorSummary;
+  /** Of full snapshots, which lie behind the trace. */
+  readonly partial: ErrorSummary;
+  /** Of the first snapshot behind the trace, if there is one. */
+  readonly slabsAfter: ErrorSummary;
+  readonly source: string;
+  readonly counts: RunCounts;
+}
+
+export interface NearnessOptions {
+  readonly trace: Trace;
+  readonly plan: MachinePlan;
+  readonly names: readonly ClassCache[];
+  readonly snapshots: Snapshots;
+  readonly estimate: Estimate;
+  /** 10 unless told. */
+  readonly leastSlabs?: number;
+  readonly onProgress?: (rows: number) => void;
+}
+
+/** Replays a trace as it was recorded and holds it against all snapshots that lie in it. */
+export function measureNearness(options: NearnessOptions): Nearness {
+  const { trace, plan, names, snapshots, estimate, leastSlabs = 10, onProgress } = options;
+  const places = placeSnapshots(trace, snapshots.all);
+  const after = snapshots.all.find(({ begin }) => begin > trace.report.lastTime);
+  const all = after === undefined ? places : [...places, atEnd(trace, after)];
+  const stops = all.flatMap(({ beginRow, endRow }) => [beginRow, endRow]);
+  const order = [...stops.keys()].sort((a, b) => stops[a]! - stops[b]!);
+  const seen: Seen[] = [];
+  const built = buildMachine({ plan, whatIf: AS_RECORDED, classes: trace.classes, names });
+  const stock = liveThrough(estimate.history, built);
+  const onStop = (stop: number) => {
+    seen[order[stop]!] = look(built.machine);
+  };
+  const sorted = order.map((stop) => stops[stop]!);
+  const { counts } = replayRows({ trace, built, stock, stops: sorted, onStop, onProgress });
+  built.machine.validate('cheap');
+  const rows = all.flatMap(({ snapshot }, i) => {
+    const at = snapshot === estimate.reference ? 'reference' : snapshot === after ? 'after' : 'within';
+    return compareSnapshot(snapshot, at, seen[2 * i]!, seen[2 * i + 1]!);
+  });
+  const large = rows.filter(({ slabs }) => slabs.recorded >= leastSlabs);
+  const within = large.filter(({ at }) => at === 'within');
+  return {
+    rows,
+    leastSlabs,
+    slabs: summary(within.map(({ slabs }) => slabs.error)),
+    objects: summary(within.map(({ objects }) => objects.error)),
+    active: summary(within.map(({ active }) => active.error)),
+    partial: summary(large.flatMap(({ partial }) => (partial === undefined ? [] : [partial.error]))),
+    slabsAfter: summary(large.filter(({ at }) => at === 'after').map(({ slabs }) => slabs.error)),
+    source: estimate.history.source,
+    counts,
+  };
+}
+
+const atEnd = (trace: Trace, snapshot: Snapshot): SnapshotPlace => ({
+  snapshot,
+  beginRow: trace.rows,
+  endRow: trace.rows,
+});
+
+/** A machine's caches at a moment, by name. */
+type Seen = ReadonlyMap<
+  string,
+  { readonly slabs: number; readonly objects: number; readonly active: number; readonly partial: number }
+>;
+
+function look(machine: Machine): Seen {
+  const isSlub = machine.boot.allocator === 'slub';
+  const caches = new Map(machine.caches().map((cache) => [cache.name, cache]));
+  return new Map(
+    slabinfoRows(machine).map(({ name, numSlabs, numObjs, activeObjs }) => {
+      const partial = isSlub ? sysfsCounters(machine, caches.get(name)!).partial : 0;
+      return [name, { slabs: numSlabs, objects: numObjs, active: activeObjs, partial }];
+    }),
+  );
+}
+
+const NOTHING = { slabs: 0, objects: 0, active: 0, partial: 0 };
+
+function compareSnapshot(
+  { name: snapshot, slabinfo, caches, aliases }: Snapshot,
+  at: NearnessRow['at'],
+  begin: Seen,
+  end: Seen,
+): NearnessRow[] {
+  return slabinfo.flatMap(({ name, numSlabs, numObjs, activeObjs }) => {
+    const first = begin.get(name) ?? NOTHING;
+    const last = end.get(name) ?? NOTHING;
+    if (numSlabs === 0 && first.slabs === 0 && last.slabs === 0) return [];
+    const full = caches.get(aliases.get(name) ?? name);
+    return [
+      {
+        snapshot,
+        at,
+        cache: name,
+        slabs: compared(numSlabs, first.slabs, last.slabs),
+        objects: compared(numObjs, first.objects, last.objects),
+        active: compared(activeObjs, first.active, last.active),
+        partial: full && compared(full.partial, first.partial, last.partial),
+      },
+    ];
+  });
+}
+
+function compared(recorded: number, begin: number, end: number): Compared {
+  const low = Math.min(begin, end);
+  const high = Math.max(begin, end);
+  const distance = Math.max(low - recorded, recorded - high, 0);
+  return { recorded, begin, end, error: distance / Math.max(recorded, 1) };
+}
+
+function summary(errors: readonly number[]): ErrorSummary {
+  const sorted = [...errors].sort((a, b) => a - b);
+  const at = (share: number) => sorted[Math.min(Math.floor(sorted.length * share), sorted.length - 1)] ?? 0;
+  return { count: sorted.length, median: at(0.5), p90: at(0.9), max: sorted.at(-1) ?? 0 };
+}

@@ -1,0 +1,444 @@
+/**
+ * # The recorded machine, as a plan
+ *
+ * A replay needs a machine like the recorded one: its memory, its CPUs, its kernel with what it was booted with, and its caches. A plan
+ * says all that as data, so that a what-if can change it before a machine is made (build.ts).
+ *
+ *     snapshots ─▸ planFromSnapshots ─╮
+ *                                     ├─▸ plan ─▸ what-if ─▸ machine
+ *     kernel's profile ─▸ planFromProfile ╯
+ *
+ * What is known of a cache comes from the fullest source, and the plan says which:
+ *  1. /sys/kernel/slab in a full snapshot: sizes, order, alignment, most flags, limits;
+ *  2. /proc/slabinfo: distance, objects and pages of a slab; with SLAB the tunables too;
+ *  3. the profile's own table of what a booted kernel has, for flags and object sizes that the first two leave out.
+ *
+ * What a machine was recorded to have is taken as it is. A what-if that changes what layouts follow from (page size, orders, debugging)
+ * makes them anew by the kernel's rules from object size, alignment and flags; `derivable` says where those rules give the recorded
+ * numbers, and where they do not the what-if leaves the cache as it was.
+ */
+import { ArgumentError, isPowerOfTwo, lookUp } from '../../base/index.js';
+import type { MemoryMap, RamRange, ZoneName, ZoneSpec } from '../../machine/index.js';
+import {
+  type CacheLayout,
+  cacheLayout,
+  KERNELS,
+  type KernelProfile,
+  Machine,
+  type MachineBoot,
+  type MachineOptions,
+  SLAB,
+  SLAB_CMPXCHG_DOUBLE,
+  SLAB_OBJECT_POISON,
+  slabKernel,
+} from '../../slab/index.js';
+import type { SlabinfoRow } from '../../text/index.js';
+import { type KnownCache, sizeSuffix } from '../../trace/index.js';
+import { bootOptions } from '../verify/recording.js';
+import type { Snapshot, SnapshotCache, Snapshots, SnapshotZone } from './snapshots.js';
+
+/** What a cache is made from. */
+export interface CacheSpec {
+  /** The one name under which it is spoken of: its directory in sysfs, or its name. */
+  readonly name: string;
+  /** All names that lead to it; what shares it cannot be told apart in the events. */
+  readonly names: readonly string[];
+  /** Bytes, as it was created: what the layout follows from. */
+  readonly objectSize: number;
+  /** Bytes now: others that share it may have larger objects. */
+  readonly grownSize: number;
+  readonly align: number;
+  /** SLAB_*, as far as they are known. */
+  readonly flags: number;
+  readonly ctor: boolean;
+  readonly useroffset: number;
+  readonly usersize: number;
+  readonly freeptrOffset: number | undefined;
+  /** The recorded layout, which the rules need not give. */
+  readonly layout: CacheLayout;
+  /** Whether the rules give it from what is above. */
+  readonly derivable: boolean;
+  /** Objects that it ever had room for in a snapshot, if there was one. */
+  readonly capacity: number | undefined;
+  readonly source: 'sysfs' | 'slabinfo' | 'profile' | 'events';
+}
+
+export interface MachinePlan {
+  /** The kernel's profile, as its allocator has it. */
+  readonly kernel: KernelProfile;
+  /** Memory, CPUs, boot parameters. */
+  readonly options: MachineOptions;
+  /** Oldest first. */
+  readonly caches: readonly CacheSpec[];
+  /** Where all this comes from, in one sentence. */
+  readonly source: string;
+}
+
+/** What a person may say of the recorded machine, instead of a snapshot or against it. */
+export interface PlanOptions {
+  /** A board's name or a memory map, and bytes of RAM. */
+  readonly machine?: string | MemoryMap;
+  readonly memory?: number;
+  readonly cpus?: number;
+  /** A kernel's name: 6.1 unless a snapshot or this says otherwise. */
+  readonly kernel?: string;
+  readonly allocator?: 'slub' | 'slab';
+  /** Bytes of a page, where the trace shows it; the kernel's own unless told. */
+  readonly pageSize?: number | undefined;
+}
+
+type StandingCache = KernelProfile['standing'][number];
+
+/** The profile of a kernel, or of the last one before it that has one, with a few words where it is not the same. */
+function profileOf(
+  recorded: string,
+  allocator: 'slub' | 'slab',
+  { kernel, pageSize }: PlanOptions,
+): { profile: KernelProfile; note: string } {
+  const [major = 0, minor = 0] = recorded.split('.').map(Number);
+  const isBefore = (name: string) => {
+    const [otherMajor = 0, otherMinor = 0] = name.split('.').map(Number);
+    return otherMajor < major || (otherMajor === major && otherMinor <= minor);
+  };
+  const names = [...KERNELS.keys()];
+  const name = kernel ?? names.findLast(isBefore) ?? names[0]!;
+  const known = lookUp('kernel', name, KERNELS);
+  const isOther = kernel === undefined && recorded !== '' && `${major}.${minor}` !== name;
+  const profile = allocator === 'slab' ? slabKernel(known) : known;
+  return {
+    profile:
+      pageSize === undefined || pageSize === known.pageSize ? profile : withPageSize(profile, pageSize),
+    note: isOther ? `; there is no profile of Linux ${recorded}, ${name} was taken` : '',
+  };
+}
+
+/** A damaged line can name any CPU; events of those that a machine lacks go to the ones that it has. */
+const cpusOf = (cpus: number) => Math.min(Math.max(cpus, 1), CPUS_MAX);
+const CPUS_MAX = 1024;
+
+/** Bits that a layout sets, not a creator. */
+const KERNELS_OWN = SLAB_CMPXCHG_DOUBLE | SLAB_OBJECT_POISON;
+
+/** The recorded machine as its snapshots tell it. `cpus` is what the trace shows, where they do not tell. */
+export function planFromSnapshots(
+  snapshots: Snapshots,
+  cpus: number,
+  options: PlanOptions = {},
+): MachinePlan {
+  const allocator = options.allocator ?? snapshots.allocator;
+  const { profile, note } = profileOf(snapshots.kernel, allocator, options);
+  const full = snapshots.all.findLast(({ caches }) => caches.size > 0);
+  const last = full ?? snapshots.all.at(-1)!;
+  const machine: MachineOptions = {
+    ...bootOptions(snapshots.cmdline, profile),
+    ...memoryOptions(options, last.zones, profile.pageSize),
+    kernel: profile,
+    allocator,
+    cpus: options.cpus ?? cpusOf(Math.max(0, ...snapshots.all.map((snapshot) => snapshot.cpus)) || cpus),
+  };
+  const boot = bootOf(machine);
+  const caches = specsOf(snapshots, last, profile, boot);
+  const what = full === undefined ? 'slabinfo' : 'sysfs';
+  return {
+    kernel: profile,
+    options: machine,
+    caches,
+    source: `${caches.length} caches from ${what} of snapshot ${last.name} in ${snapshots.file}${note}`,
+  };
+}
+
+/** A machine as a kernel's profile has it when it has just booted. */
+export function planFromProfile(cpus: number, options: PlanOptions = {}): MachinePlan {
+  const allocator = options.allocator ?? 'slub';
+  const { profile, note } = profileOf('', allocator, options);
+  const machine: MachineOptions = {
+    ...memoryOptions(options, [], profile.pageSize),
+    kernel: profile,
+    allocator,
+    cpus: options.cpus ?? cpusOf(cpus),
+  };
+  const standing = Machine.create({ ...machine, standing: true, ledger: { slabs: 64, linkPages: 64 } });
+  const links = standing.links();
+  const boot = bootOf(machine);
+  const caches = standing.caches().map(({ info, sysfsId }): CacheSpec => {
+    const names = links.filter(({ target }) => target === sysfsId).map(({ name }) => name);
+    const row = profile.standing.find(([name]) => name === info.name);
+    const spec = {
+      name: allocator === 'slub' ? sysfsId : info.name,
+      names: [...new Set([info.name, ...names])],
+      objectSize: row?.[1] ?? info.objectSize,
+      grownSize: info.objectSize,
+      align: row?.[3] ?? info.align,
+      flags: info.flags & ~KERNELS_OWN,
+      ctor: info.ctor,
+      useroffset: info.useroffset,
+      usersize: info.usersize,
+      freeptrOffset: row?.[9],
+      capacity: undefined,
+      source: 'profile' as const,
+    };
+    return withLayout(spec, info, profile, boot);
+  });
+  return {
+    kernel: profile,
+    options: machine,
+    caches,
+    source: `${caches.length} caches as Linux ${profile.name} has them after booting${note}`,
+  };
+}
+
+/** The caches of a plan, for those who look for the cache of a class. */
+export function knownCaches({ caches }: MachinePlan): KnownCache[] {
+  return caches.map(({ name, names, layout, grownSize, flags, capacity, source }) => ({
+    name,
+    names,
+    size: layout.size,
+    objectSize: source === 'slabinfo' ? 0 : grownSize,
+    // With a directory the name says it; else the flags come from a table or are not known.
+    accounted: source === 'slabinfo' ? undefined : (flags & SLAB.ACCOUNT) !== 0 || undefined,
+    capacity,
+  }));
+}
+
+// ---- memory --------------------------------------------------------------------------------------------------------------
+
+function memoryOptions(
+  { machine, memory }: PlanOptions,
+  zones: readonly SnapshotZone[],
+  pageSize: number,
+): MachineOptions {
+  if (machine !== undefined || memory !== undefined || zones.length === 0)
+    return { ...(machine !== undefined && { machine }), ...(memory !== undefined && { memory }) };
+  return { machine: memoryMap(zones, pageSize) };
+}
+
+const ZONES: readonly ZoneName[] = ['DMA', 'DMA32', 'Normal'];
+
+/** RAM by zone: where in a zone its holes lie is not told, so its pages come first, the managed ones before the others. */
+function memoryMap(zones: readonly SnapshotZone[], pageSize: number): MemoryMap {
+  const known = zones.filter(({ name }) => ZONES.includes(name as ZoneName));
+  if (known.length === 0)
+    throw new ArgumentError(
+      `no zone of ${zones.map(({ name }) => name).join(', ')} is known: give a machine`,
+    );
+  const at = (pfn: number) => pfn * pageSize;
+  const ram: RamRange[] = [];
+  for (const { startPfn, present } of known) {
+    const range = { start: at(startPfn), end: at(startPfn + present) };
+    const before = ram.at(-1);
+    if (before?.end === range.start) ram[ram.length - 1] = { start: before.start, end: range.end };
+    else ram.push(range);
+  }
+  const reserved = known
+    .filter(({ present, managed }) => managed < present)
+    .map(({ startPfn, present, managed }) => ({
+      start: at(startPfn + managed),
+      end: at(startPfn + present),
+    }));
+  const total = known.reduce((sum, { managed }) => sum + managed, 0);
+  return {
+    name: 'recorded',
+    title: `the recorded machine: ${Math.round(at(total) / 2 ** 20)} MiB in ${known.map(({ name }) => name).join(', ')}`,
+    ram,
+    reserved,
+    zones: zoneSpecs(known, at),
+  };
+}
+
+/** A zone ends where the next one begins. Normal is there also where no memory lies in it: requests that name no zone begin there. */
+function zoneSpecs(known: readonly SnapshotZone[], at: (pfn: number) => number): ZoneSpec[] {
+  const specs = known.map(({ name, startPfn, spanned }, i): ZoneSpec => {
+    const next = known[i + 1]?.startPfn ?? startPfn + spanned;
+    return { name: name as ZoneName, end: name === 'Normal' ? Number.POSITIVE_INFINITY : at(next) };
+  });
+  return specs.at(-1)!.name === 'Normal'
+    ? specs
+    : [...specs, { name: 'Normal', end: Number.POSITIVE_INFINITY }];
+}
+
+// ---- caches --------------------------------------------------------------------------------------------------------------
+
+function specsOf({ all }: Snapshots, from: Snapshot, profile: KernelProfile, boot: MachineBoot): CacheSpec[] {
+  const capacity = new Map<string, number>();
+  for (const { slabinfo } of all)
+    for (const { name, numObjs } of slabinfo) capacity.set(name, Math.max(capacity.get(name) ?? 0, numObjs));
+  const directories = new Set<string>();
+  // slabinfo has the newest first.
+  return [...from.slabinfo].reverse().flatMap((row) => {
+    const directory = from.aliases.get(row.name) ?? row.name;
+    if (directories.has(directory)) return [];
+    directories.add(directory);
+    const names = [...from.aliases].filter(([, target]) => target === directory).map(([name]) => name);
+    const all = [...new Set([row.name, ...names])];
+    const known = standingOf(profile, all);
+    const cache = from.caches.get(directory);
+    const spec = { name: directory, names: all, capacity: capacity.get(row.name) };
+    return [
+      cache === undefined
+        ? specFromSlabinfo(spec, row, known, profile, boot)
+        : specFromSysfs(spec, cache, known, profile, boot),
+    ];
+  });
+}
+
+function standingOf({ standing }: KernelProfile, names: readonly string[]): StandingCache | undefined {
+  return standing.find(([name]) => names.includes(name));
+}
+
+type SpecName = Pick<CacheSpec, 'name' | 'names' | 'capacity'>;
+
+function specFromSysfs(
+  about: SpecName,
+  cache: SnapshotCache,
+  known: StandingCache | undefined,
+  profile: KernelProfile,
+  boot: MachineBoot,
+): CacheSpec {
+  let flags: number = kmallocFlags(about.name, profile) | ((known?.[4] ?? 0) & ~DECIDED_BY_SYSFS);
+  if (cache.cacheDma) flags |= SLAB.CACHE_DMA;
+  if (cache.reclaimAccount) flags |= SLAB.RECLAIM_ACCOUNT;
+  if (cache.hwcacheAlign) flags |= SLAB.HWCACHE_ALIGN;
+  if (cache.destroyByRcu) flags |= SLAB.TYPESAFE_BY_RCU;
+  if (/^:\w*A\w*-/.test(about.name)) flags |= SLAB.ACCOUNT;
+  const spec = {
+    ...about,
+    objectSize: known?.[2] === cache.objectSize ? known[1] : cache.objectSize,
+    grownSize: cache.objectSize,
+    align: cache.align,
+    flags,
+    ctor: cache.hasConstructor,
+    useroffset: known?.[6] ?? 0,
+    usersize: cache.usersize,
+    freeptrOffset: known?.[9],
+    source: 'sysfs' as const,
+  };
+  const recorded = {
+    size: cache.slabSize,
+    oo: { order: cache.order, objects: cache.objsPerSlab },
+    minPartial: cache.minPartial,
+    cpuPartial: cache.cpuPartial,
+  };
+  return withLayout(spec, recorded, profile, boot);
+}
+
+const DECIDED_BY_SYSFS = SLAB.CACHE_DMA | SLAB.RECLAIM_ACCOUNT | SLAB.HWCACHE_ALIGN | SLAB.TYPESAFE_BY_RCU;
+
+/** Flags of the kmalloc cache of a name, 0 for any other. */
+function kmallocFlags(name: string, profile: KernelProfile): number {
+  const [, prefix] = /^(kmalloc-(?:cg-|rcl-)?|dma-kmalloc-)\d+[kM]?$/.exec(name) ?? [];
+  if (prefix === undefined) return 0;
+  const own =
+    prefix === 'kmalloc-cg-'
+      ? SLAB.ACCOUNT
+      : prefix === 'kmalloc-rcl-'
+        ? SLAB.RECLAIM_ACCOUNT
+        : prefix === 'dma-kmalloc-'
+          ? SLAB.CACHE_DMA
+          : profile.plainKmalloc.flags;
+  return own | profile.kmallocFlags | SLAB.KMALLOC;
+}
+
+function specFromSlabinfo(
+  about: SpecName,
+  row: SlabinfoRow,
+  known: StandingCache | undefined,
+  profile: KernelProfile,
+  boot: MachineBoot,
+): CacheSpec {
+  const kmalloc = kmallocFlags(about.name, profile);
+  const bytes = row.objSize;
+  // What kmalloc can give is in the name; with SLAB its objects lie further apart.
+  const suffix = /\d+[kM]?$/.exec(about.name)?.[0] ?? '';
+  const given =
+    kmalloc === 0 ? bytes : (profile.kmallocSizes.find(([, name]) => name === suffix)?.[0] ?? bytes);
+  const spec = {
+    ...about,
+    objectSize: known?.[1] ?? given,
+    grownSize: known?.[2] ?? given,
+    align: known?.[3] ?? (kmalloc !== 0 && isPowerOfTwo(given) ? given : 0),
+    flags: kmalloc | (known?.[4] ?? 0),
+    ctor: known?.[5] === 1,
+    useroffset: known?.[6] ?? 0,
+    usersize: known?.[7] ?? 0,
+    freeptrOffset: known?.[9],
+    source: known === undefined && kmalloc === 0 ? ('slabinfo' as const) : ('profile' as const),
+  };
+  const recorded = {
+    size: bytes,
+    oo: { order: Math.log2(row.pagesPerSlab), objects: row.objPerSlab },
+    ...(row.limit > 0 && {
+      slab: { limit: row.limit, batchcount: row.batchCount, sharedFactor: row.sharedFactor },
+    }),
+  };
+  const asKnown = withLayout(spec, recorded, profile, boot);
+  if (asKnown.derivable) return asKnown;
+  // The table is of another configuration.
+  return withLayout({ ...spec, objectSize: bytes, grownSize: bytes }, recorded, profile, boot);
+}
+
+/** What a recording says of a layout. */
+type RecordedLayout = Pick<CacheLayout, 'size' | 'oo'> &
+  Partial<Pick<CacheLayout, 'minPartial' | 'cpuPartial'>> & {
+    readonly slab?: { readonly limit: number; readonly batchcount: number; readonly sharedFactor: number };
+  };
+
+/** The layout by the rules, with what was recorded instead where the two differ. */
+export function withLayout(
+  spec: Omit<CacheSpec, 'layout' | 'derivable'>,
+  recorded: RecordedLayout,
+  profile: KernelProfile,
+  boot: MachineBoot,
+): CacheSpec {
+  const ruled = layoutOf(spec, profile, boot);
+  const derivable =
+    ruled !== null &&
+    ruled.size === recorded.size &&
+    ruled.oo.order === recorded.oo.order &&
+    ruled.oo.objects === recorded.oo.objects;
+  // A layout that the rules do not give is one of objects of just that distance, with the rest as it is.
+  const base = ruled ?? layoutOf({ ...spec, objectSize: recorded.size, align: 0 }, profile, boot);
+  if (base === null)
+    throw new ArgumentError(`no slab can hold an object of ${spec.name}: ${recorded.size} bytes`);
+  const { size, oo } = recorded;
+  const cpuPartial = recorded.cpuPartial ?? base.cpuPartial;
+  const cpuPartialSlabs = boot.allocator === 'slub' ? Math.ceil((2 * cpuPartial) / oo.objects) : 0;
+  const layout: CacheLayout = {
+    ...base,
+    size,
+    oo,
+    min: derivable ? base.min : oo,
+    minPartial: recorded.minPartial ?? base.minPartial,
+    cpuPartial,
+    cpuPartialSlabs,
+    extraFromNode: boot.allocator === 'slub' ? profile.extraFromNode(cpuPartialSlabs) : 0,
+    ...(base.slab && { slab: { ...base.slab, ...recorded.slab } }),
+  };
+  return { ...spec, layout, derivable };
+}
+
+/** The layout that the rules give a cache, or null where they give none. */
+export function layoutOf(
+  spec: Omit<CacheSpec, 'layout' | 'derivable'>,
+  profile: KernelProfile,
+  boot: MachineBoot,
+): CacheLayout | null {
+  const { objectSize: size, align, flags, ctor, freeptrOffset } = spec;
+  return cacheLayout(profile, boot, { size, align, flags, ctor, freeptrOffset });
+}
+
+/** What a machine with these options would be booted with. */
+export function bootOf(options: MachineOptions): MachineBoot {
+  return Machine.create({ ...options, ledger: { slabs: 1, linkPages: 1, caches: 1 } }).boot;
+}
+
+/** A kernel with larger pages: kmalloc has caches up to two pages, and what a CPU may keep of objects of a page and more starts there. */
+export function withPageSize(kernel: KernelProfile, pageSize: number): KernelProfile {
+  const sizes = kernel.kmallocSizes.filter(([bytes]) => bytes <= 2 * pageSize);
+  for (let bytes = 2 * sizes.at(-1)![0]; bytes <= 2 * pageSize; bytes *= 2)
+    sizes.push([bytes, sizeSuffix(bytes)]);
+  const [[, largest], ...smaller] = kernel.cpuPartialBySize as [
+    readonly [number, number],
+    ...(readonly [number, number])[],
+  ];
+  return { ...kernel, pageSize, kmallocSizes: sizes, cpuPartialBySize: [[pageSize, largest], ...smaller] };
+}

@@ -1,0 +1,99 @@
+/**
+ * # Replay: a real kernel's allocations, under another configuration
+ *
+ * A trace holds what a kernel was asked for: this much, by that function, on this CPU, and when it was given back. It does not matter to
+ * those who asked where the objects came from. So the same requests can be put to another machine, with another allocator, another order
+ * of slabs, a struct that grew by 8 bytes, and what it would have cost can be read off.
+ *
+ *     trace ─────╮                         ╭─▸ plan        the machine as it was recorded, with its caches      plan.ts
+ *     snapshots ─┴─▸ prepareReplay ────────┼─▸ names       which cache each class is                            trace/classes.ts
+ *                                          ╰─▸ estimate    what was there before, what came without an event    population.ts
+ *                         │
+ *                         ▾
+ *     what-if ─────▸ replay ─▸ build a machine ─▸ live through the history ─▸ every row, on its CPU ─▸ result
+ *                                 build.ts              history.ts                  run.ts             result.ts
+ *
+ * The states of an object of the trace, by its slot:
+ *  1. not there;
+ *  2. live: `addresses` has where it is in this machine;
+ *  3. asked for and not given: there was no memory. Its free frees nothing.
+ *
+ * The recorded configuration is the empty what-if. How near that comes to what really happened is measured, not assumed: nearness.ts holds
+ * it against the snapshots. On traces recorded from boot every cache has the recorded number of slabs at every marker.
+ *
+ * What a replay cannot know: when reclaim would have come, had there been less memory; what a task would have done with a NULL; objects
+ * that no event names. Two machines with the same requests need not run at the same speed, but here they do.
+ *
+ *     const recorded = prepareReplay({ trace, snapshots: readSnapshots(text, file) });
+ *     const base = replay(recorded, AS_RECORDED);
+ *     const grown = replay(recorded, parseWhatIf(['dentry.size=200']));
+ *     compareReplays(base, grown);          // sentences: what it costs, and where
+ *
+ * Sources: truth/README.md, traces; the kernel's tracepoints as recorded there. The idea is that of every trace-driven simulation of
+ * allocators since Zorn and Grunwald, "Evaluating models of memory allocation" (1994).
+ */
+
+import type { Machine } from '../../slab/index.js';
+import { type ClassCache, nameClasses, type Trace } from '../../trace/index.js';
+import { type BuiltMachine, buildMachine } from './build.js';
+import { liveThrough } from './history.js';
+import {
+  knownCaches,
+  type MachinePlan,
+  type PlanOptions,
+  planFromProfile,
+  planFromSnapshots,
+} from './plan.js';
+import { type Estimate, estimateHistory } from './population.js';
+import { type ReplayResult, resultOf } from './result.js';
+import { replayRows } from './run.js';
+import type { Snapshots } from './snapshots.js';
+import type { WhatIf } from './what-if.js';
+
+export interface PrepareOptions extends PlanOptions {
+  readonly trace: Trace;
+  readonly snapshots?: Snapshots | undefined;
+  /** Called with the rows of the trace that were looked at; it is gone through up to four times. */
+  readonly onProgress?: (rows: number) => void;
+}
+
+/** A trace with all that a replay of it needs, for as many what-ifs as one likes. */
+export interface Recorded {
+  readonly trace: Trace;
+  readonly snapshots: Snapshots | undefined;
+  readonly plan: MachinePlan;
+  /** By class of the trace. */
+  readonly names: readonly ClassCache[];
+  readonly estimate: Estimate;
+}
+
+/** Finds out what machine a trace was recorded on, which cache each class is, and what was there before. */
+export function prepareReplay(options: PrepareOptions): Recorded {
+  const { trace, snapshots, onProgress } = options;
+  const about = { ...options, pageSize: options.pageSize ?? (trace.report.pageSize || undefined) };
+  const plan =
+    snapshots === undefined
+      ? planFromProfile(trace.cpus, about)
+      : planFromSnapshots(snapshots, trace.cpus, about);
+  const names = nameClasses(trace.classes, knownCaches(plan));
+  const estimate = estimateHistory({ trace, plan, names, snapshots, ...(onProgress && { onProgress }) });
+  return { trace, snapshots, plan, names, estimate };
+}
+
+export interface ReplayOptions {
+  readonly onProgress?: ((rows: number) => void) | undefined;
+  /** Given the machine at the end, before it is let go: to look at, or to validate. */
+  readonly onEnd?: (machine: Machine) => void;
+}
+
+/** Replays a trace under a what-if. Throws UnknownNameError, ArgumentError for settings that make no machine. */
+export function replay(recorded: Recorded, whatIf: WhatIf, options: ReplayOptions = {}): ReplayResult {
+  const { trace, plan, names, estimate } = recorded;
+  const built: BuiltMachine = buildMachine({ plan, whatIf, classes: trace.classes, names });
+  const stock = liveThrough(estimate.history, built);
+  const state = replayRows({ trace, built, stock, onProgress: options.onProgress });
+  const { settings } = whatIf;
+  const result = resultOf({ trace, plan, names, estimate, built, stock, state, settings });
+  options.onEnd?.(built.machine);
+  return result;
+}

@@ -1,0 +1,327 @@
+/**
+ * # What a replay found
+ *
+ * One object, all of it data: it can be written as JSON, and two of them can be held against each other.
+ *
+ *  - bytes over time, with the peak (measure.ts);
+ *  - each cache at its end and at its peak, and how full its slabs are. A slab with few live objects holds memory that nobody
+ *    can have: *recoverable* is what would be left over if the live objects of each cache lay side by side;
+ *  - who pins those slabs (pins.ts);
+ *  - each zone; what failed, and what fell back to a smaller order;
+ *  - what was not understood of the trace, and what was assumed instead.
+ */
+import { H_SLAB_HIGH, LINK_LIVE, shapeObjects, shapeOrder } from '../../machine/index.js';
+import type { Machine } from '../../slab/index.js';
+import { CLASS_KIND, type ClassCache, type Trace } from '../../trace/index.js';
+import type { BuiltMachine, ReplayCache } from './build.js';
+import type { Stock } from './history.js';
+import { OTHER_PAGES, type Peak, REQUESTED, type Series } from './measure.js';
+import { findPins, type Pin } from './pins.js';
+import type { MachinePlan } from './plan.js';
+import type { Estimate } from './population.js';
+import type { RunCounts, RunState } from './run.js';
+
+/** Slabs by the share of their objects that is live. */
+export interface Fullness {
+  readonly empty: number;
+  /** Up to a quarter, a half, three quarters, and less than all. */
+  readonly quarter: number;
+  readonly half: number;
+  readonly threeQuarters: number;
+  readonly most: number;
+  readonly full: number;
+}
+
+export interface CacheResult {
+  readonly name: string;
+  /** All names that lead to it. */
+  readonly names: readonly string[];
+  /** Bytes from one object to the next, objects and order of a slab. */
+  readonly size: number;
+  readonly objectsPerSlab: number;
+  readonly order: number;
+  readonly slabs: number;
+  readonly peakSlabs: number;
+  /** Bytes of its slabs now; at the peak as many slabs of its preferred order. */
+  readonly bytes: number;
+  readonly peakBytes: number;
+  readonly live: number;
+  /** Objects that its slabs have room for. */
+  readonly objects: number;
+  readonly fullness: Fullness;
+  /** Bytes of slabs that would be left over if its live objects lay side by side; and of those that hold none. */
+  readonly recoverable: number;
+  readonly emptyBytes: number;
+  /** In the trace. */
+  readonly allocs: number;
+  readonly frees: number;
+  readonly allocsPerSecond: number;
+  /** Slabs ever made; slabs of a smaller order than preferred; allocations that found no memory. */
+  readonly slabsMade: number;
+  readonly orderFallbacks: number;
+  readonly failed: number;
+}
+
+export interface ZoneResult {
+  readonly name: string;
+  /** Bytes. */
+  readonly managed: number;
+  readonly taken: number;
+  readonly peakTaken: number;
+}
+
+export interface ReplayResult {
+  /** The what-if's settings; none for the machine as it was recorded. */
+  readonly settings: readonly string[];
+  readonly machine: {
+    readonly kernel: string;
+    readonly allocator: 'slub' | 'slab';
+    readonly cpus: number;
+    /** Bytes. */
+    readonly pageSize: number;
+    readonly memory: number;
+    /** Where the machine and its caches come from. */
+    readonly source: string;
+  };
+  readonly rows: number;
+  /** From the first to the last event. */
+  readonly seconds: number;
+  readonly counts: RunCounts;
+  readonly peak: Peak;
+  readonly end: {
+    /** Bytes of pages that hold objects, what was asked for of those, and pages of others. */
+    readonly bytes: number;
+    readonly requested: number;
+    readonly others: number;
+    readonly live: number;
+    readonly objects: number;
+  };
+  readonly recoverable: number;
+  readonly emptyBytes: number;
+  readonly fullness: Fullness;
+  readonly orderFallbacks: number;
+  readonly failed: number;
+  /** Those that hold most at their peak first; without those that never had a slab. */
+  readonly caches: readonly CacheResult[];
+  readonly zones: readonly ZoneResult[];
+  readonly pins: readonly Pin[];
+  readonly series: Series;
+  /** What the machine would have printed. */
+  readonly log: readonly string[];
+  /** What was changed or assumed when the machine was made: a sentence each. */
+  readonly notes: readonly string[];
+  /** What of the trace was not understood, and what was taken instead: a sentence each. */
+  readonly notUnderstood: readonly string[];
+}
+
+export interface ResultOptions {
+  readonly trace: Trace;
+  readonly plan: MachinePlan;
+  readonly names: readonly ClassCache[];
+  readonly estimate: Estimate;
+  readonly built: BuiltMachine;
+  readonly stock: Stock;
+  readonly state: RunState;
+  readonly settings: readonly string[];
+}
+
+/** Lines of the machine's log that a result keeps. */
+const LOG_LINES_MAX = 200;
+
+/** Sums a finished run up. */
+export function resultOf(options: ResultOptions): ReplayResult {
+  const { trace, plan, built, state, settings } = options;
+  const { machine } = built;
+  const { pageSize } = machine.kernel;
+  const { measure, counts } = state;
+  const seconds = Math.max(trace.report.lastTime - trace.report.firstTime, 0) / 1e9;
+  const slabs = slabsByCache(machine);
+  const rates = ratesByCache(options);
+  const caches = built.caches
+    .map((made) =>
+      cacheResult(made, slabs.get(made.cache.id) ?? [], rates.get(made.cache.id), measure.peakSlabs, {
+        pageSize,
+        seconds,
+      }),
+    )
+    .filter(({ slabsMade }) => slabsMade > 0)
+    .sort((a, b) => b.peakBytes - a.peakBytes);
+  const sum = (value: (cache: CacheResult) => number) =>
+    caches.reduce((total, cache) => total + value(cache), 0);
+  const zones = machine.zones().map(({ name, managed, free, peakTaken }) => ({
+    name,
+    managed: managed * pageSize,
+    taken: (managed - free) * pageSize,
+    peakTaken: peakTaken * pageSize,
+  }));
+  const taken = zones.reduce((total, zone) => total + zone.taken, 0);
+  const others = measure.sums[OTHER_PAGES]! * pageSize;
+  return {
+    settings,
+    machine: {
+      kernel: machine.kernel.name,
+      allocator: machine.boot.allocator,
+      cpus: machine.cpus,
+      pageSize,
+      memory: zones.reduce((total, { managed }) => total + managed, 0),
+      source: plan.source,
+    },
+    rows: state.rows,
+    seconds,
+    counts,
+    peak: measure.peak,
+    end: {
+      bytes: taken - others,
+      requested: measure.sums[REQUESTED]!,
+      others,
+      live: sum(({ live }) => live),
+      objects: sum(({ objects }) => objects),
+    },
+    recoverable: sum(({ recoverable }) => recoverable),
+    emptyBytes: sum(({ emptyBytes }) => emptyBytes),
+    fullness: fullnessOf([...slabs.values()].flat()),
+    orderFallbacks: sum(({ orderFallbacks }) => orderFallbacks),
+    failed: counts.failed + counts.failedPages,
+    caches,
+    zones,
+    pins: findPins(options),
+    series: measure.series,
+    log: machine.log.lines.slice(0, LOG_LINES_MAX),
+    notes: built.notes,
+    notUnderstood: notUnderstood(options),
+  };
+}
+
+// ---- slabs ---------------------------------------------------------------------------------------------------------------
+
+/** A slab at the end. */
+interface SlabState {
+  readonly live: number;
+  readonly objects: number;
+  readonly order: number;
+}
+
+/** Live objects are counted from their links: what lies in a CPU's list or array is not live. */
+function slabsByCache({ ledger }: Machine): Map<number, SlabState[]> {
+  const { slabCache, slabLinks, slabShape, link } = ledger;
+  const found = new Map<number, SlabState[]>();
+  for (let slab = 1; slab <= ledger.header[H_SLAB_HIGH]!; slab++) {
+    const id = slabCache[slab]!;
+    if (id === 0) continue;
+    const objects = shapeObjects(slabShape[slab]!);
+    let live = 0;
+    for (let at = slabLinks[slab]!, end = at + objects; at < end; at++) if (link[at] === LINK_LIVE) live++;
+    const state = { live, objects, order: shapeOrder(slabShape[slab]!) };
+    const list = found.get(id);
+    if (list === undefined) found.set(id, [state]);
+    else list.push(state);
+  }
+  return found;
+}
+
+function fullnessOf(slabs: readonly SlabState[]): Fullness {
+  const counts = { empty: 0, quarter: 0, half: 0, threeQuarters: 0, most: 0, full: 0 };
+  for (const { live, objects } of slabs) {
+    const share = live / objects;
+    if (live === 0) counts.empty++;
+    else if (live === objects) counts.full++;
+    else if (share <= 0.25) counts.quarter++;
+    else if (share <= 0.5) counts.half++;
+    else if (share <= 0.75) counts.threeQuarters++;
+    else counts.most++;
+  }
+  return counts;
+}
+
+interface Rates {
+  readonly allocs: number;
+  readonly frees: number;
+}
+
+function ratesByCache({ trace, built }: ResultOptions): Map<number, Rates> {
+  const rates = new Map<number, Rates>();
+  trace.classes.forEach(({ allocs, frees }, id) => {
+    const route = built.routes[id]!;
+    if (route.to !== 'cache') return;
+    const cache = route.cache.cache.id;
+    const had = rates.get(cache) ?? { allocs: 0, frees: 0 };
+    rates.set(cache, { allocs: had.allocs + allocs, frees: had.frees + frees });
+  });
+  return rates;
+}
+
+function cacheResult(
+  { spec, cache }: ReplayCache,
+  slabs: readonly SlabState[],
+  { allocs, frees }: Rates = { allocs: 0, frees: 0 },
+  peakSlabs: Int32Array,
+  { pageSize, seconds }: { readonly pageSize: number; readonly seconds: number },
+): CacheResult {
+  const { size, oo, slabsMade, orderFallbacks, failed } = cache.info;
+  const slabBytes = pageSize * 2 ** oo.order;
+  const bytes = slabs.reduce((sum, { order }) => sum + pageSize * 2 ** order, 0);
+  const live = slabs.reduce((sum, slab) => sum + slab.live, 0);
+  const packed = Math.ceil(live / oo.objects) * slabBytes;
+  return {
+    name: spec.names[0]!,
+    names: spec.names,
+    size,
+    objectsPerSlab: oo.objects,
+    order: oo.order,
+    slabs: slabs.length,
+    peakSlabs: peakSlabs[cache.id]!,
+    bytes,
+    peakBytes: peakSlabs[cache.id]! * slabBytes,
+    live,
+    objects: slabs.reduce((sum, { objects }) => sum + objects, 0),
+    fullness: fullnessOf(slabs),
+    recoverable: Math.max(bytes - packed, 0),
+    emptyBytes: slabs.reduce((sum, slab) => sum + (slab.live === 0 ? pageSize * 2 ** slab.order : 0), 0),
+    allocs,
+    frees,
+    allocsPerSecond: seconds > 0 ? allocs / seconds : 0,
+    slabsMade,
+    orderFallbacks,
+    failed,
+  };
+}
+
+// ---- what was not understood ---------------------------------------------------------------------------------------------
+
+function notUnderstood({ trace, names, estimate, state }: ResultOptions): string[] {
+  const { objects, lost, pointers } = trace.report;
+  const { counts } = state;
+  const some = (count: number, one: string, many: string) => (count === 1 ? `1 ${one}` : `${count} ${many}`);
+  const sentences = [`${estimate.history.source}.`];
+  if (lost > 0) sentences.push(`The recorder lost ${some(lost, 'event', 'events')}.`);
+  if (pointers === 'hashed')
+    sentences.push('Pointers are hashed: which pages are a slab is taken from flags and order of events.');
+  if (counts.implied > 0)
+    sentences.push(
+      `${some(counts.implied, 'object was', 'objects were')} freed without an event, when the slot was used again.`,
+    );
+  const unseen = [
+    [counts.fromBefore, 'from before the trace'],
+    [counts.ofInferred + counts.inBulk, 'allocated without an event'],
+    [counts.unknown, 'of which nothing is known'],
+  ] as const;
+  const parts = unseen.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
+  if (parts.length > 0)
+    sentences.push(
+      `${some(objects.unseen, 'free is', 'frees are')} of objects whose allocation is not in the trace: ${parts.join(', ')}.`,
+    );
+  for (const how of ['choice', 'unnamed'] as const) {
+    const classes = trace.classes.filter(
+      ({ kind }, id) => kind === CLASS_KIND.CACHE && names[id]!.how === how,
+    );
+    const allocs = classes.reduce((sum, each) => sum + each.allocs, 0);
+    if (allocs === 0) continue;
+    const which = [...new Set(classes.map(({ site }) => site))].slice(0, 3).join(', ');
+    sentences.push(
+      how === 'choice'
+        ? `${some(allocs, 'object is', 'objects are')} in one of several caches that fit, and the largest was taken (${which}).`
+        : `${some(allocs, 'object is', 'objects are')} in caches that are not known by name (${which}).`,
+    );
+  }
+  return sentences;
+}

@@ -1,0 +1,166 @@
+/**
+ * # What if the machine had been another?
+ *
+ * A what-if is a list of settings, each of which changes one thing of the recorded machine; the empty list is the machine as it was.
+ *
+ *     slub_max_order=0                  page_size=64K              cpus=8
+ *     slab_nomerge                      slub_debug=FZP             allocator=slab
+ *     cpu_partial=0                     min_partial=32             (of all caches)
+ *     dentry.size=200                   dentry.flags+=ACCOUNT      filp.cpu_partial=4
+ *     dentry.flags-=RECLAIM_ACCOUNT     dentry.slub_debug=U        filp.strategy=page_frag-32k
+ *
+ * Here they are read and put into data; which caches there are only build.ts knows.
+ */
+import { ArgumentError, lookUp, parseSize } from '../../base/index.js';
+import { type AllocatorName, parseSlabFlags, parseSlubDebug } from '../../slab/index.js';
+import { STRATEGIES } from '../strategies.js';
+
+/** What changes of one cache. */
+export interface CacheChange {
+  /** Bytes of an object. */
+  readonly size?: number;
+  /** SLAB_* flags that it gets and loses. */
+  readonly addFlags?: number;
+  readonly removeFlags?: number;
+  /** Objects; slabs. */
+  readonly cpuPartial?: number;
+  readonly minPartial?: number;
+  /** A word of STRATEGIES: its objects come from there instead. */
+  readonly strategy?: string;
+}
+
+export interface WhatIf {
+  /** The settings as they were written. */
+  readonly settings: readonly string[];
+  readonly allocator?: AllocatorName;
+  readonly slubMinOrder?: number;
+  readonly slubMaxOrder?: number;
+  readonly slubMinObjects?: number;
+  readonly slubNomerge?: boolean;
+  readonly slubDebug?: string;
+  readonly cpus?: number;
+  /** Bytes. */
+  readonly pageSize?: number;
+  /** Of all caches that have CPU partial lists at all: objects; slabs. */
+  readonly cpuPartial?: number;
+  readonly minPartial?: number;
+  /** By any name of a cache. */
+  readonly caches: ReadonlyMap<string, CacheChange>;
+}
+
+/** The machine as it was recorded. */
+export const AS_RECORDED: WhatIf = { settings: [], caches: new Map() };
+
+const PAGE_SIZES: readonly number[] = [4096, 16384, 65536];
+
+/** What a setting's reader makes of its value. */
+type Reader<T> = (value: string, setting: string) => Partial<T>;
+
+const MACHINE_SETTINGS: ReadonlyMap<string, Reader<WhatIf>> = new Map<string, Reader<WhatIf>>([
+  ['allocator', (value) => ({ allocator: lookUp('allocator', value, ALLOCATORS) })],
+  ['slub_min_order', (value, setting) => ({ slubMinOrder: whole(value, setting) })],
+  ['slub_max_order', (value, setting) => ({ slubMaxOrder: whole(value, setting) })],
+  ['slub_min_objects', (value, setting) => ({ slubMinObjects: whole(value, setting) })],
+  ['slab_nomerge', (value, setting) => ({ slubNomerge: yesOrNo(value, setting) })],
+  ['slub_debug', (value) => ({ slubDebug: debugWords(value) })],
+  ['cpus', (value, setting) => ({ cpus: whole(value, setting, 1) })],
+  ['page_size', (value, setting) => ({ pageSize: pageSize(value, setting) })],
+  ['cpu_partial', (value, setting) => ({ cpuPartial: whole(value, setting) })],
+  ['min_partial', (value, setting) => ({ minPartial: whole(value, setting) })],
+]);
+
+/** Other words for the same: 6.9 renamed SLUB's parameters, and the older merge parameter still works. */
+const OTHER_WORDS: ReadonlyMap<string, string> = new Map([
+  ['slab_min_order', 'slub_min_order'],
+  ['slab_max_order', 'slub_max_order'],
+  ['slab_min_objects', 'slub_min_objects'],
+  ['slub_nomerge', 'slab_nomerge'],
+  ['slab_debug', 'slub_debug'],
+]);
+
+const CACHE_SETTINGS: ReadonlyMap<string, Reader<CacheChange>> = new Map<string, Reader<CacheChange>>([
+  ['size', (value, setting) => ({ size: objectSize(value, setting) })],
+  ['flags+', (value) => ({ addFlags: parseSlabFlags(value) })],
+  ['flags-', (value) => ({ removeFlags: parseSlabFlags(value) })],
+  ['slub_debug', (value) => ({ addFlags: parseSlubDebug(debugWords(value)).flags })],
+  ['cpu_partial', (value, setting) => ({ cpuPartial: whole(value, setting) })],
+  ['min_partial', (value, setting) => ({ minPartial: whole(value, setting) })],
+  ['strategy', (value) => ({ strategy: lookUp('strategy', value, STRATEGIES).id })],
+]);
+
+const ALLOCATORS: ReadonlyMap<string, AllocatorName> = new Map([
+  ['slub', 'slub'],
+  ['slab', 'slab'],
+]);
+
+/** Reads settings. Throws UnknownNameError with the nearest words, ArgumentError for a value that makes no sense. */
+export function parseWhatIf(settings: readonly string[]): WhatIf {
+  let whatIf: WhatIf = { ...AS_RECORDED, settings };
+  const caches = new Map<string, CacheChange>();
+  for (const setting of settings) {
+    const [, cache, word = '', sign = '', value = ''] =
+      /^(?:(.+)\.)?([a-z_]+)(?:([+-]?)=(.*))?$/.exec(setting.trim()) ?? [];
+    if (word === '') {
+      throw new ArgumentError(
+        `'${setting}' is no setting: expected NAME=VALUE, such as slub_max_order=0, or CACHE.NAME=VALUE, such as dentry.size=200`,
+      );
+    }
+    const known = OTHER_WORDS.get(word) ?? word;
+    if (cache === undefined) {
+      whatIf = { ...whatIf, ...lookUp('setting', `${known}${sign}`, MACHINE_SETTINGS)(value, setting) };
+      continue;
+    }
+    const change = lookUp('setting of a cache', `${known}${sign}`, CACHE_SETTINGS)(value, setting);
+    caches.set(cache, joined(caches.get(cache), change));
+  }
+  return { ...whatIf, caches };
+}
+
+/** Flags add up; of everything else the later setting counts. */
+function joined(before: CacheChange = {}, change: CacheChange): CacheChange {
+  const add = (before.addFlags ?? 0) | (change.addFlags ?? 0);
+  const remove = (before.removeFlags ?? 0) | (change.removeFlags ?? 0);
+  return {
+    ...before,
+    ...change,
+    ...(add !== 0 && { addFlags: add >>> 0 }),
+    ...(remove !== 0 && { removeFlags: remove >>> 0 }),
+  };
+}
+
+function whole(value: string, setting: string, least = 0): number {
+  const number = Number(value);
+  if (!/^\d+$/.test(value) || number < least || number > 0xffffffff)
+    throw new ArgumentError(
+      `'${setting}': expected a whole number from ${least}, but there stands '${value}'`,
+    );
+  return number;
+}
+
+function objectSize(value: string, setting: string): number {
+  const bytes = parseSize(value);
+  if (bytes < 1 || bytes > 4 * 2 ** 20)
+    throw new ArgumentError(`'${setting}': expected 1 byte to 4 MiB, but there stands '${value}'`);
+  return bytes;
+}
+
+function pageSize(value: string, setting: string): number {
+  const bytes = parseSize(value);
+  if (!PAGE_SIZES.includes(bytes))
+    throw new ArgumentError(`'${setting}': kernels have pages of 4K, 16K or 64K, not of ${value}`);
+  return bytes;
+}
+
+/** A word alone switches on. */
+function yesOrNo(value: string, setting: string): boolean {
+  if (['', '1', 'y', 'yes', 'on', 'true'].includes(value)) return true;
+  if (['0', 'n', 'no', 'off', 'false'].includes(value)) return false;
+  throw new ArgumentError(`'${setting}': expected 1 or 0, but there stands '${value}'`);
+}
+
+/** Without letters it is all of the usual ones, as at boot. */
+function debugWords(value: string): string {
+  const words = value === '' ? 'FZPU' : value;
+  parseSlubDebug(words);
+  return words;
+}

@@ -1,0 +1,105 @@
+/** What replays found, in sentences. Each can be checked against the figures. */
+import { formatBytes, formatCount } from '../../base/index.js';
+import { formatShare } from '../compare-words.js';
+import type { ErrorSummary, Nearness } from './nearness.js';
+import type { ReplayResult } from './result.js';
+
+/** How many caches or pins a sentence tells. */
+const TOLD = 3;
+
+/** What a what-if's result is called: its settings, or `as recorded`. */
+export function replayName({ settings }: Pick<ReplayResult, 'settings'>): string {
+  return settings.length === 0 ? 'as recorded' : settings.join(' ');
+}
+
+/** One result by itself. */
+export function resultWords(result: ReplayResult): string[] {
+  const { peak, end, recoverable, emptyBytes, pins, orderFallbacks, failed } = result;
+  const words = [
+    `${shownName(result)}: objects hold ${formatBytes(peak.bytes)} at the peak, for ${formatBytes(peak.requested)} that were ` +
+      `asked for, and ${formatBytes(end.bytes)} at the end, for ${formatBytes(end.requested)}.`,
+  ];
+  if (recoverable > 0) {
+    const share = formatShare(recoverable / Math.max(end.bytes, 1));
+    const empty = emptyBytes > 0 ? `, of which ${formatBytes(emptyBytes)} hold no object at all` : '';
+    words.push(
+      `${formatBytes(recoverable)} at the end (${share}) would be left over if the live objects of each cache lay side by side${empty}.`,
+    );
+  }
+  const [pin] = pins;
+  if (pin !== undefined) {
+    const who = pin.site === '' ? 'from before the trace' : `of ${pin.site}, allocated by ${pin.comm}`;
+    words.push(
+      `Most of what sparse slabs hold is pinned by ${count(pin.objects, 'object')} of ${pin.cache} ${who}: ` +
+        `${formatBytes(pin.bytes)} in ${count(pin.slabs, 'slab')}.`,
+    );
+  }
+  if (orderFallbacks > 0)
+    words.push(`${count(orderFallbacks, 'slab')} had to be of a smaller order than preferred.`);
+  if (failed > 0) words.push(`${count(failed, 'allocation')} found no memory.`);
+  return words;
+}
+
+/** What a what-if costs against another result, mostly the machine as it was recorded. */
+export function compareReplays(base: ReplayResult, other: ReplayResult): string[] {
+  const name = shownName(other);
+  const than = `than ${replayName(base)}`;
+  const words = [
+    `${name} holds ${formatBytes(other.peak.bytes)} at the peak, ${difference(base.peak.bytes, other.peak.bytes)} ${than} ` +
+      `(${formatBytes(base.peak.bytes)}), and ${formatBytes(other.end.bytes)} at the end, ${difference(base.end.bytes, other.end.bytes)}.`,
+  ];
+  const caches = cacheDifferences(base, other);
+  if (caches.length > 0) {
+    const told = caches.slice(0, TOLD).map(([cache, bytes]) => `${cache} ${signed(bytes)}`);
+    const rest = caches.length > TOLD ? ` and ${count(caches.length - TOLD, 'other cache')}` : '';
+    words.push(`The peaks that differ most: ${told.join(', ')}${rest}.`);
+  }
+  const more = [
+    ['would be left over if live objects lay side by side', base.recoverable, other.recoverable, formatBytes],
+    ['slabs of a smaller order than preferred', base.orderFallbacks, other.orderFallbacks, formatCount],
+    ['allocations that found no memory', base.failed, other.failed, formatCount],
+  ] as const;
+  for (const [what, before, after, format] of more)
+    if (before !== after) words.push(`${capital(what)}: ${format(after)} instead of ${format(before)}.`);
+  return words;
+}
+
+/** How near a replay is to what was recorded. */
+export function nearnessWords({ slabs, objects, leastSlabs, rows, source }: Nearness): string[] {
+  if (slabs.count === 0)
+    return [`No snapshot within the trace can be held against the replay: ${capital(source)}.`];
+  const snapshots = new Set(rows.filter(({ at }) => at === 'within').map(({ snapshot }) => snapshot)).size;
+  const figures = (what: string, { median, p90, max }: ErrorSummary) =>
+    `${what}: median error ${formatShare(median)}, 90th percentile ${formatShare(p90)}, maximum ${formatShare(max)}`;
+  return [
+    `At ${count(snapshots, 'snapshot')}, caches with ${leastSlabs} slabs and more (${formatCount(slabs.count)} comparisons). ` +
+      `${figures('Slabs', slabs)}. ${figures('Objects', objects)}.`,
+    `${capital(source)}.`,
+  ];
+}
+
+/** Caches whose peaks differ, by name, those that differ most first. */
+function cacheDifferences(
+  base: ReplayResult,
+  other: ReplayResult,
+): (readonly [name: string, bytes: number])[] {
+  const bytes = new Map<string, number>();
+  for (const { name, peakBytes } of base.caches) bytes.set(name, (bytes.get(name) ?? 0) - peakBytes);
+  for (const { name, peakBytes } of other.caches) bytes.set(name, (bytes.get(name) ?? 0) + peakBytes);
+  return [...bytes].filter(([, by]) => by !== 0).sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]));
+}
+
+/** Settings are written as they were given, also at a sentence's beginning. */
+const shownName = (result: ReplayResult) =>
+  result.settings.length === 0 ? capital(replayName(result)) : replayName(result);
+
+/** `48 KiB (0.5 %) more`, `as much`. */
+function difference(before: number, after: number): string {
+  if (before === after) return 'as much';
+  const by = Math.abs(after - before);
+  return `${formatBytes(by)} (${formatShare(by / Math.max(before, 1))}) ${after > before ? 'more' : 'less'}`;
+}
+
+const signed = (bytes: number) => `${bytes < 0 ? '-' : '+'}${formatBytes(Math.abs(bytes))}`;
+const capital = (text: string) => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;
+const count = (n: number, what: string) => `${formatCount(n)} ${what}${n === 1 ? '' : 's'}`;

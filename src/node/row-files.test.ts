@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import fc from 'fast-check';
+import { parquetReadObjects } from 'hyparquet';
+import { openRows, type Row, type RowColumn } from './row-files.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'slablab-rows-'));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+const COLUMNS: readonly RowColumn[] = [
+  { name: 'cell', type: 'text' },
+  { name: 'bytes', type: 'count' },
+  { name: 'ratio', type: 'number' },
+];
+const row: fc.Arbitrary<Row> = fc.record(
+  {
+    cell: fc.string({ unit: fc.constantFrom('a', ',', '"', '\n', '=', 'ü', ' ') }),
+    bytes: fc.option(fc.nat(2 ** 48)),
+    ratio: fc.option(fc.double({ noNaN: true, noDefaultInfinity: true }).map((n) => n + 0)),
+  },
+  { noNullPrototype: true },
+);
+
+/** A name that no file has yet. */
+let files = 0;
+const fresh = (suffix: string) => join(folder, `${files++}.${suffix}`);
+
+for (const suffix of ['csv', 'parquet']) {
+  test(`${suffix}: rows are found again, wherever the writer stopped`, async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(row, { maxLength: 6 }), fc.nat(6), async (rows, stop) => {
+        const path = fresh(suffix);
+        const begun = await openRows(path, COLUMNS);
+        assert.deepEqual(begun.rows, []);
+        for (const each of rows.slice(0, stop)) begun.add(each);
+        const again = await openRows(path, COLUMNS);
+        assert.deepEqual(again.rows, rows.slice(0, stop));
+        for (const each of rows.slice(stop)) again.add(each);
+        const inOrder = [...rows].reverse();
+        await again.finish(inOrder);
+        assert.deepEqual((await openRows(path, COLUMNS)).rows, inOrder);
+        assert.equal(existsSync(`${path}.partial.csv`), false);
+      }),
+      { seed: 3, numRuns: 40 },
+    );
+  });
+}
+
+test('Parquet has the types that were meant', async () => {
+  const path = fresh('parquet');
+  const file = await openRows(path, COLUMNS);
+  await file.finish([
+    { cell: 'a', bytes: 2 ** 40, ratio: 0.5 },
+    { cell: 'b', bytes: null, ratio: null },
+  ]);
+  const { buffer } = Uint8Array.from(readFileSync(path));
+  assert.deepEqual(await parquetReadObjects({ file: buffer }), [
+    { cell: 'a', bytes: 2n ** 40n, ratio: 0.5 },
+    { cell: 'b', bytes: null, ratio: null },
+  ]);
+});
+
+test('a line that was cut off is no row, and the next one begins a line of its own', async () => {
+  const path = fresh('csv');
+  const file = await openRows(path, COLUMNS);
+  file.add({ cell: 'one', bytes: 1, ratio: 1 });
+  appendFileSync(path, 'two,2');
+  const again = await openRows(path, COLUMNS);
+  assert.deepEqual(again.rows, [{ cell: 'one', bytes: 1, ratio: 1 }]);
+  again.add({ cell: 'two', bytes: 2, ratio: null });
+  assert.equal(readFileSync(path, 'utf8'), 'cell,bytes,ratio\none,1,1\ntwo,2,\n');
+});
+
+test('a file of other columns, or of something else, is not written over', async () => {
+  const path = fresh('csv');
+  writeFileSync(path, 'cell,bytes\na,1\n');
+  await assert.rejects(openRows(path, COLUMNS), {
+    name: 'ArgumentError',
+    message: /holds rows of another sweep/,
+  });
+  writeFileSync(path, 'cell,bytes,ratio\na,1\n');
+  await assert.rejects(openRows(path, COLUMNS), {
+    name: 'InputError',
+    message: /:2: expected 3 fields, but there are 2/,
+  });
+  const parquet = fresh('parquet');
+  writeFileSync(parquet, 'no parquet at all');
+  await assert.rejects(openRows(parquet, COLUMNS), { name: 'InputError', message: /is no Parquet file/ });
+});

@@ -1,0 +1,179 @@
+/**
+ * # Files that a command works with, and memory that stays bounded
+ *
+ * A temporary file loses its name as soon as it is open: whatever ends the program, a signal as well, takes it away. Worker threads share
+ * the program's descriptors and read it all the same.
+ *
+ * A trace that is resolved may have more rows than anyone wants in memory. A `TraceStore` keeps the first some millions; from then on
+ * all of them are in a temporary .slt, and the trace that it gives reads them from there.
+ */
+import {
+  closeSync,
+  fstatSync,
+  mkdtempSync,
+  openSync,
+  readSync,
+  rmSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ArgumentError } from '../base/index.js';
+import {
+  createTraceFile,
+  openTraceFile,
+  type RandomBytes,
+  type SavedTrace,
+  type TraceChunk,
+  type TraceFileWriter,
+  type TraceHead,
+  type TraceSource,
+} from '../trace/index.js';
+
+/** Read ahead of what is asked for in small pieces. */
+const WINDOW_BYTES = 1 << 16;
+
+/** The bytes of an open file, by descriptor. */
+export class FileBytes implements RandomBytes {
+  readonly fd: number;
+  readonly size: number;
+  #window = new Uint8Array(WINDOW_BYTES);
+  #windowAt = 0;
+  #windowLength = 0;
+
+  constructor(fd: number, size = fstatSync(fd).size) {
+    this.fd = fd;
+    this.size = size;
+  }
+
+  read(offset: number, length: number): Uint8Array {
+    const wanted = Math.max(0, Math.min(length, this.size - offset));
+    const from = offset - this.#windowAt;
+    if (from >= 0 && from + wanted <= this.#windowLength) return this.#window.subarray(from, from + wanted);
+    // A large piece is not read ahead of, but it needs its place.
+    if (wanted > this.#window.length) this.#window = new Uint8Array(2 ** Math.ceil(Math.log2(wanted)));
+    const most = wanted > WINDOW_BYTES ? wanted : Math.min(WINDOW_BYTES, this.size - offset);
+    this.#windowAt = offset;
+    this.#windowLength = 0;
+    while (this.#windowLength < most) {
+      const at = this.#windowLength;
+      const got = readSync(this.fd, this.#window, at, most - at, offset + at);
+      if (got === 0) break;
+      this.#windowLength += got;
+    }
+    return this.#window.subarray(0, Math.min(wanted, this.#windowLength));
+  }
+}
+
+/** A file that nobody else sees, and that is gone when the program is. */
+export class TempFile {
+  readonly fd: number;
+  #bytes = 0;
+  /** Where the system keeps a file's name as long as it is open. */
+  readonly #folder: string | undefined;
+
+  constructor() {
+    const folder = mkdtempSync(join(tmpdir(), 'slablab-'));
+    const path = join(folder, 'spool');
+    this.fd = openSync(path, 'wx+', 0o600);
+    this.#folder = withoutName(path, folder) ? undefined : folder;
+    if (this.#folder !== undefined) process.once('exit', () => this.#remove());
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Adds bytes at the end. */
+  write(bytes: Uint8Array): void {
+    try {
+      for (let at = 0; at < bytes.length; )
+        at += writeSync(this.fd, bytes, at, bytes.length - at, this.#bytes + at);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+      throw new ArgumentError(
+        `${tmpdir()} has no room for a temporary file of more than ${this.#bytes} bytes: name another folder in TMPDIR`,
+      );
+    }
+    this.#bytes += bytes.length;
+  }
+
+  close(): void {
+    closeSync(this.fd);
+    this.#remove();
+  }
+
+  #remove(): void {
+    if (this.#folder !== undefined) rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+/** Takes an open file's name away, and its folder. Returns whether the system lets one do so. */
+function withoutName(path: string, folder: string): boolean {
+  try {
+    unlinkSync(path);
+    rmSync(folder, { recursive: true });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export interface TraceStoreOptions {
+  /** Rows that are kept in memory, at most; 31 bytes each. */
+  readonly rowsInMemory?: number;
+}
+
+/** What a resolver's chunks are given to. */
+export interface TraceStore {
+  chunk(chunk: TraceChunk): void;
+  finish(head: TraceHead, source: TraceSource): StoredTrace;
+}
+
+export interface StoredTrace {
+  readonly trace: SavedTrace;
+  /** The .slt that holds its rows; undefined where memory does. */
+  readonly spool: FileBytes | undefined;
+  close(): void;
+}
+
+/** 8 million, which take 250 MB. */
+export const ROWS_IN_MEMORY = 8_000_000;
+
+/** `rowsInMemory: 0` puts everything into a file, which other threads can read. */
+export function createTraceStore({ rowsInMemory = ROWS_IN_MEMORY }: TraceStoreOptions = {}): TraceStore {
+  let kept: TraceChunk[] = [];
+  let rows = 0;
+  let file: TempFile | undefined;
+  let writer: TraceFileWriter | undefined;
+
+  function spill(): TraceFileWriter {
+    const temp = new TempFile();
+    file = temp;
+    const begun = createTraceFile((bytes) => temp.write(bytes));
+    for (const chunk of kept) begun.chunk(chunk);
+    kept = [];
+    return begun;
+  }
+
+  return {
+    chunk(chunk) {
+      rows += chunk.rows;
+      if (writer === undefined && rows > rowsInMemory) writer = spill();
+      if (writer === undefined) kept.push(chunk);
+      else writer.chunk(chunk);
+    },
+    finish(head, source) {
+      if (rowsInMemory === 0) writer ??= spill();
+      if (writer === undefined || file === undefined) {
+        const chunks = kept;
+        return { trace: { ...head, source, chunks: () => chunks }, spool: undefined, close: () => {} };
+      }
+      writer.finish(head, source);
+      const temp = file;
+      const spool = new FileBytes(temp.fd, temp.bytes);
+      return { trace: openTraceFile(spool, source.file), spool, close: () => temp.close() };
+    },
+  };
+}

@@ -1,0 +1,83 @@
+/**
+ * # A sweep: one trace under a matrix of what-ifs, on all cores
+ *
+ *     trace ─▸ .slt on disk ─┬─▸ Worker: opens it, prepares, replays cell 0, 3, 7, … ─╮
+ *                            ├─▸ Worker: …                                            ├─▸ a row a cell ─▸ CSV or Parquet
+ *                            ╰─▸ Worker: …                                           ─╯
+ *
+ * Rows of a trace do not travel between threads: each Worker reads the columns that it needs from the same open file. A cell whose settings
+ * make no machine (slabs that cannot hold the objects, say) is a row with the reason in `error`. A name that nothing is called is a
+ * mistake in all cells alike, and ends the sweep.
+ *
+ * A cell is found again by its settings, the trace and what was said of its machine, so a sweep that was stopped goes on where it was.
+ */
+import { availableParallelism } from 'node:os';
+import { ArgumentError, EngineError, InputError } from '../base/index.js';
+import type { PlanOptions } from '../lab/index.js';
+import type { Row, RowFile } from './row-files.js';
+import type { FileBytes } from './spool.js';
+import type { SweepAxis, SweepCell } from './sweep-axes.js';
+import { type SweepAnswer, type SweepSubject, type SweepWorkerData, sweepRow } from './sweep-cell.js';
+import { runPool } from './worker-pool.js';
+
+export interface SweepOptions {
+  readonly axes: readonly SweepAxis[];
+  readonly cells: readonly SweepCell[];
+  readonly subject: SweepSubject;
+  /** The .slt that all read. */
+  readonly spool: FileBytes;
+  readonly snapshots?: SweepWorkerData['snapshots'];
+  readonly plan?: PlanOptions;
+  /** Workers at a time: as many as there are cores unless told. */
+  readonly jobs?: number;
+  /** Where rows are kept; those that are there are not computed again. */
+  readonly rows?: RowFile;
+  /** Called for each cell that was computed. */
+  readonly onRow?: (row: Row, done: number, of: number) => void;
+}
+
+/** Computes the cells that are missing, and returns the rows of all in their order. */
+export async function runSweep(options: SweepOptions): Promise<Row[]> {
+  const { axes, cells, subject, spool, snapshots, plan = {}, rows, onRow } = options;
+  const found = new Map((rows?.rows ?? []).map((row) => [keyOf(axes, row), row]));
+  const keys = cells.map((cell) => keyOf(axes, sweepRow(axes, cell, subject, { refused: '' })));
+  const missing = cells.filter((_, i) => !found.has(keys[i]!));
+  const data: SweepWorkerData = { fd: spool.fd, size: spool.size, file: subject.trace, snapshots, plan };
+  let done = 0;
+  await runPool<SweepCell, SweepAnswer>({
+    worker: new URL('./sweep-worker.js', import.meta.url),
+    workerData: data,
+    workers: options.jobs ?? availableParallelism(),
+    jobs: missing,
+    onResult(cell, answer) {
+      if ('code' in answer) throw errorOf(subject.trace, answer);
+      const row = sweepRow(axes, cell, subject, answer);
+      found.set(keyOf(axes, row), row);
+      rows?.add(row);
+      done++;
+      onRow?.(row, done, missing.length);
+    },
+  });
+  const inOrder = keys.map((key) => found.get(key)!);
+  if (rows !== undefined) {
+    // Rows of a larger matrix stay.
+    const others = rows.rows.filter((row) => !keys.includes(keyOf(axes, row)));
+    await rows.finish([...inOrder, ...others]);
+  }
+  return inOrder;
+}
+
+function keyOf(axes: readonly SweepAxis[], row: Row): string {
+  return JSON.stringify([...axes.map(({ name }) => row[name]), row.trace, row.machine, row.events]);
+}
+
+function errorOf(file: string, { code, message, stack }: Extract<SweepAnswer, { code: string }>): Error {
+  switch (code) {
+    case 'unknown-name':
+      return new ArgumentError(message);
+    case 'input':
+      return new InputError(file, 0, message.replace(`${file}: `, ''));
+    default:
+      return new EngineError(`a cell could not be replayed: ${stack ?? message}`);
+  }
+}

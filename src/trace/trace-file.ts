@@ -1,0 +1,272 @@
+/**
+ * # A trace in a file: .slt
+ *
+ *     const writer = createTraceFile((bytes) => writeSync(fd, bytes));
+ *     const resolver = createResolver({ chunk: (chunk) => writer.chunk(chunk) });
+ *     const read = …any reader, with the resolver as its sink…;
+ *     writer.finish(resolver.finish(), { file: 'boot.txt', read });
+ *
+ *     const trace = openTraceFile(bytes, 'boot.slt');             // at once: its rows stay where they are
+ *     for (const chunk of trace.chunks(['op', 'class'])) …        // reads these two columns and no others
+ *
+ * A .slt is a file of columns (column-file.ts): those of a resolved trace (trace.ts), row by row, and beside them everything else that a
+ * trace has, its classes, texts and marks, and what its reader and its resolver reported. So whoever opens one learns the same, and
+ * replays the same, as whoever reads the text that it was made from. docs/slt.md describes it for other readers and writers.
+ *
+ * What a file says of itself is checked when it is opened, and each number of a row that leads somewhere (a class, a slot, a text) when its
+ * chunk is read. A checksum finds what a disk did; this finds what another writer did.
+ */
+import { InputError } from '../base/index.js';
+import { CHUNK_ROWS, type Column } from './column-codec.js';
+import { type ColumnFile, type ColumnType, createColumnFile, openColumnFile } from './column-file.js';
+import type { RandomBytes, ReadReport } from './events.js';
+import type { TraceHead } from './resolve.js';
+import { Strings, utf8 } from './strings.js';
+import {
+  CLASS_KIND,
+  createChunk,
+  NO_SLOT,
+  OP,
+  OP_MASK,
+  type ResolveReport,
+  TRACE_COLUMNS,
+  type Trace,
+  type TraceChunk,
+  type TraceClass,
+  type TraceColumn,
+  type TraceMark,
+} from './trace.js';
+
+/** What a saved trace's directory calls itself. */
+export const TRACE_FILE_SCHEMA = 'slablab-trace-1';
+
+const COLUMN_TYPES: Readonly<Record<TraceColumn, ColumnType>> = {
+  op: 'u8',
+  cpu: 'u16',
+  class: 'u32',
+  slot: 'i32',
+  time: 'f64',
+  pid: 'i32',
+  comm: 'u32',
+  site: 'u32',
+};
+
+/** What a trace was made from. */
+export interface TraceSource {
+  /** As it was called then. */
+  readonly file: string;
+  readonly read: ReadReport;
+}
+
+/** A trace that was opened, with what it was made from. */
+export interface SavedTrace extends Trace {
+  readonly source: TraceSource;
+}
+
+export interface TraceFileWriter {
+  /** Adds a chunk of a resolver's, in the order in which they come. */
+  chunk(chunk: TraceChunk): void;
+  finish(head: TraceHead, source: TraceSource): void;
+  /** Bytes written so far. */
+  readonly bytes: number;
+}
+
+/** A text, or its bytes where they are no UTF-8. */
+type SavedText = string | readonly number[];
+
+/** What stands beside the columns. */
+interface Extra {
+  readonly schema: string;
+  readonly rows: number;
+  readonly slots: number;
+  readonly cpus: number;
+  /** By id; the first is ''. */
+  readonly strings: readonly SavedText[];
+  readonly classes: readonly TraceClass[];
+  readonly marks: readonly TraceMark[];
+  readonly report: ResolveReport;
+  readonly file: string;
+  readonly read: Omit<ReadReport, 'others'> & { readonly others: readonly (readonly [string, number])[] };
+}
+
+// ---- Writing -------------------------------------------------------------------------------------------------------------
+
+/** Hands the bytes of a .slt to `write`, piece by piece. */
+export function createTraceFile(write: (bytes: Uint8Array) => void): TraceFileWriter {
+  const file = createColumnFile(COLUMN_TYPES, write);
+  return {
+    get bytes() {
+      return file.bytes;
+    },
+    chunk(chunk) {
+      file.chunk(chunk as unknown as Record<string, Column>, chunk.rows);
+    },
+    finish({ rows, slots, cpus, strings, classes, marks, report }, source) {
+      const { others, ...read } = source.read;
+      const extra: Extra = {
+        schema: TRACE_FILE_SCHEMA,
+        rows,
+        slots,
+        cpus,
+        strings: Array.from({ length: strings.count }, (_, id) => savedText(strings, id)),
+        classes,
+        marks,
+        report,
+        file: source.file,
+        read: { ...read, others: [...others] },
+      };
+      file.finish(extra);
+    },
+  };
+}
+
+function savedText(strings: Strings, id: number): SavedText {
+  const text = strings.text(id);
+  // Only where a byte could not be read, or really was that sign.
+  if (!text.includes('\ufffd')) return text;
+  const bytes = strings.bytes(id);
+  const back = utf8(text);
+  return back.length === bytes.length && back.every((byte, i) => byte === bytes[i]) ? text : [...bytes];
+}
+
+// ---- Reading -------------------------------------------------------------------------------------------------------------
+
+/** Opens a .slt. `file` is its name in messages. Throws InputError for what is none, is damaged, or is newer than this. */
+export function openTraceFile(source: RandomBytes, file: string): SavedTrace {
+  const columns = openColumnFile(source, file);
+  const extra = checkedExtra(columns.extra, file);
+  const rows = columns.chunkRows.reduce((sum, each) => sum + each, 0);
+  if (rows !== extra.rows)
+    throw new InputError(file, 0, `it says that it has ${extra.rows} rows, but its chunks have ${rows}`);
+  for (const name of TRACE_COLUMNS)
+    if (!columns.has(name)) throw new InputError(file, 0, `the column '${name}' of a trace is not in it`);
+  const strings = new Strings();
+  for (const [id, text] of extra.strings.entries()) {
+    const bytes = typeof text === 'string' ? utf8(text) : Uint8Array.from(text);
+    if (strings.intern(bytes, 0, bytes.length) !== id)
+      throw new InputError(file, 0, `its text ${id} is one that it had before: '${strings.text(id)}'`);
+  }
+  const { slots, cpus, classes, marks, report, read } = extra;
+  const below: ReadonlyMap<TraceColumn, number> = new Map([
+    ['class', classes.length],
+    ['cpu', cpus],
+    ['comm', strings.count],
+    ['site', strings.count],
+  ]);
+  return {
+    rows,
+    slots,
+    cpus,
+    strings,
+    classes,
+    marks,
+    report,
+    source: { file: extra.file, read: { ...read, others: new Map(read.others) } },
+    chunks: (asked = TRACE_COLUMNS) => chunksOf(columns, file, asked, below, slots),
+  };
+}
+
+function* chunksOf(
+  columns: ColumnFile,
+  file: string,
+  asked: readonly TraceColumn[],
+  below: ReadonlyMap<TraceColumn, number>,
+  slots: number,
+): Iterable<TraceChunk> {
+  const into = createChunk(0, Math.min(CHUNK_ROWS, Math.max(0, ...columns.chunkRows)));
+  let first = 0;
+  for (const [number, rows] of columns.chunkRows.entries()) {
+    for (const name of asked) {
+      columns.read(number, name, into[name]);
+      const limit = below.get(name);
+      if (limit === undefined) continue;
+      const row = firstFrom(into[name], rows, limit);
+      if (row < rows) {
+        throw new InputError(
+          file,
+          0,
+          `column '${name}' of row ${first + row} holds ${into[name][row]}, and there are ${limit}`,
+        );
+      }
+    }
+    if (asked.includes('op') && asked.includes('slot')) {
+      const row = strayRow(into, rows, slots);
+      if (row < rows) {
+        const stands = `slot ${into.slot[row]}, and there are ${slots}`;
+        throw new InputError(file, 0, `row ${first + row} holds ${stands}`);
+      }
+    }
+    yield { ...into, first, rows };
+    first += rows;
+  }
+}
+
+/** The first row whose value is `limit` or more; `rows` if there is none. Rows that have no such thing hold 0. */
+function firstFrom(values: Column, rows: number, limit: number): number {
+  const most = Math.max(limit, 1);
+  let row = 0;
+  while (row < rows && values[row]! < most) row++;
+  return row;
+}
+
+/** The first row with a slot that is none; `rows` if there is none. Of lost events there stands a count. */
+function strayRow({ op, slot }: TraceChunk, rows: number, slots: number): number {
+  let row = 0;
+  while (row < rows && ((slot[row]! >= NO_SLOT && slot[row]! < slots) || (op[row]! & OP_MASK) === OP.LOST))
+    row++;
+  return row;
+}
+
+function checkedExtra(extra: unknown, file: string): Extra {
+  const given = (extra ?? {}) as Partial<Extra>;
+  const bad = (what: string) => new InputError(file, 0, `it is no saved trace: ${what}`);
+  if (given.schema !== TRACE_FILE_SCHEMA) {
+    const stands = JSON.stringify(given.schema) ?? 'nothing';
+    throw bad(`expected the schema '${TRACE_FILE_SCHEMA}', and there stands ${stands}`);
+  }
+  for (const name of ['rows', 'slots', 'cpus'] as const)
+    if (!isCount(given[name])) throw bad(`'${name}' is no count`);
+  if (typeof given.file !== 'string' || !isObject(given.report) || !isObject(given.read))
+    throw bad("'file', 'report' and 'read' tell what it was made from, and are not there");
+  const { strings, classes, marks } = given;
+  const { others } = given.read;
+  const lists: readonly (readonly [name: string, list: unknown, isGood: (entry: unknown) => boolean])[] = [
+    ['strings', strings, (text) => typeof text === 'string' || (Array.isArray(text) && text.every(isCount))],
+    ['classes', classes, isClass],
+    ['marks', marks, isMark],
+    ['read.others', others, (entry) => Array.isArray(entry) && entry.length === 2],
+  ];
+  for (const [name, list, isGood] of lists) {
+    if (!Array.isArray(list)) throw bad(`'${name}' is no list`);
+    const at = list.findIndex((entry) => !isGood(entry));
+    if (at >= 0) throw bad(`'${name}' has an entry ${at} that is none`);
+  }
+  return given as Extra;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isClass(value: unknown): boolean {
+  if (!isObject(value)) return false;
+  const { kind, site, freedAs, grew, names, neighbours } = value;
+  const counts = ['bytesReq', 'bytesAlloc', 'gfp', 'order', 'accounted', 'allocs', 'frees', 'live'];
+  return (
+    Object.values(CLASS_KIND).some((known) => known === kind) &&
+    counts.every((name) => isCount(value[name])) &&
+    typeof site === 'string' &&
+    typeof freedAs === 'string' &&
+    [grew, names, neighbours].every(Array.isArray)
+  );
+}
+
+function isMark(value: unknown): boolean {
+  if (!isObject(value)) return false;
+  const { row, time, text, live, livePages } = value;
+  return [row, live, livePages].every(isCount) && typeof time === 'number' && typeof text === 'string';
+}
