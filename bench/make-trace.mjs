@@ -4,7 +4,7 @@
 //     node bench/make-trace.mjs 1000000 --live 50000 --cpus 8 --seed 7 > made.txt
 //
 // Objects of 24 caches and of kmalloc come and go at random, with about so many live; each lies where its cache's slabs would be, and is
-// freed by whichever CPU is next. A line is about 130 bytes. The same numbers give the same text.
+// freed by whichever CPU is next. A line is about 165 bytes. The same numbers give the same text.
 import { writeSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { Random } from '../dist/base/index.js';

@@ -194,12 +194,13 @@ function printRows({ axes }: Sweep, rows: readonly Row[], terminal: Terminal): v
 }
 
 function sweepScreen(
-  { axes, flags }: Sweep,
+  sweep: Sweep,
   rows: readonly Row[],
   computed: number,
   seconds: number,
-  { terminal, typed }: Session,
+  { terminal }: Session,
 ): string[] {
+  const { axes, flags } = sweep;
   const { out } = flags;
   const { width, textWidth, style } = terminal;
   const number = (row: Row, name: string) => Number(row[name] ?? 0);
@@ -241,8 +242,19 @@ function sweepScreen(
     '',
     'Next:',
     ...wrapCommand(`duckdb -c "${sql}"`, width),
-    ...wrapCommand(typed, width),
+    ...(least === undefined ? [] : wrapCommand(replayOf(sweep, least), width)),
   ];
+}
+
+/** The command that looks at a cell closely. */
+function replayOf({ path, axes, flags }: Sweep, row: Row): string {
+  const options = planWords(flags)
+    .split(' ')
+    .filter((word) => word !== '')
+    .map((word) => `--${word.replace('=', ' ')}`);
+  const settings = settingsOf(axes, row);
+  const set = settings === 'as recorded' ? [] : [`--set ${/ /.test(settings) ? `'${settings}'` : settings}`];
+  return ['slablab replay', path, ...options, ...set].join(' ');
 }
 
 function settingsOf(axes: readonly SweepAxis[], row: Row): string {

@@ -35,6 +35,7 @@ import {
   type TraceClass,
   type TraceColumn,
   type TraceMark,
+  type WantsRows,
 } from './trace.js';
 
 /** What a saved trace's directory calls itself. */
@@ -162,7 +163,8 @@ export function openTraceFile(source: RandomBytes, file: string): SavedTrace {
     marks,
     report,
     source: { file: extra.file, read: { ...read, others: new Map(read.others) } },
-    chunks: (asked = TRACE_COLUMNS) => chunksOf(columns, file, asked, below, slots),
+    chunks: (asked = TRACE_COLUMNS, wants = () => true) =>
+      chunksOf(columns, file, asked, below, slots, wants),
   };
 }
 
@@ -172,10 +174,15 @@ function* chunksOf(
   asked: readonly TraceColumn[],
   below: ReadonlyMap<TraceColumn, number>,
   slots: number,
+  wants: WantsRows,
 ): Iterable<TraceChunk> {
   const into = createChunk(0, Math.min(CHUNK_ROWS, Math.max(0, ...columns.chunkRows)));
   let first = 0;
   for (const [number, rows] of columns.chunkRows.entries()) {
+    if (!wants(first, rows)) {
+      first += rows;
+      continue;
+    }
     for (const name of asked) {
       columns.read(number, name, into[name]);
       const limit = below.get(name);

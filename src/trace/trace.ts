@@ -186,6 +186,8 @@ export interface ResolveReport {
   readonly pageSize: number;
 }
 
+export type WantsRows = (first: number, rows: number) => boolean;
+
 export interface Trace {
   readonly rows: number;
   /** Slots are numbers below this. */
@@ -196,8 +198,11 @@ export interface Trace {
   readonly classes: readonly TraceClass[];
   readonly marks: readonly TraceMark[];
   readonly report: ResolveReport;
-  /** All rows from the first on; a chunk's other columns than these may be left as they are. */
-  chunks(columns?: readonly TraceColumn[]): Iterable<TraceChunk>;
+  /**
+   * All rows from the first on; a chunk's other columns than these may be left as they are. Chunks of which `wants` says no, by their
+   * first row and how many they have, may be left out.
+   */
+  chunks(columns?: readonly TraceColumn[], wants?: WantsRows): Iterable<TraceChunk>;
 }
 
 /** A chunk with room for so many rows. */

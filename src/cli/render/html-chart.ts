@@ -39,6 +39,7 @@ const LABEL_GAP = 16;
 /** A marker's name is no longer than so many units. */
 const MARK_WIDTH = 110;
 const COLOURS = 8;
+const TICKS_MAX = 20;
 /** Lines of equal colour never have equal dashes. */
 const DASHES = ['', '7 3', '2 3', '9 3 2 3', '4 2', '12 4', '1 2', '6 2 1 2 1 2'];
 
@@ -53,7 +54,9 @@ export function lineChart({
   marks = [],
 }: Chart): string {
   const firstX = x[0] ?? 0;
-  const lastX = Math.max(x.at(-1) ?? 1, firstX + Number.EPSILON);
+  const endX = x.at(-1) ?? firstX;
+  // Where no time passes, points lie at the left.
+  const lastX = endX > firstX ? endX : firstX + 1;
   const top = Math.max(1, ...lines.map(({ values, most = values }) => largest(most)));
   const step = niceStep(top / 4, isBytes);
   const topTick = Math.ceil(top / step) * step;
@@ -62,17 +65,14 @@ export function lineChart({
   const atY = (value: number) => HEIGHT - BOTTOM - (value / topTick) * (HEIGHT - BOTTOM - TOP);
   const points = (values: readonly number[]) => values.map((value, i) => point(atX(x[i]!), atY(value)));
   const parts: string[] = [];
-  for (let y = 0; y <= topTick; y += step) {
+  for (const y of ticks(0, topTick, step)) {
+    const label = escapeHtml(formatY(y));
     parts.push(`<line class="grid" x1="${LEFT}" x2="${right}" y1="${one(atY(y))}" y2="${one(atY(y))}"/>`);
-    parts.push(
-      `<text x="${LEFT - 8}" y="${one(atY(y) + 4)}" text-anchor="end">${escapeHtml(formatY(y))}</text>`,
-    );
+    parts.push(`<text x="${LEFT - 8}" y="${one(atY(y) + 4)}" text-anchor="end">${label}</text>`);
   }
-  const xStep = niceStep((lastX - firstX) / 6, false);
-  for (let tick = Math.ceil(firstX / xStep) * xStep; tick <= lastX; tick += xStep) {
-    parts.push(
-      `<text x="${one(atX(tick))}" y="${HEIGHT - 10}" text-anchor="middle">${escapeHtml(formatX(tick))}</text>`,
-    );
+  for (const tick of ticks(firstX, lastX, niceStep((lastX - firstX) / 6, false))) {
+    const label = escapeHtml(formatX(tick));
+    parts.push(`<text x="${one(atX(tick))}" y="${HEIGHT - 10}" text-anchor="middle">${label}</text>`);
   }
   parts.push(
     ...markers(
@@ -146,6 +146,13 @@ export function niceStep(about: number, isBytes: boolean): number {
   if (isBytes) return 2 ** Math.ceil(Math.log2(Math.max(about, 1)));
   const power = 10 ** Math.floor(Math.log10(Math.max(about, Number.MIN_VALUE)));
   return power * ([1, 2, 5].find((each) => each * power >= about) ?? 10);
+}
+
+/** Multiples of a step within two ends; a few, whatever the numbers. */
+function ticks(from: number, to: number, step: number): number[] {
+  const first = Math.ceil(from / step);
+  const count = Math.min(Math.floor(to / step) - first + 1, TICKS_MAX);
+  return Array.from({ length: Math.max(count, 0) }, (_, i) => (first + i) * step);
 }
 
 function largest(values: readonly number[]): number {

@@ -66,9 +66,27 @@ export function assumptions({ source, base, others }: ReplayReport): string[] {
     const mine = notes.filter((note) => !base.notes.includes(note));
     return mine.map((note) => `With ${settings.join(' ')}: ${note}.`);
   });
-  const words = [...readWords(source.read), ...base.notUnderstood, ...base.notes, ...own];
+  const words = [...readWords(source.read), ...base.notUnderstood, ...alike(base.notes), ...own];
   // The resolver says more of what a reader says too.
   return [...new Set(words)].map((each) => (/[.?!]$/.test(each) ? each : `${each}.`));
+}
+
+/** How many names a sentence tells of many. */
+const ALIKE_TOLD = 3;
+
+/** Notes that say the same of several caches, as one. */
+function alike(notes: readonly string[]): string[] {
+  const groups = new Map<string, string[]>();
+  for (const note of notes) {
+    const [, name = '', rest = ''] = /^(\S+) (.+)$/.exec(note) ?? [];
+    groups.set(rest, [...(groups.get(rest) ?? []), name]);
+  }
+  return [...groups].flatMap(([rest, [first, ...others]]) => {
+    if (others.length === 0) return [`${first} ${rest}`];
+    const told = others.slice(0, ALIKE_TOLD);
+    const more = others.length > told.length ? ` and ${formatCount(others.length - told.length)} more` : '';
+    return [`${first} ${rest}; the same holds for ${told.join(', ')}${more}`];
+  });
 }
 
 /** `+0.7 %`, `-12.5 %`, `=`: against what it is compared with. */

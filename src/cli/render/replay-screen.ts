@@ -1,6 +1,7 @@
 /** The screen of `slablab replay`: what was replayed, the machines side by side, curves, caches, words, and where to go on. */
 import { formatBytes, formatCount, KIB, MIB } from '../../base/index.js';
 import { type CacheResult, formatShare, type Pin, type ReplayResult } from '../../lab/index.js';
+import { STDIN_NAME } from '../../node/index.js';
 import type { Terminal } from '../terminal.js';
 import { sparkline } from './chart.js';
 import {
@@ -279,15 +280,12 @@ function known(
   ];
 }
 
-function next(
-  { others, snapshots, typed, file }: ReplayReport,
-  wide: boolean,
-  html: string | undefined,
-): string[] {
-  const held =
-    snapshots === null || file === 'standard input'
-      ? []
-      : [`slablab verify ${file} --snapshots ${snapshots}`];
+function next(report: ReplayReport, wide: boolean, html: string | undefined): string[] {
+  const { others, snapshots, typed, file } = report;
+  // What came through a pipe is gone.
+  if (file === STDIN_NAME)
+    return ['slablab convert - -o trace.slt', 'slablab replay trace.slt --set slub_max_order=0'];
+  const held = snapshots === null ? [] : [`slablab verify ${file} --snapshots ${snapshots}`];
   const ask = others.length > 0 ? [] : [`${typed} --set slub_max_order=0`];
   const more = wide ? [`${typed} --json`] : [`${typed} --wide`];
   const page = html === undefined ? [`${typed} --html report.html`] : [];

@@ -91,6 +91,9 @@ export function buildMachine(options: BuildOptions): BuiltMachine {
   return new Builder(options).build();
 }
 
+/** Characters of a cache's name that is made from events; a damaged one may be long. */
+const MADE_NAME_MAX = 90;
+
 /** Functions of SLAB that allocate for a slab itself: its list of free objects, which a machine with SLAB allocates by itself. */
 const SLABS_OWN: ReadonlySet<string> = new Set([
   'cache_alloc_refill',
@@ -400,7 +403,8 @@ class Builder {
     }
   }
 
-  #toCache(cache: ReplayCache): Route {
+  #toCache(cache: ReplayCache | undefined): Route {
+    if (cache === undefined) return { to: 'nowhere' };
     const strategy = this.#strategies.get(cache);
     return strategy === undefined ? { to: 'cache', cache } : { to: 'strategy', cache, strategy };
   }
@@ -438,13 +442,26 @@ class Builder {
     return shared?.names.includes(name) ? this.#byName.get(name) : undefined;
   }
 
-  /** A cache for a class that no cache of the plan has: of its bytes, and of the flags that its events show. */
-  #fromEvents(id: number): ReplayCache {
+  /**
+   * A cache for a class that no cache of the plan has: of its bytes, and of the flags that its events show. Undefined where no slab could
+   * hold its objects, as a damaged trace may have it: then they are left out, and a note says so.
+   */
+  #fromEvents(id: number): ReplayCache | undefined {
     const { bytesReq, bytesAlloc, kind } = this.#classes[id]!;
-    const shown = this.#names[id]!.name;
+    const nameOf = (other: number) => this.#names[other]!.name.slice(0, MADE_NAME_MAX);
+    const shown = nameOf(id);
     const known = this.#byName.get(shown);
     if (known !== undefined) return known;
-    const same = this.#classes.filter((_, other) => this.#names[other]!.name === shown);
+    const largest = this.#kernel.pageSize * 2 ** (this.#kernel.orders - 1);
+    if (Math.max(bytesAlloc, bytesReq) > largest) {
+      this.#notes.push(
+        `${shown} has objects of ${bytesAlloc} bytes, which no slab holds: they were left out`,
+      );
+      return undefined;
+    }
+    const same = this.#classes.filter(
+      (each, other) => nameOf(other) === shown && Math.max(each.bytesAlloc, each.bytesReq) <= largest,
+    );
     const distance = Math.max(bytesAlloc, ...same.map((each) => each.bytesAlloc), 8);
     const spec = {
       name: shown,

@@ -12,8 +12,8 @@
  * The recorder reads its files while the machine runs, and opening them allocates: what was recorded is right if it lies between what
  * the replay has at both ends, and its error is its distance from the nearer end. Errors are relative to what was recorded.
  *
- * At the snapshot from which the population before the trace was estimated (population.ts) slab counts agree by construction. Those rows
- * are marked and are no part of the summary.
+ * At the snapshot from which the population before the trace was estimated (population.ts) slab counts agree by construction, as far as
+ * full slabs explain a difference. Those rows are marked and are no part of the summary.
  *
  * slabinfo's `active_objs` of SLUB counts every object of a CPU's slabs as used; the replay counts the same way.
  */
@@ -23,7 +23,7 @@ import type { ClassCache, Trace } from '../../trace/index.js';
 import { buildMachine } from './build.js';
 import { liveThrough } from './history.js';
 import type { MachinePlan } from './plan.js';
-import { type Estimate, placeSnapshots, type SnapshotPlace } from './population.js';
+import { type Estimate, placeBehind, placeSnapshots } from './population.js';
 import { type RunCounts, replayRows } from './run.js';
 import type { Snapshot, Snapshots } from './snapshots.js';
 import { AS_RECORDED } from './what-if.js';
@@ -87,8 +87,8 @@ export interface NearnessOptions {
 export function measureNearness(options: NearnessOptions): Nearness {
   const { trace, plan, names, snapshots, estimate, leastSlabs = 10, onProgress } = options;
   const places = placeSnapshots(trace, snapshots.all);
-  const after = snapshots.all.find(({ begin }) => begin > trace.report.lastTime);
-  const all = after === undefined ? places : [...places, atEnd(trace, after)];
+  const behind = placeBehind(trace, snapshots.all);
+  const all = behind === undefined ? places : [...places, behind];
   const stops = all.flatMap(({ beginRow, endRow }) => [beginRow, endRow]);
   const order = [...stops.keys()].sort((a, b) => stops[a]! - stops[b]!);
   const seen: Seen[] = [];
@@ -101,7 +101,8 @@ export function measureNearness(options: NearnessOptions): Nearness {
   const { counts } = replayRows({ trace, built, stock, stops: sorted, onStop, onProgress });
   built.machine.validate('cheap');
   const rows = all.flatMap(({ snapshot }, i) => {
-    const at = snapshot === estimate.reference ? 'reference' : snapshot === after ? 'after' : 'within';
+    const at =
+      snapshot === estimate.reference ? 'reference' : snapshot === behind?.snapshot ? 'after' : 'within';
     return compareSnapshot(snapshot, at, seen[2 * i]!, seen[2 * i + 1]!);
   });
   const large = rows.filter(({ slabs }) => slabs.recorded >= leastSlabs);
@@ -118,12 +119,6 @@ export function measureNearness(options: NearnessOptions): Nearness {
     counts,
   };
 }
-
-const atEnd = (trace: Trace, snapshot: Snapshot): SnapshotPlace => ({
-  snapshot,
-  beginRow: trace.rows,
-  endRow: trace.rows,
-});
 
 /** A machine's caches at a moment, by name. */
 type Seen = ReadonlyMap<

@@ -136,7 +136,8 @@ function whoAllocated(
   wanted.sort((a, b) => a.row - b.row);
   const found: Allocation[] = [];
   let next = 0;
-  for (const { first, rows, pid, comm, time } of trace.chunks(['pid', 'comm', 'time'])) {
+  const wants = (first: number, rows: number) => next < wanted.length && wanted[next]!.row < first + rows;
+  for (const { first, rows, pid, comm, time } of trace.chunks(['pid', 'comm', 'time'], wants)) {
     for (; next < wanted.length && wanted[next]!.row < first + rows; next++) {
       const { row, slot, slab } = wanted[next]!;
       const at = row - first;

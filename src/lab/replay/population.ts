@@ -6,9 +6,9 @@
  *
  *  1. *Snapshots.* The last one in front of the first event says how many slabs each cache had, and how many objects lay free in slabs of
  *     the node (`total - active` with SLUB). But a snapshot is taken some time before, and a full one makes thousands of objects itself
- *     while it walks through sysfs. So the first one *within* the trace corrects it: what the recorded cache has there more than the
- *     replay, or less, was there before. At this reference slab counts therefore agree by construction (nearness.ts marks it);
- *     everywhere else they are a result.
+ *     while it walks through sysfs. So the first one *within* the trace corrects it, or if there is none the first one behind it: what
+ *     the recorded cache has there more than the replay, or less, was there before. At this reference slab counts therefore agree by
+ *     construction (nearness.ts marks it); everywhere else they are a result.
  *  2. *The first slab that a cache takes.* While it has free objects a cache takes no slab, so when it takes its first one (GREW, trace.ts)
  *     all that was free at the start is in use: as many objects as were allocated in the meantime, less those freed. With a cache that
  *     takes none, that difference at its highest is the least there can have been. Counted for each CPU by itself with SLUB, whose CPUs
@@ -21,9 +21,8 @@
  *     event (unseen.ts). Only where pointers show that a slab was taken.
  *
  * What lay free on the node becomes holes in older slabs; they are used up before a CPU takes a new slab, so they come off what rule 2
- * counted. Without page events there are no rules 2 and 3: half a slab is taken to be free, which is what it is on average. Without
- * snapshots nothing is known, and a replay begins empty (NO_HISTORY). Objects of before that are freed without a name (kfree)
- * cannot be told to be theirs.
+ * counted. Without page events there are no rules 2 and 3, and the slabs of before are taken to be full. Without snapshots nothing is
+ * known, and a replay begins empty (NO_HISTORY). Objects of before that are freed without a name (kfree) cannot be told to be theirs.
  *
  * Memory that was taken by others than slabs is estimated the same way, by zone: what zoneinfo has more at the reference than the replay.
  */
@@ -65,13 +64,13 @@ export interface EstimateOptions {
   readonly onProgress?: (rows: number) => void;
 }
 
-/** Estimates what was there before the trace. Goes through all of it once, in a machine as it was recorded. */
+/** Estimates what was there before the trace. Goes through it up to four times, three of them in machines as it was recorded. */
 export function estimateHistory(options: EstimateOptions): Estimate {
   const { trace, plan, snapshots } = options;
   if (snapshots === undefined) return { history: NO_HISTORY, reference: undefined };
   const start = firstEventTime(trace);
   const before = snapshots.all.findLast((snapshot) => snapshot.end <= start);
-  const [within] = placeSnapshots(trace, snapshots.all);
+  const within = placeSnapshots(trace, snapshots.all)[0] ?? placeBehind(trace, snapshots.all);
   const free = freeAtStart(trace, plan, options.names);
   const first = plan.caches.map((spec) => atStart(spec, free.get(spec.name)!, before, within !== undefined));
   let caches = first;
@@ -94,10 +93,8 @@ export function estimateHistory(options: EstimateOptions): Estimate {
     others: reference === undefined ? [] : othersAt(reference, reached.taken),
     otherFrees: trace.report.pages.unseen,
     source:
-      reference === undefined
-        ? NO_HISTORY.source
-        : `${some.length} caches had objects before the trace, by snapshot ${sources.join(' and ')}; ` +
-          `${inferred} objects were allocated or freed without an event`,
+      `${some.length} caches had objects before the trace, by snapshot ${sources.join(' and ')}; ` +
+      `${inferred} objects were allocated or freed without an event`,
   };
   return { history, reference };
 }
@@ -197,6 +194,12 @@ export function placeSnapshots(trace: Trace, snapshots: readonly Snapshot[]): Sn
   }));
 }
 
+/** The first snapshot that lies behind a trace. */
+export function placeBehind(trace: Trace, snapshots: readonly Snapshot[]): SnapshotPlace | undefined {
+  const snapshot = snapshots.find(({ begin }) => begin > trace.report.lastTime);
+  return snapshot && { snapshot, beginRow: trace.rows, endRow: trace.rows };
+}
+
 function markRow(trace: Trace, name: string, edge: 'begin' | 'end'): number | undefined {
   const words = ` ${name} ${edge}`;
   return trace.marks.find(({ text }) => ` ${text.trim()}`.endsWith(words))?.row;
@@ -242,7 +245,6 @@ function freeAtStart(
   const net = new Float64Array(lines);
   const most = new Float64Array(lines);
   const grown = new Uint8Array(lines);
-  const touched = new Uint8Array(lines);
   for (const { op, cpu, class: classes, rows } of trace.chunks(['op', 'cpu', 'class'])) {
     for (let i = 0; i < rows; i++) {
       const kind = op[i]! & OP_MASK;
@@ -252,7 +254,6 @@ function freeAtStart(
       if (cache < 0) continue;
       const line = cache * cpus + (isShared ? 0 : cpu[i]!);
       if (grown[line] === 1) continue;
-      touched[line] = 1;
       if (kind === OP.FREE) {
         net[line]!--;
         continue;
@@ -260,18 +261,15 @@ function freeAtStart(
       if (op[i]! & OVER) net[line]!--;
       if (op[i]! & GREW && growsHere[id]) grown[line] = 1;
       else net[line]!++;
-      most[line] = grown[line] === 1 ? Math.max(net[line]!, 0) : Math.max(most[line]!, net[line]!);
+      most[line] = Math.max(most[line]!, net[line]!);
     }
   }
   const tracesPages = trace.report.pages.allocs > 0;
   return new Map(
-    plan.caches.map(({ name, layout }, i) => {
-      const byCpu = Array.from({ length: cpus }, (_, cpu) => {
-        const line = i * cpus + cpu;
-        if (!tracesPages) return touched[line] === 1 ? layout.oo.objects >> 1 : 0;
-        return most[line]!;
-      });
-      return [name, { byCpu, exact: grown.subarray(i * cpus, (i + 1) * cpus).includes(1) }];
+    plan.caches.map(({ name }, i) => {
+      const line = i * cpus;
+      const byCpu = tracesPages ? [...most.subarray(line, line + cpus)] : [];
+      return [name, { byCpu, exact: grown.subarray(line, line + cpus).includes(1) }];
     }),
   );
 }

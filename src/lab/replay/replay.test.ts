@@ -4,14 +4,18 @@ import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import type { Machine } from '../../slab/index.js';
 import {
+  ACCOUNTED,
+  CLASS_KIND,
   createResolver,
   createTextTraceReader,
+  nameClasses,
   OP,
   OP_MASK,
   type Trace,
   type TraceChunk,
 } from '../../trace/index.js';
 import { POINTS_MAX } from './measure.js';
+import { knownCaches, planFromProfile } from './plan.js';
 import { recordMachine } from './recorder.case.test.js';
 import { prepareReplay, type Recorded, replay } from './replay.js';
 import type { ReplayResult } from './result.js';
@@ -216,7 +220,10 @@ function countedByHand({ trace, names }: Recorded, cache: string): { asked: numb
   return { asked, mostLive };
 }
 
-test('a recorded boot with three what-ifs: figures that can be checked by hand', () => {
+/** A recorded boot, read once. */
+let boot: Recorded | undefined;
+function recordedBoot(): Recorded {
+  if (boot !== undefined) return boot;
   const chunks: TraceChunk[] = [];
   const resolver = createResolver({ chunk: (chunk) => chunks.push(chunk) });
   const reader = createTextTraceReader('ftrace', 'boot', resolver);
@@ -224,7 +231,12 @@ test('a recorded boot with three what-ifs: figures that can be checked by hand',
   reader.end();
   const trace: Trace = { ...resolver.finish(), chunks: () => chunks };
   const snapshots = readSnapshots(unzipped('boot-find-public.snapshots.json').toString(), 'boot');
-  const recorded = prepareReplay({ trace, snapshots });
+  boot = prepareReplay({ trace, snapshots });
+  return boot;
+}
+
+test('a recorded boot with three what-ifs: figures that can be checked by hand', () => {
+  const recorded = recordedBoot();
   const base = checked(recorded);
   assert.deepEqual(base.settings, AS_RECORDED.settings);
   const before = recorded.estimate.history.caches.reduce((sum, { full, onCpu, name }) => {
@@ -245,4 +257,25 @@ test('a recorded boot with three what-ifs: figures that can be checked by hand',
   assert.equal(peakOf(['dentry.size=256']), Math.ceil(mostLive / 16));
   const small = checked(recorded, ['slub_max_order=0']);
   assert.ok(small.caches.every(({ order, size }) => order === 0 || size > 4096));
+});
+
+test('a kernel whose frees have no names: by size, flags and function, nearly all objects find the same cache', () => {
+  const { trace, names, plan } = recordedBoot();
+  const nameless = trace.classes.map((each) => ({
+    ...each,
+    names: [],
+    freedAs: '',
+    accounted: ACCOUNTED.UNSTATED,
+  }));
+  for (const known of [knownCaches(plan), knownCaches(planFromProfile(1))]) {
+    const found = nameClasses(nameless, known);
+    let [same, all] = [0, 0];
+    trace.classes.forEach(({ kind, allocs }, id) => {
+      if (kind !== CLASS_KIND.CACHE || names[id]!.how !== 'frees') return;
+      all += allocs;
+      if (found[id]!.name === names[id]!.name) same += allocs;
+      else assert.notEqual(found[id]!.how, 'frees');
+    });
+    assert.ok(same / all > 0.99, `${same} of ${all}`);
+  }
 });

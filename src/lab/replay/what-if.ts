@@ -9,6 +9,9 @@
  *     dentry.size=200                   dentry.flags+=ACCOUNT      filp.cpu_partial=4
  *     dentry.flags-=RECLAIM_ACCOUNT     dentry.slub_debug=U        filp.strategy=page_frag-32k
  *
+ * `cpus` changes what follows from the number of CPUs, such as how many objects a slab should have. Events stay on the CPU on which they
+ * were recorded; those of a CPU that there is no more go to the others in turn.
+ *
  * Here they are read and put into data; which caches there are only build.ts knows.
  */
 import { ArgumentError, lookUp, parseSize } from '../../base/index.js';

@@ -28,9 +28,9 @@ export function resultWords(result: ReplayResult): string[] {
   }
   const [pin] = pins;
   if (pin !== undefined) {
-    const who = pin.site === '' ? 'from before the trace' : `of ${pin.site}, allocated by ${pin.comm}`;
+    const who = pin.site === '' ? 'from before the trace' : `(${pin.site}, ${pin.comm})`;
     words.push(
-      `Most of what sparse slabs hold is pinned by ${count(pin.objects, 'object')} of ${pin.cache} ${who}: ` +
+      `Of one origin, ${count(pin.objects, 'object')} of ${pin.cache} ${who} ${pin.objects === 1 ? 'pins' : 'pin'} most in sparse slabs: ` +
         `${formatBytes(pin.bytes)} in ${count(pin.slabs, 'slab')}.`,
     );
   }
