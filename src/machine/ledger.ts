@@ -36,7 +36,8 @@
  *  8. free: all of its objects are on its list.
  *
  * An object is live (its link says LIVE), on one list, in one array of free objects (ARRAY; SLAB has one a CPU and one that the CPUs
- * share), or lost (LOST): a debug check could not find it on the kernel's list any more.
+ * share), in a sheaf (slab/sheaf.ts: its link says ARRAY where the cache checks links, else it still says LIVE), or lost (LOST): a debug
+ * check could not find it on the kernel's list any more.
  *
  * ## The equation
  * `validate()` checks exactly this:
@@ -46,7 +47,8 @@
  *     for every cache:  slabs, objects and node-partial slabs are what its counters say; with SLAB also free slabs and free objects,
  *                       and what its arrays name are free objects of its own, each once
  *     for every zone:   managed = free + handed out, and each frame is in one state
- *     for every object: what was allocated and not freed is live, once: its link says LIVE, and no list holds it
+ *     for every object: what was allocated and not freed is live, once: its link says LIVE, and no list and no sheaf holds it
+ *     for every sheaf:  its entries are in use for their slabs, objects of its cache, each once on the whole machine
  *
  * ## Who writes what
  * One writer at a time owns each word. The lock order is table of caches → node (one a cache) → links → zone; a holder never takes a
@@ -63,6 +65,7 @@
  * | `slabCache`, `slabFrame`, `slabOffset`, `slabLinks`, `slabShape`, `slabSerial`, `slabFreelist` | slab | its maker, once |
  * | `link` | object: LINK_END, next + 1, LINK_LIVE, LINK_ARRAY or LINK_LOST | the list's owner, or the CPU that frees |
  * | `arrayAddress`, `arrayLink` | entry of an array: an object | the CPU whose array it is; node lock for the shared one |
+ * | `sheafAddress`, `sheafLink` | entry of a sheaf: an object | the CPU whose sheaf it is |
  * | `linkPage` | 2048 links | link lock |
  * | `cache`, `cacheName` | cache | node lock; created and destroyed under the table's lock |
  * | `cacheLink` | a name that is a link to a cache's directory | the table's lock |
@@ -85,16 +88,18 @@ export interface LedgerShape {
   readonly statistics: number;
   /** Objects that the arrays of all caches can hold together; 0 on a machine with SLUB, which has none. */
   readonly arrayEntries: number;
+  /** Objects that the sheaves of all caches can hold together; 0 on a machine without sheaves. */
+  readonly sheafEntries: number;
 }
 
 // Header words.
 const HEADER_WORDS = 64;
 const MAGIC = 0x51ab1ab0 | 0;
-const VERSION = 2;
+const VERSION = 3;
 const H_MAGIC = 0;
 const H_VERSION = 1;
-const H_SHAPE = 2; // nine words, in the order of SHAPE_KEYS
-const H_CONFIG_LENGTH = 11;
+const H_SHAPE = 2; // ten words, in the order of SHAPE_KEYS
+const H_CONFIG_LENGTH = 14;
 /** Milliseconds since the machine was made, 64 bits. */
 export const H_CLOCK_LOW = 12;
 export const H_CLOCK_HIGH = 13;
@@ -125,9 +130,10 @@ const SHAPE_KEYS = [
   'ranges',
   'statistics',
   'arrayEntries',
+  'sheafEntries',
 ] as const;
 /** Tables that a machine may do without. */
-const OPTIONAL_TABLES: ReadonlySet<string> = new Set(['statistics', 'arrayEntries']);
+const OPTIONAL_TABLES: ReadonlySet<string> = new Set(['statistics', 'arrayEntries', 'sheafEntries']);
 /** Words of counters for a CPU and a cache (slab/statistics.ts). */
 export const STATISTICS_WORDS = 32;
 const CONFIG_UNITS = 4096;
@@ -243,6 +249,11 @@ export const C_ARRAYS = 49;
 export const C_ARRAY_ENTRIES = 50;
 /** When the reaper looks at the node next: the low word of a time in milliseconds. */
 export const C_NEXT_REAP = 51;
+// What a cache with sheaves keeps; C_ARRAYS and C_ARRAY_ENTRIES name its entries of `sheafAddress`.
+/** Objects of one sheaf; a CPU has two. 0 without sheaves. */
+export const C_SHEAF_CAPACITY = 52;
+/** 1 if each alloc and free looks at the object's link and writes it. */
+export const C_LIVE_CHECK = 53;
 /** What was written to `min_partial` beyond the numbers of C_MIN_PARTIAL, as 64 bits (text/sysfs-write.ts). */
 export const C_MIN_PARTIAL_LOW = 62;
 export const C_MIN_PARTIAL_HIGH = 63;
@@ -279,6 +290,7 @@ export const P_AVAIL = 9;
 export const P_LIMIT = 10;
 export const P_TOUCHED = 11;
 export const P_ENTRIES = 14;
+// With sheaves: P_AVAIL objects in this CPU's two, P_LIMIT the most that they hold, P_ENTRIES their first entry.
 /** The address of the active slab's first object: a double, by its index in `cpuDouble`, where a line is eight of them. */
 export const PD_FIRST = 6;
 
@@ -359,6 +371,9 @@ export interface Ledger {
   /** What an array holds: the address of an object, and its link; -1 for an address that a kernel takes without looking. */
   readonly arrayAddress: Float64Array;
   readonly arrayLink: Int32Array;
+  /** What a sheaf holds: the address of an object and, where the cache checks links, its link. */
+  readonly sheafAddress: Float64Array;
+  readonly sheafLink: Int32Array;
   readonly frameSlab: Int32Array;
   readonly freeNext: Int32Array;
   readonly freePrev: Int32Array;
@@ -394,6 +409,8 @@ function fields(shape: LedgerShape): Field[] {
     ['slabFreelist', 8, shape.arrayEntries > 0 ? slabRows : 0],
     ['arrayAddress', 8, shape.arrayEntries],
     ['arrayLink', 4, shape.arrayEntries],
+    ['sheafAddress', 8, shape.sheafEntries],
+    ['sheafLink', 4, shape.sheafEntries],
     ['frameSlab', 4, shape.frames],
     ['freeNext', 4, shape.frames],
     ['freePrev', 4, shape.frames],

@@ -79,6 +79,8 @@ export interface LedgerLimits {
   caches?: number;
   /** Of a machine with SLAB: objects that the arrays of all caches can hold together. */
   arrayEntries?: number;
+  /** Of a machine with sheaves: objects that the sheaves of all caches can hold together. */
+  sheafEntries?: number;
 }
 
 export interface PhysicalMemoryOptions {
@@ -92,6 +94,8 @@ export interface PhysicalMemoryOptions {
   readonly statistics?: boolean;
   /** Entries that the arrays of a cache take, at most and unless told otherwise; 0 for an allocator without such arrays. */
   readonly arrayEntriesPerCache?: number;
+  /** Entries that the sheaves of a cache take, at most and unless told otherwise; 0 for a machine without sheaves. */
+  readonly sheafEntriesPerCache?: number;
   readonly log?: KernelLog;
   /** Whatever else the machine's maker wants to find again in the ledger. */
   readonly extra?: unknown;
@@ -131,6 +135,7 @@ export function createPhysicalMemory(options: PhysicalMemoryOptions): PhysicalMe
   if (managed.length === 0) throw new ArgumentError(`${map.name}: all of its RAM is reserved`);
   const caches = options.ledger?.caches ?? 512;
   const perCache = options.arrayEntriesPerCache ?? 0;
+  const sheavesPerCache = options.sheafEntriesPerCache ?? 0;
   const ledger = createLedger(
     {
       frames,
@@ -143,6 +148,7 @@ export function createPhysicalMemory(options: PhysicalMemoryOptions): PhysicalMe
       statistics: options.statistics ? 1 : 0,
       // None at all would say that the allocator has no arrays.
       arrayEntries: perCache === 0 ? 0 : Math.max(options.ledger?.arrayEntries ?? caches * perCache, 1),
+      sheafEntries: sheavesPerCache === 0 ? 0 : (options.ledger?.sheafEntries ?? caches * sheavesPerCache),
     },
     JSON.stringify({
       basePfn,
