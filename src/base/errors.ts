@@ -109,6 +109,36 @@ export class LedgerFullError extends SlablabError {
   }
 }
 
+/** All CPUs of a shared machine are taken: nobody can attach until one of them is detached. */
+export class NoCpuError extends SlablabError {
+  readonly cpus: number;
+
+  constructor(cpus: number) {
+    super(
+      'no-cpu',
+      `all ${cpus} CPUs of this machine are attached: make it with more workers, or detach one`,
+    );
+    this.cpus = cpus;
+  }
+}
+
+/**
+ * A lock was not let go in time: its holder has ended without being detached, or hangs. The call was cut off in the middle. Detaching the
+ * holder, if it is dead, also puts in order what this CPU left unfinished.
+ */
+export class LockHeldError extends SlablabError {
+  /** The CPU that holds it. */
+  readonly holder: number;
+
+  constructor(what: string, holder: number, seconds: number) {
+    super(
+      'lock-held',
+      `${what} was held by CPU ${holder} for ${seconds} s: if its Worker has ended, detachCpu(${holder}) takes it over`,
+    );
+    this.holder = holder;
+  }
+}
+
 /** `validate()` found that the ledger's equation does not hold. */
 export class LedgerCorruptError extends SlablabError {
   /** Which term of the equation, such as `slab.objects`. */

@@ -4,6 +4,7 @@ export * from './check-frames.js';
 export * from './gfp.js';
 export * from './ledger.js';
 export * from './links.js';
+export * from './locks.js';
 export * from './log.js';
 export * from './memory-map.js';
 export * from './page-allocator.js';

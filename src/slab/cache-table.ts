@@ -22,6 +22,7 @@ import {
   C_INUSE,
   C_KERNEL_OWNED,
   C_LIMIT,
+  C_LIVE_CHECK,
   C_MIN,
   C_MIN_PARTIAL,
   C_NEWER,
@@ -38,6 +39,7 @@ import {
   C_REFCOUNT,
   C_SHARED_AVAIL,
   C_SHARED_FACTOR,
+  C_SHEAF_CAPACITY,
   C_SHIFT,
   C_SIZE,
   C_SLABS_MADE,
@@ -56,6 +58,7 @@ import {
   H_CACHE_OLDEST,
   H_CLOCK_LOW,
   type Ledger,
+  P_AVAIL,
   P_ODD_INVERSE,
   P_SHIFT,
   P_SIZE,
@@ -85,6 +88,10 @@ export interface SlabInfo extends SlabPart {
 export interface CacheInfo extends SlubLayout {
   /** On a machine with SLAB, which has all this instead of the limits of SLUB. */
   readonly slab?: SlabInfo;
+  /** On a machine with sheaves: objects of one, 0 where the cache has none; whether each free looks at the link; and how many lie in them. */
+  readonly sheafCapacity?: number;
+  readonly liveCheck?: boolean;
+  readonly sheafObjects?: number;
   readonly id: number;
   readonly name: string;
   readonly flags: SlabFlags;
@@ -114,6 +121,8 @@ export interface CacheRow extends CacheLayout {
   readonly ctor: boolean;
   /** The kernel itself needs it: it cannot be destroyed. */
   readonly kernelOwned?: boolean;
+  /** What its maker said of sheaves, on a machine that has them. */
+  readonly sheaves?: { readonly sheafCapacity?: number; readonly liveCheck?: boolean };
 }
 
 const pack = ({ order, objects }: SlabShape) => (order << 16) | objects;
@@ -155,7 +164,22 @@ export function readCache(ledger: Ledger, id: number): CacheInfo {
     orderFallbacks: word(C_ORDER_FALLBACK),
     failed: word(C_FAILED),
     ...(hasArrays(ledger) && { slab: readSlabInfo(word) }),
+    ...(ledger.shape.sheafEntries > 0 && {
+      sheafCapacity: word(C_SHEAF_CAPACITY),
+      liveCheck: word(C_LIVE_CHECK) !== 0,
+      sheafObjects: sheafObjects(ledger, id),
+    }),
   };
+}
+
+/** Objects in the sheaves of all CPUs (sheaf.ts). */
+export function sheafObjects(ledger: Ledger, id: number): number {
+  if (ledger.cache[id * CACHE_WORDS + C_SHEAF_CAPACITY] === 0) return 0;
+  let count = 0;
+  eachCpuLine(ledger, id, (p) => {
+    count += ledger.cpuCache[p + P_AVAIL]!;
+  });
+  return count;
 }
 
 /** Whether the ledger's machine has SLAB. */

@@ -62,6 +62,12 @@ const CGROUP = 1;
 const RECLAIM = 2;
 const DMA = 3;
 
+/** Those that a machine has. */
+function typesOf(profile: KernelProfile, hasDma: boolean): readonly KmallocType[] {
+  if (!profile.kmallocTypes) return TYPES.slice(NORMAL, CGROUP);
+  return hasDma ? TYPES : TYPES.slice(NORMAL, DMA);
+}
+
 export interface Kmalloc {
   /** `size` bytes from the smallest cache that fits, or NULL. */
   alloc(size: number, gfp: Gfp, cpu: number): PhysAddr;
@@ -75,7 +81,7 @@ export interface Kmalloc {
 
 /** What the kmalloc caches are, by type and size. Types of a zone that the machine lacks are left out. */
 function kmallocRows(memory: PhysicalMemory, profile: KernelProfile, boot: MachineBoot): CacheRow[][] {
-  return TYPES.filter((_, type) => type !== DMA || memory.zoneNames.includes('DMA')).map((type) =>
+  return typesOf(profile, memory.zoneNames.includes('DMA')).map((type) =>
     profile.kmallocSizes.map(([bytes, suffix]) => {
       const powerOfTwo = (bytes & (bytes - 1)) === 0;
       const align = powerOfTwo || profile.kmallocAlignsToDivisor ? bytes & -bytes : profile.minAlign;
@@ -102,11 +108,12 @@ function kmallocRows(memory: PhysicalMemory, profile: KernelProfile, boot: Machi
   );
 }
 
-/** Adds the kmalloc caches as the newest. Returns ids by type and size. Throws LedgerFullError and adds none. */
+/** Adds the kmalloc caches as the newest, each told to `onAdded`. Returns ids by type and size. Throws LedgerFullError and adds none. */
 export function addKmallocCaches(
   memory: PhysicalMemory,
   profile: KernelProfile,
   boot: MachineBoot,
+  onAdded: (id: number, row: CacheRow) => void,
 ): number[][] {
   const added: number[] = [];
   try {
@@ -114,6 +121,7 @@ export function addKmallocCaches(
     const add = (row: CacheRow) => {
       const id = addCache(memory.ledger, row);
       added.push(id);
+      onAdded(id, row);
       return id;
     };
     const first = profile.kmallocSizes.findIndex(([bytes]) => bytes === profile.kmallocFirst);
@@ -147,8 +155,10 @@ export function createKmalloc(
     ids.some((id) => (ledger.cache[id * CACHE_WORDS + C_FLAGS]! & SLAB.STORE_USER) !== 0),
   );
   let asked = 0;
+  const ONE_TYPE = idsByType.length === 1;
 
   function typeOf(gfp: Gfp): number {
+    if (ONE_TYPE) return NORMAL;
     if (gfp & __GFP.DMA && idsByType.length > DMA) return DMA;
     if (gfp & __GFP.RECLAIMABLE) return RECLAIM;
     return gfp & __GFP.ACCOUNT ? CGROUP : NORMAL;
@@ -229,7 +239,7 @@ export function createKmalloc(
 
 /** Names of the kmalloc caches of a machine by type and size, to find them again in a ledger. */
 export function kmallocNames(profile: KernelProfile, hasDma: boolean): string[][] {
-  return TYPES.filter((_, type) => type !== DMA || hasDma).map((type) =>
+  return typesOf(profile, hasDma).map((type) =>
     profile.kmallocSizes.map(([, suffix]) => `${type.prefix}${suffix}`),
   );
 }

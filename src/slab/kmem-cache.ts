@@ -14,6 +14,7 @@ import {
 } from '../machine/index.js';
 import { type CacheInfo, cacheName, leakCache, readCache, removeCache } from './cache-table.js';
 import { SLAB_DEBUG_FLAGS } from './flags.js';
+import type { CacheView } from './cache-view.js';
 import type { BootParameters } from './layout-slub.js';
 import { isMergeable, sysfsId } from './merge.js';
 import type { KernelProfile } from './profile.js';
@@ -29,6 +30,18 @@ import type { Slub } from './slub.js';
  *     cache.free(inode);
  */
 export class KmemCache {
+  /**
+   * One object for a CPU, or NULL. `cpu` is the machine's own unless told. Throws ArgumentError for a CPU that the machine lacks or a cache
+   * that was destroyed. Needs no `this`: `const { alloc, free } = cache`.
+   */
+  readonly alloc: CacheView['alloc'];
+  /**
+   * Throws BadFreeError for what is not an object of this cache, or not live; then nothing changed. In front of sheaves a second free is
+   * noticed at once only with `liveCheck` (sheaf.ts). Needs no `this`.
+   */
+  readonly free: CacheView['free'];
+  readonly #views: CacheView[] = [];
+  readonly #viewOf: (id: number, cpu?: number) => CacheView;
   #id: number;
   readonly #allocator: Slub | Slab;
   readonly #ledger: Ledger;
@@ -43,7 +56,8 @@ export class KmemCache {
     ledger: Ledger,
     boot: BootParameters,
     kernel: KernelProfile,
-    faithful = false,
+    faithful: boolean,
+    viewOf: (id: number, cpu?: number) => CacheView,
   ) {
     this.#id = id;
     this.#allocator = allocator;
@@ -51,6 +65,10 @@ export class KmemCache {
     this.#boot = boot;
     this.#kernel = kernel;
     this.#faithful = faithful;
+    this.#viewOf = viewOf;
+    const { alloc, free } = this.cpu();
+    this.alloc = alloc;
+    this.free = free;
   }
 
   /** The row in the ledger's table of caches; 0, the row of no cache, once it is destroyed. */
@@ -78,14 +96,11 @@ export class KmemCache {
     return this.#allocator.live(this.id);
   }
 
-  /** One object for a CPU, or NULL. Throws ArgumentError for a CPU that the machine lacks or a cache that was destroyed. */
-  alloc(gfp: Gfp = GFP.KERNEL, cpu = 0): PhysAddr {
-    return this.#allocator.alloc(this.#id, gfp, cpu);
-  }
-
-  /** Throws BadFreeError for what is not a live object of this cache; then nothing changed. */
-  free(address: PhysAddr, cpu = 0): void {
-    this.#allocator.free(this.#id, address, cpu);
+  /** `alloc` and `free` of one CPU, for who plays several: `const { alloc, free } = cache.cpu(2)`. The machine's own unless told. */
+  cpu(cpu?: number): Pick<CacheView, 'alloc' | 'free'> {
+    const view = this.#viewOf(this.#id, cpu);
+    this.#views.push(view);
+    return view;
   }
 
   /** kfree_rcu: frees an object once no reader can hold it any more, which is when `rcuBarrier` is called. */
@@ -94,7 +109,7 @@ export class KmemCache {
   }
 
   /** All frees that were put off are made. */
-  rcuBarrier(cpu = 0): void {
+  rcuBarrier(cpu?: number): void {
     for (const address of this.#deferred.splice(0)) this.free(address, cpu);
   }
 
@@ -210,8 +225,9 @@ export class KmemCache {
     // What is left has no live object: a debug check had given it up.
     if (left) this.#allocator.debug.dropLost(this.id);
     removeCache(this.#ledger, this.id);
-    // Another cache may get the row: this handle must not reach it.
+    // Another cache may get the row: this handle must not reach it, nor must the views that it gave away.
     this.#id = 0;
+    for (const view of this.#views.splice(0)) view.close();
   }
 
   /** A destroy that found objects: they are reported, and the cache stays, with or without its name. Nobody can use it again. */

@@ -44,17 +44,28 @@ import {
 import type { AllocatorOptions } from './allocator.js';
 import { cacheLayout, type MachineBoot } from './cache-layout.js';
 import { type CacheLink, cacheLinks, linkCache, unlinkCache } from './cache-links.js';
-import { addCache, type CacheRow, cacheIds, cacheName, readCache } from './cache-table.js';
+import { addCache, type CacheRow, cacheIds, cacheName, readCache, removeCache } from './cache-table.js';
+import { plainView } from './cache-view.js';
 import { checkMachine } from './check-slabs.js';
 import type { Caller } from './debug-track.js';
-import { parseSlubDebug, SLAB, type SlubDebug } from './flags.js';
+import { parseSlubDebug, SLAB, SLAB_DEBUG_FLAGS, type SlubDebug } from './flags.js';
 import { addKmallocCaches, createKmalloc, type Kmalloc, kmallocNames } from './kmalloc.js';
 import { KmemCache } from './kmem-cache.js';
 import { cpusCountedEarly } from './layout-slab.js';
 import { withBootDebug } from './layout-slub.js';
+import { LIBRARY } from './library-profile.js';
 import { findMergeable, joinCache } from './merge.js';
 import { type AllocatorName, KERNELS, type KernelProfile, slabKernel } from './profile.js';
 import { type CacheReports, outOfMemoryBlock } from './reports.js';
+import {
+  checkCapacity,
+  createSheaves,
+  isInSheaf,
+  type SheafAllocator,
+  type SheafOptions,
+  usualSheafCapacity,
+  sheafEntries,
+} from './sheaf.js';
 import { createSlab, type Slab } from './slab.js';
 import { arrayEntries } from './slab-arrays.js';
 import { advanceClock, clockOf } from './slab-reap.js';
@@ -80,6 +91,13 @@ export interface MachineOptions {
   slubNomerge?: boolean;
   /** What follows `slub_debug=`, such as `FZPU` or `FZ,dentry,kmalloc-*;P,inode`. */
   slubDebug?: string;
+  /**
+   * Objects of a sheaf (sheaf.ts), 0 for none, of all caches that do not say otherwise. Unless told, none on a kernel's machine, and with the
+   * profile `library` as many as suit the object's size.
+   */
+  sheafCapacity?: number;
+  /** Whether each alloc and free looks at the object's link where a cache has sheaves; caches may say otherwise. No unless told. */
+  liveCheck?: boolean;
   /** Make the caches that a booted kernel has, which new ones may merge with. */
   standing?: boolean;
   /** Answer bad arguments as the kernel does, however strange, where it survives them. */
@@ -112,6 +130,10 @@ export interface CacheOptions {
   usersize?: number;
   /** Where the free pointer of a TYPESAFE_BY_RCU cache may lie inside the object, in bytes; kernels from 6.12 on. */
   freeptrOffset?: number;
+  /** Objects of a sheaf, 0 for none. The machine decides unless told. A cache with sheaves does not merge. */
+  sheafCapacity?: number;
+  /** Whether a second free is noticed at once although the cache has sheaves. The machine decides unless told. */
+  liveCheck?: boolean;
 }
 
 /** Kept in the ledger: what a machine was booted with. */
@@ -121,6 +143,13 @@ interface BootRecord {
   readonly fingerprint: number;
   readonly boot: MachineBoot;
   readonly faithful: boolean;
+  readonly sheaves: SheafDefaults;
+}
+
+/** What a machine's caches get that do not say otherwise: `null` lets an object's size decide. */
+interface SheafDefaults {
+  readonly sheafCapacity: number | null;
+  readonly liveCheck: boolean;
 }
 
 const U32 = 2 ** 32;
@@ -139,6 +168,9 @@ export class Machine {
   /** Who the following calls come from and when, for caches that track their users. */
   readonly caller: Caller = { site: 'caller', pid: 0, now: 0 };
   readonly #allocator: Slub | Slab;
+  /** The same allocator where the machine has sheaves. */
+  readonly #sheaves: SheafAllocator | undefined;
+  readonly #sheafDefaults: SheafDefaults;
   readonly #constructors = new Map<number, (address: PhysAddr) => void>();
   readonly #handles = new Map<number, KmemCache>();
   #kmalloc: Kmalloc | undefined;
@@ -165,10 +197,14 @@ export class Machine {
       caller: this.caller,
       askedFor: () => this.#kmalloc?.asked() ?? 0,
     };
-    this.#allocator =
-      record.boot.allocator === 'slab'
-        ? createSlab(memory, options, () => this.#kmallocCaches())
-        : createSlub(memory, options);
+    this.#sheafDefaults = record.sheaves;
+    if (record.boot.allocator === 'slab')
+      this.#allocator = createSlab(memory, options, () => this.#kmallocCaches());
+    else {
+      const slub = createSlub(memory, options);
+      if (memory.ledger.shape.sheafEntries > 0) this.#sheaves = createSheaves(memory, slub, bytes);
+      this.#allocator = this.#sheaves ?? slub;
+    }
   }
 
   /**
@@ -179,7 +215,7 @@ export class Machine {
     const given =
       typeof options.kernel === 'object'
         ? options.kernel
-        : lookUp('kernel', options.kernel ?? '6.1', KERNELS);
+        : lookUp('kernel', options.kernel ?? '6.1', PROFILES);
     const allocator = lookUp('allocator', options.allocator ?? 'slub', ALLOCATORS);
     const kernel = withAllocator(given, allocator);
     const map =
@@ -192,6 +228,7 @@ export class Machine {
       fingerprint: fingerprint(given),
       boot: bootParameters(options, kernel, map, cpus),
       faithful: options.faithful ?? false,
+      sheaves: sheafDefaults(options, kernel),
     };
     const memory = createPhysicalMemory({
       map,
@@ -201,6 +238,7 @@ export class Machine {
       ...(options.ledger && { ledger: options.ledger }),
       ...(allocator === 'slub' && options.statistics !== undefined && { statistics: options.statistics }),
       ...(allocator === 'slab' && { arrayEntriesPerCache: arrayEntries(cpus, USUAL_TUNABLES) }),
+      ...(record.sheaves.sheafCapacity !== 0 && { sheafEntriesPerCache: sheafEntries(cpus, record.sheaves.sheafCapacity) }),
       ...(options.shared !== undefined && { shared: options.shared }),
       ...(options.log && { log: options.log }),
     });
@@ -216,7 +254,7 @@ export class Machine {
   static open(buffer: ArrayBuffer | SharedArrayBuffer, options: OpenOptions = {}): Machine {
     const memory = openPhysicalMemory(buffer, options.log);
     const record = ledgerExtra(memory.ledger) as BootRecord;
-    const kernel = options.kernel ?? lookUp('kernel', record.kernel, KERNELS);
+    const kernel = options.kernel ?? lookUp('kernel', record.kernel, PROFILES);
     if (fingerprint(kernel) !== record.fingerprint) {
       throw new ArgumentError(
         `this machine was made with a profile '${record.kernel}' of its own: give the same one as \`kernel\``,
@@ -288,8 +326,9 @@ export class Machine {
     this.#refuseNonsense(name, size, align, options);
     const flags = givenFlags & this.kernel.createMask;
     const { useroffset, usersize } = this.#usercopy(options, size);
+    const sheaves = this.#sheavesOf(options);
     const request = { name: name!, size, align, flags, ctor: ctor !== undefined, usersize };
-    const shared = findMergeable(this.ledger, this.kernel, this.boot, request);
+    const shared = sheaves ? 0 : findMergeable(this.ledger, this.kernel, this.boot, request);
     if (shared !== 0) {
       this.#link(name!, this.#handle(shared));
       joinCache(this.ledger, this.kernel, shared, size);
@@ -316,6 +355,7 @@ export class Machine {
       useroffset,
       usersize,
       ctor: request.ctor,
+      ...(sheaves && { sheaves }),
     });
     if (ctor !== undefined) this.#constructors.set(cache.id, ctor);
     return cache;
@@ -324,6 +364,7 @@ export class Machine {
   /** Adds a cache as it is described, without looking for a merge: for caches known from a real machine. */
   adoptCache(row: CacheRow): KmemCache {
     const id = addCache(this.ledger, row);
+    this.#addSheaves(id, row);
     // The row may have belonged to a cache that was destroyed.
     this.#handles.delete(id);
     this.#constructors.delete(id);
@@ -354,7 +395,8 @@ export class Machine {
     if (slab === 0) return undefined;
     const index = this.#allocator.indexIn(slab, address);
     const { slabCache, slabSerial, slabLinks, link } = this.ledger;
-    const live = index >= 0 && link[slabLinks[slab]! + index] === LINK_LIVE;
+    const inUse = index >= 0 && link[slabLinks[slab]! + index] === LINK_LIVE;
+    const live = inUse && !isInSheaf(this.ledger, slabCache[slab]!, address);
     return { cache: this.#handle(slabCache[slab]!), slab: slabSerial[slab]!, index, live };
   }
 
@@ -387,12 +429,46 @@ export class Machine {
     checkMachine(this.memory, level, fail, this.faithful);
   }
 
+  // ---- sheaves -----------------------------------------------------------------------------------------------------------------
+
+  /** What a creation says of sheaves, checked; undefined if it says nothing and the machine's caches have none. */
+  #sheavesOf({ sheafCapacity, liveCheck }: CacheOptions): Partial<SheafOptions> | undefined {
+    if (sheafCapacity !== undefined) checkCapacity(sheafCapacity);
+    if (this.#sheaves === undefined) {
+      if (sheafCapacity !== undefined && sheafCapacity > 0)
+        throw new ArgumentError('this machine has no sheaves: make it with `sheafCapacity` or as `library`');
+      return undefined;
+    }
+    return {
+      ...(sheafCapacity !== undefined && { sheafCapacity }),
+      ...(liveCheck !== undefined && { liveCheck }),
+    };
+  }
+
+  /** A new cache gets its sheaves; if the ledger has no room for them, the cache goes again. */
+  #addSheaves(id: number, { flags, size, sheaves }: CacheRow): void {
+    if (this.#sheaves === undefined || flags & SLAB_DEBUG_FLAGS) return;
+    const { sheafCapacity, liveCheck } = this.#sheafDefaults;
+    try {
+      this.#sheaves.addSheaves(id, {
+        sheafCapacity: sheaves?.sheafCapacity ?? sheafCapacity ?? usualSheafCapacity(size),
+        liveCheck: sheaves?.liveCheck ?? liveCheck,
+      });
+    } catch (error) {
+      removeCache(this.ledger, id);
+      throw error;
+    }
+  }
+
   // ---- inside --------------------------------------------------------------------------------------------------------------
 
   #handle(id: number): KmemCache {
     let handle = this.#handles.get(id);
     if (handle === undefined) {
-      handle = new KmemCache(id, this.#allocator, this.ledger, this.boot, this.kernel, this.faithful);
+      const viewOf = (cache: number, cpu = 0) =>
+        this.#sheaves?.view(cache, cpu) ?? plainView(this.#allocator, cache, cpu);
+      const { boot, kernel, faithful } = this;
+      handle = new KmemCache(id, this.#allocator, this.ledger, boot, kernel, faithful, viewOf);
       this.#handles.set(id, handle);
     }
     return handle;
@@ -405,7 +481,7 @@ export class Machine {
       const own = this.caches().filter((cache) => cache.info.flags & SLAB.KMALLOC);
       const known = names.map((row) => row.map((name) => own.find((cache) => cache.name === name)?.id));
       const ids = known.flat().includes(undefined)
-        ? addKmallocCaches(this.memory, this.kernel, this.boot)
+        ? addKmallocCaches(this.memory, this.kernel, this.boot, (id, row) => this.#addSheaves(id, row))
         : (known as number[][]);
       for (const id of ids.flat()) this.#link(cacheName(this.ledger, id), this.#handle(id));
       this.#kmalloc = createKmalloc(this.memory, this.kernel, this.#allocator, ids);
@@ -555,6 +631,9 @@ export class Machine {
   }
 }
 
+/** All that `kernel` may name: those of Linux, and the library's. */
+const PROFILES: ReadonlyMap<string, KernelProfile> = new Map([...KERNELS, [LIBRARY.name, LIBRARY]]);
+
 const ALLOCATORS: ReadonlyMap<string, AllocatorName> = new Map([
   ['slub', 'slub'],
   ['slab', 'slab'],
@@ -562,6 +641,16 @@ const ALLOCATORS: ReadonlyMap<string, AllocatorName> = new Map([
 
 /** What the arrays of a cache of small objects hold; those of larger objects hold less. */
 const USUAL_TUNABLES = { limit: 120, batchcount: 60, sharedFactor: 8 };
+
+function sheafDefaults(options: MachineOptions, kernel: KernelProfile): SheafDefaults {
+  const { sheafCapacity = kernel.sheaves ? null : 0, liveCheck = false } = options;
+  if (sheafCapacity !== null) checkCapacity(sheafCapacity);
+  if (sheafCapacity !== 0 && options.allocator === 'slab')
+    throw new ArgumentError('SLAB has arrays of its own: sheaves are for SLUB');
+  if (sheafCapacity !== 0 && options.faithful)
+    throw new ArgumentError(`Linux ${kernel.name} has no sheaves: the faithful mode cannot have them`);
+  return { sheafCapacity, liveCheck };
+}
 
 function withAllocator(kernel: KernelProfile, allocator: AllocatorName): KernelProfile {
   return allocator === 'slab' ? slabKernel(kernel) : kernel;
@@ -610,7 +699,7 @@ function bootParameters(
     minOrder,
     maxOrder,
     minObjects: whole('slub_min_objects', options.slubMinObjects ?? 0, 32767),
-    noMerge: options.slubNomerge ?? false,
+    noMerge: options.slubNomerge ?? !kernel.merges,
     debug,
     cpus,
     allocator,
