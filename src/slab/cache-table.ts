@@ -281,6 +281,8 @@ function setSlabPart(ledger: Ledger, id: number, slab: SlabPart, entries: number
 export function removeCache(ledger: Ledger, id: number): void {
   leakCache(ledger, id);
   ledger.cache[id * CACHE_WORDS + C_STATE] = CACHE_ABSENT;
+  // A view of it that somebody kept finds nothing to take and no room to put (sheaf.ts).
+  eachCpuLine(ledger, id, (p) => ledger.cpuCache.fill(0, p, p + CPU_WORDS));
 }
 
 /** Takes a cache off the list: its name is free. Its row and its slabs stay, and nobody can use them. */
@@ -317,11 +319,12 @@ export function eachCpuLine(ledger: Ledger, id: number, visit: (p: number, cpu: 
     visit((cpu * (ledger.shape.caches + 1) + id) * CPU_WORDS, cpu);
 }
 
-/** The lowest id that no cache has. */
+/** The lowest id that no cache has. With sheaves, one that no cache ever had, as long as there is one: somebody may have kept a view. */
 function freeId(ledger: Ledger): number {
   const { header, cache, shape } = ledger;
   const high = header[H_CACHE_HIGH]!;
-  for (let id = 1; id <= high; id++) if (cache[id * CACHE_WORDS + C_STATE] === CACHE_ABSENT) return id;
+  const fresh = shape.sheafEntries > 0 && high < shape.caches;
+  if (!fresh) for (let id = 1; id <= high; id++) if (cache[id * CACHE_WORDS + C_STATE] === CACHE_ABSENT) return id;
   if (high >= shape.caches) throw new LedgerFullError('caches', shape.caches, 'ledger.caches');
   header[H_CACHE_HIGH] = high + 1;
   return high + 1;

@@ -24,19 +24,28 @@ import {
   __GFP,
   C_FLAGS,
   C_INUSE,
+  C_LIVE_CHECK,
   C_OBJECT_SIZE,
+  C_SHEAF_CAPACITY,
   C_SIZE,
   CACHE_WORDS,
+  CPU_WORDS,
   FRAME_ORDER,
   FRAME_USED,
   GFP_KNOWN_BITS,
   GFP_SLAB_BUG_BITS,
+  P_AVAIL,
+  P_ENTRIES,
+  P_LIMIT,
+  P_ODD_INVERSE,
+  P_SHIFT,
   type PhysicalMemory,
 } from '../machine/index.js';
 import type { CacheAllocator } from './allocator.js';
 import { cacheLayout, type MachineBoot } from './cache-layout.js';
 import { addCache, type CacheRow, removeCache } from './cache-table.js';
 import { SLAB } from './flags.js';
+import { hotKmalloc } from './kmalloc-hot.js';
 import { cpusCountedEarly } from './layout-slab.js';
 import { withBootDebug } from './layout-slub.js';
 import type { KernelProfile } from './profile.js';
@@ -234,7 +243,30 @@ export function createKmalloc(
     return ledger.cache[c + (flags & (SLAB.TYPESAFE_BY_RCU | SLAB.STORE_USER) ? C_INUSE : C_SIZE)]!;
   }
 
-  return { alloc, free, usableSize, asked: () => asked };
+  /** The hot path where there is one: a single type, sheaves that do not look at links, nobody who wants to know the size. */
+  function hot(): Pick<Kmalloc, 'alloc' | 'free'> {
+    const slow = { alloc, free };
+    const ids = idsByType[NORMAL]!;
+    const { cache, cpuCache, sheafAddress, frameSlab, slabCache, slabFrame, slabShape, shape } = ledger;
+    const plain = ids.every((id) => {
+      const c = id * CACHE_WORDS;
+      return cache[c + C_SHEAF_CAPACITY] !== 0 && cache[c + C_LIVE_CHECK] === 0;
+    });
+    if (!plain || !ONE_TYPE || tracked || shape.frames * pageSize > 2 ** 31) return slow;
+    // No words at all is the class of none: its line holds nothing.
+    const idOfWord = Int32Array.from(classOfWord, (each, words) => (words === 0 ? 0 : ids[each]!));
+    const isKmalloc = new Uint8Array(shape.caches + 1);
+    for (const id of ids) isKmalloc[id] = 1;
+    // biome-ignore format: one line a kind.
+    return hotKmalloc(
+      cpuCache, sheafAddress, frameSlab, slabCache, slabFrame, slabShape, idOfWord, isKmalloc,
+      basePfn * pageSize, Math.log2(pageSize), Math.log2(profile.wordSize), largest,
+      shape.cpus, shape.caches + 1, CPU_WORDS,
+      P_AVAIL, P_LIMIT, P_ENTRIES, P_ODD_INVERSE, P_SHIFT, __GFP.ZERO, slow,
+    );
+  }
+
+  return { ...hot(), usableSize, asked: () => asked };
 }
 
 /** Names of the kmalloc caches of a machine by type and size, to find them again in a ledger. */

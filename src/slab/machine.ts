@@ -404,11 +404,11 @@ export class Machine {
 
   /** `size` bytes, NULL if there is no memory, ZERO_SIZE_PTR for none. */
   kmalloc(size: number, gfp: Gfp = GFP.KERNEL, cpu = 0): PhysAddr {
-    return this.#kmallocCaches().alloc(size, gfp, cpu);
+    return (this.#kmalloc ?? this.#kmallocCaches()).alloc(size, gfp, cpu);
   }
 
   kfree(address: PhysAddr, cpu = 0): void {
-    this.#kmallocCaches().free(address, cpu);
+    (this.#kmalloc ?? this.#kmallocCaches()).free(address, cpu);
   }
 
   /** Bytes usable at an address that kmalloc returned. */
