@@ -10,4 +10,5 @@ export * from './memory-map.js';
 export * from './page-allocator.js';
 export * from './physical-memory.js';
 export * from './profile.js';
+export * from './rebuild.js';
 export * from './watermarks.js';

@@ -33,6 +33,7 @@ import {
   Z_WMARK_MIN,
   ZONE_WORDS,
 } from './ledger.js';
+import { createLocks, type Locks } from './locks.js';
 import { KernelLog } from './log.js';
 import type { MemoryMap, RamRange, ZoneName } from './memory-map.js';
 import { createPageAllocator, type PageAllocator } from './page-allocator.js';
@@ -61,6 +62,8 @@ export interface ZoneView {
 export interface PhysicalMemory {
   readonly ledger: Ledger;
   readonly pages: PageAllocator;
+  /** Which CPU this thread is, and what it locks. */
+  readonly locks: Locks;
   readonly log: KernelLog;
   readonly profile: PageProfile;
   /** The ledger's frame 0. */
@@ -183,11 +186,13 @@ export function ledgerExtra(ledger: Ledger): unknown {
 
 function attach(ledger: Ledger, log: KernelLog): PhysicalMemory {
   const { basePfn, zones: zoneNames, profile } = JSON.parse(ledgerConfig(ledger)) as LedgerConfig;
-  const pages = createPageAllocator(ledger, { profile, zoneNames, basePfn, log });
+  const locks = createLocks(ledger);
+  const pages = createPageAllocator(ledger, { profile, zoneNames, basePfn, log, locks });
   const { zone } = ledger;
   return {
     ledger,
     pages,
+    locks,
     log,
     profile,
     basePfn,
