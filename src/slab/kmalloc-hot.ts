@@ -42,11 +42,11 @@ export function hotKmalloc(
   return {
     alloc(size, gfp, cpu) {
       if (size > largest || size >>> 0 !== size || cpu >>> 0 >= cpus || gfp & ZERO)
-        return slow.alloc(size, gfp, cpu);
+        return +slow.alloc(size, gfp, cpu) as PhysAddr;
       const id = idOfWord[(size + round) >>> wordShift]!;
       const p = (cpu * linesPerCpu + id) * lineWords;
       const avail = cpuCache[p + AVAIL]! - 1;
-      if (avail < 0) return slow.alloc(size, gfp, cpu);
+      if (avail < 0) return +slow.alloc(size, gfp, cpu) as PhysAddr;
       cpuCache[p + AVAIL] = avail;
       return sheafAddress[cpuCache[p + ENTRIES]! + avail]! as PhysAddr;
     },

@@ -377,7 +377,8 @@ function hotView(
   return {
     alloc(gfp: Gfp = KERNEL, cpu = ownCpu): PhysAddr {
       const avail = cpuCache[count]! - 1;
-      if (avail < 0 || cpu !== ownCpu) return slow.alloc(owner, gfp, cpu);
+      // The sign tells the compiler that a number comes back: else it would box the address of every object, for those of the slow path.
+      if (avail < 0 || cpu !== ownCpu) return +slow.alloc(owner, gfp, cpu) as PhysAddr;
       const entry = entries + avail;
       if (CHECKED) link[sheafLink[entry]!] = LIVE;
       cpuCache[count] = avail;
