@@ -22,3 +22,4 @@ export { countOnNode } from './slab-counts.js';
 export * from './slab-order.js';
 export * from './slub.js';
 export * from './statistics.js';
+export * from './typed-view.js';

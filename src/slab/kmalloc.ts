@@ -14,6 +14,7 @@ import {
   BadFreeError,
   formatAddress,
   type Gfp,
+  isPowerOfTwo,
   NO_PFN,
   NULL,
   orderOf,
@@ -22,10 +23,12 @@ import {
 } from '../base/index.js';
 import {
   __GFP,
+  C_ALIGN,
   C_FLAGS,
   C_INUSE,
   C_LIVE_CHECK,
   C_OBJECT_SIZE,
+  C_RED_LEFT_PAD,
   C_SHEAF_CAPACITY,
   C_SIZE,
   CACHE_WORDS,
@@ -34,6 +37,7 @@ import {
   FRAME_USED,
   GFP_KNOWN_BITS,
   GFP_SLAB_BUG_BITS,
+  type ManagedBytes,
   P_AVAIL,
   P_ENTRIES,
   P_LIMIT,
@@ -82,6 +86,17 @@ export interface Kmalloc {
   alloc(size: number, gfp: Gfp, cpu: number): PhysAddr;
   /** Frees what `alloc` returned; NULL and ZERO_SIZE_PTR are no-ops. Throws BadFreeError. */
   free(address: PhysAddr, cpu: number): void;
+  /**
+   * `size` bytes at a multiple of `align`, or NULL: from the smallest cache all of whose objects are so aligned, or from pages. Throws
+   * ArgumentError unless `align` is a power of two.
+   */
+  allocAligned(size: number, align: number, gfp: Gfp, cpu: number): PhysAddr;
+  /**
+   * At least `size` bytes with what lay at `address`: there, if that is large enough, else elsewhere, and the old ones are freed. NULL if
+   * there is no memory; then the old ones stay. Without bytes attached, what lay there is the caller's to copy. NULL as an address allocates,
+   * a size of 0 frees. Throws BadFreeError for what was not handed out.
+   */
+  realloc(address: PhysAddr, size: number, gfp: Gfp, cpu: number): PhysAddr;
   /** Bytes that the caller of `alloc` may use at an address. */
   usableSize(address: PhysAddr): number;
   /** The size of the allocation that is going on, where a cache wants to know; else 0. */
@@ -149,6 +164,7 @@ export function createKmalloc(
   profile: KernelProfile,
   allocator: CacheAllocator,
   idsByType: readonly (readonly number[])[],
+  bytes: ManagedBytes | undefined,
 ): Kmalloc {
   const { ledger, basePfn, pages, log } = memory;
   const { pageSize } = profile;
@@ -243,6 +259,56 @@ export function createKmalloc(
     return ledger.cache[c + (flags & (SLAB.TYPESAFE_BY_RCU | SLAB.STORE_USER) ? C_INUSE : C_SIZE)]!;
   }
 
+  /** Caches by size whose objects all lie at multiples of an alignment: by the power of two of the alignment. */
+  const alignedIds: number[][] = [];
+
+  /** Objects lie at multiples of their size from a page's start, unless a red zone is in front of them. */
+  function idsAlignedTo(align: number): number[] {
+    const power = Math.log2(align);
+    alignedIds[power] ??= idsByType[NORMAL]!.filter((id) => {
+      const word = (at: number) => ledger.cache[id * CACHE_WORDS + at]! >>> 0;
+      return word(C_ALIGN) % align === 0 || (word(C_RED_LEFT_PAD) === 0 && word(C_SIZE) % align === 0);
+    });
+    return alignedIds[power];
+  }
+
+  function allocAligned(size: number, align: number, gfp: Gfp, cpu: number): PhysAddr {
+    if (!isPowerOfTwo(align)) throw new ArgumentError(`an alignment is a power of two, not ${align}`);
+    if (align <= profile.minAlign || size === 0) return hotPath.alloc(size, gfp, cpu);
+    if (!Number.isSafeInteger(size) || size < 0)
+      throw new ArgumentError(`kmalloc takes a whole number of bytes, not ${size}`);
+    const fits = (id: number) => ledger.cache[id * CACHE_WORDS + C_OBJECT_SIZE]! >= size;
+    const id = align <= pageSize ? idsAlignedTo(align).find(fits) : undefined;
+    // A block of pages is aligned to its own size.
+    return id === undefined ? allocLarge(Math.max(size, align), gfp) : allocator.alloc(id, gfp, cpu);
+  }
+
+  function realloc(address: PhysAddr, size: number, gfp: Gfp, cpu: number): PhysAddr {
+    if (address === NULL || address === ZERO_SIZE_PTR) return hotPath.alloc(size, gfp, cpu);
+    const slab = allocator.slabAt(address);
+    if (slab !== 0 && allocator.indexIn(slab, address) < 0) {
+      const where = formatAddress(address);
+      throw new BadFreeError(address, 'misaligned', `krealloc(${where}): no object begins there`);
+    }
+    const had = usableSize(address);
+    if (size === 0) {
+      free(address, cpu);
+      return ZERO_SIZE_PTR;
+    }
+    if (size <= had) return address;
+    const moved = hotPath.alloc(size, gfp, cpu);
+    if (moved === NULL) return NULL;
+    bytes?.write(moved, bytes.read(address, had));
+    try {
+      free(address, cpu);
+    } catch (error) {
+      // It was no object that is live: nothing is to be changed.
+      free(moved, cpu);
+      throw error;
+    }
+    return moved;
+  }
+
   /** The hot path where there is one: a single type, sheaves that do not look at links, nobody who wants to know the size. */
   function hot(): Pick<Kmalloc, 'alloc' | 'free'> {
     const slow = { alloc, free };
@@ -266,7 +332,8 @@ export function createKmalloc(
     );
   }
 
-  return { ...hot(), usableSize, asked: () => asked };
+  const hotPath = hot();
+  return { ...hotPath, allocAligned, realloc, usableSize, asked: () => asked };
 }
 
 /** Names of the kmalloc caches of a machine by type and size, to find them again in a ledger. */

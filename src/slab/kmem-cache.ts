@@ -21,6 +21,7 @@ import type { KernelProfile } from './profile.js';
 import type { Slab } from './slab.js';
 import type { SlabTunables } from './slab-arrays.js';
 import type { Slub } from './slub.js';
+import { type Cursor, createCursor, type Fields, type StructLayout, type TypedViews } from './typed-view.js';
 
 /**
  * A kmem cache. Creations that merged hold the same object.
@@ -42,6 +43,7 @@ export class KmemCache {
   readonly free: CacheView['free'];
   readonly #views: CacheView[] = [];
   readonly #viewOf: (id: number, cpu?: number) => CacheView;
+  readonly #typedViews: () => TypedViews;
   #id: number;
   readonly #allocator: Slub | Slab;
   readonly #ledger: Ledger;
@@ -58,6 +60,7 @@ export class KmemCache {
     kernel: KernelProfile,
     faithful: boolean,
     viewOf: (id: number, cpu?: number) => CacheView,
+    typedViews: () => TypedViews,
   ) {
     this.#id = id;
     this.#allocator = allocator;
@@ -66,6 +69,7 @@ export class KmemCache {
     this.#kernel = kernel;
     this.#faithful = faithful;
     this.#viewOf = viewOf;
+    this.#typedViews = typedViews;
     const { alloc, free } = this.cpu();
     this.alloc = alloc;
     this.free = free;
@@ -101,6 +105,25 @@ export class KmemCache {
     const view = this.#viewOf(this.#id, cpu);
     this.#views.push(view);
     return view;
+  }
+
+  /**
+   * A cursor that reads and writes the fields of this cache's objects (typed-view.ts). Throws ArgumentError for a struct that is larger than an
+   * object or needs a stricter alignment, and on a machine without one array of bytes.
+   */
+  cursor<F extends Fields>(layout: StructLayout<F>): Cursor<F> {
+    const { objectSize, size, name } = this.info;
+    if (layout.size > objectSize || size % layout.align !== 0) {
+      throw new ArgumentError(
+        `${name}: objects of ${objectSize} bytes, ${size} apart, do not hold a struct of ${layout.size} bytes aligned to ${layout.align}`,
+      );
+    }
+    return createCursor(this.#typedViews(), layout);
+  }
+
+  /** `using cache = …`: the same as `destroy`. */
+  [Symbol.dispose](): void {
+    this.destroy();
   }
 
   /** kfree_rcu: frees an object once no reader can hold it any more, which is when `rcuBarrier` is called. */

@@ -70,6 +70,7 @@ import { createSlab, type Slab } from './slab.js';
 import { arrayEntries } from './slab-arrays.js';
 import { advanceClock, clockOf } from './slab-reap.js';
 import { createSlub, type Slub } from './slub.js';
+import { type TypedViews, typedViews } from './typed-view.js';
 
 export interface MachineOptions {
   /** A board's name or a memory map. `x86_64` unless told. */
@@ -174,6 +175,7 @@ export class Machine {
   readonly #constructors = new Map<number, (address: PhysAddr) => void>();
   readonly #handles = new Map<number, KmemCache>();
   #kmalloc: Kmalloc | undefined;
+  #views: TypedViews | undefined;
 
   private constructor(
     memory: PhysicalMemory,
@@ -411,6 +413,28 @@ export class Machine {
     (this.#kmalloc ?? this.#kmallocCaches()).free(address, cpu);
   }
 
+  /**
+   * `size` bytes at a multiple of `align`, a power of two, or NULL. From the smallest kmalloc cache all of whose objects are so aligned, or
+   * from pages.
+   */
+  kmallocAligned(size: number, align: number, gfp: Gfp = GFP.KERNEL, cpu = 0): PhysAddr {
+    return this.#kmallocCaches().allocAligned(size, align, gfp, cpu);
+  }
+
+  /**
+   * At least `size` bytes with the contents of `address`, there or elsewhere: then that is freed. NULL if there is no memory, and `address`
+   * stays. Contents are copied where bytes are attached; else they are the caller's to copy, before anything else is allocated.
+   */
+  krealloc(address: PhysAddr, size: number, gfp: Gfp = GFP.KERNEL, cpu = 0): PhysAddr {
+    return this.#kmallocCaches().realloc(address, size, gfp, cpu);
+  }
+
+  /** The memory as typed arrays, which all cursors share. Throws ArgumentError unless it was attached as one array. */
+  get views(): TypedViews {
+    this.#views ??= typedViews(this.bytes);
+    return this.#views;
+  }
+
   /** Bytes usable at an address that kmalloc returned. */
   ksize(address: PhysAddr): number {
     return this.#kmallocCaches().usableSize(address);
@@ -468,7 +492,7 @@ export class Machine {
       const viewOf = (cache: number, cpu = 0) =>
         this.#sheaves?.view(cache, cpu) ?? plainView(this.#allocator, cache, cpu);
       const { boot, kernel, faithful } = this;
-      handle = new KmemCache(id, this.#allocator, this.ledger, boot, kernel, faithful, viewOf);
+      handle = new KmemCache(id, this.#allocator, this.ledger, boot, kernel, faithful, viewOf, () => this.views);
       this.#handles.set(id, handle);
     }
     return handle;
@@ -484,7 +508,7 @@ export class Machine {
         ? addKmallocCaches(this.memory, this.kernel, this.boot, (id, row) => this.#addSheaves(id, row))
         : (known as number[][]);
       for (const id of ids.flat()) this.#link(cacheName(this.ledger, id), this.#handle(id));
-      this.#kmalloc = createKmalloc(this.memory, this.kernel, this.#allocator, ids);
+      this.#kmalloc = createKmalloc(this.memory, this.kernel, this.#allocator, ids, this.bytes);
     }
     return this.#kmalloc;
   }
