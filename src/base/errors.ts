@@ -70,9 +70,20 @@ export class BadFreeError extends SlablabError {
   readonly reason: BadFreeReason;
   /** The cache or pool that the address belongs to, where known. */
   readonly cache: string | undefined;
+  /** The stacks of the calls that allocated and freed what lies there, innermost first, where they were noted. */
+  readonly allocatedAt: string | undefined;
+  readonly freedAt: string | undefined;
 
-  constructor(address: number, reason: BadFreeReason, message: string, cache?: string) {
+  constructor(
+    address: number,
+    reason: BadFreeReason,
+    message: string,
+    cache?: string,
+    stacks?: { readonly allocatedAt: string | undefined; readonly freedAt: string | undefined },
+  ) {
     super('bad-free', message);
+    this.allocatedAt = stacks?.allocatedAt;
+    this.freedAt = stacks?.freedAt;
     this.address = address;
     this.reason = reason;
     this.cache = cache;

@@ -324,7 +324,8 @@ function freeId(ledger: Ledger): number {
   const { header, cache, shape } = ledger;
   const high = header[H_CACHE_HIGH]!;
   const fresh = shape.sheafEntries > 0 && high < shape.caches;
-  if (!fresh) for (let id = 1; id <= high; id++) if (cache[id * CACHE_WORDS + C_STATE] === CACHE_ABSENT) return id;
+  if (!fresh)
+    for (let id = 1; id <= high; id++) if (cache[id * CACHE_WORDS + C_STATE] === CACHE_ABSENT) return id;
   if (high >= shape.caches) throw new LedgerFullError('caches', shape.caches, 'ledger.caches');
   header[H_CACHE_HIGH] = high + 1;
   return high + 1;

@@ -10,6 +10,8 @@ export * from './kmalloc.js';
 export * from './kmem-cache.js';
 export * from './layout-slab.js';
 export * from './layout-slub.js';
+export * from './leaks.js';
+export type { ObjectStacks } from './leaks-stacks.js';
 export { LIBRARY } from './library-profile.js';
 export * from './machine.js';
 export * from './merge.js';

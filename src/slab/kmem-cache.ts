@@ -13,8 +13,8 @@ import {
   type Ledger,
 } from '../machine/index.js';
 import { type CacheInfo, cacheName, leakCache, readCache, removeCache } from './cache-table.js';
-import { SLAB_DEBUG_FLAGS } from './flags.js';
 import type { CacheView } from './cache-view.js';
+import { SLAB_DEBUG_FLAGS } from './flags.js';
 import type { BootParameters } from './layout-slub.js';
 import { isMergeable, sysfsId } from './merge.js';
 import type { KernelProfile } from './profile.js';

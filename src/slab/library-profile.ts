@@ -8,9 +8,10 @@
  * a whole number fills a slab: 32 KiB / n and so on, an eighth apart up to 512 bytes, a sixteenth up to 2 KiB and less than an eighth up
  * to 8 KiB. That loses a twentieth of what is asked for, where powers of two lose a third.
  */
+
+import { type KernelProfile, LINUX_6_12 } from './profile.js';
 import type { OrderRule } from './slab-order.js';
 import { objectsInOrder } from './slab-order.js';
-import { type KernelProfile, LINUX_6_12 } from './profile.js';
 
 const WORD = 8;
 /** Sizes up to here are all multiples of a word. */
@@ -28,7 +29,8 @@ function kmallocSizes(): (readonly [bytes: number, name: string])[] {
   const sizes = new Set<number>();
   for (let bytes = WORD; bytes <= DENSE; bytes += WORD) sizes.add(bytes);
   for (const [bytes, most, least] of DIVISIONS)
-    for (let objects = most; objects >= least; objects--) sizes.add(Math.floor(bytes / objects / WORD) * WORD);
+    for (let objects = most; objects >= least; objects--)
+      sizes.add(Math.floor(bytes / objects / WORD) * WORD);
   return [...sizes].sort((a, b) => a - b).map((bytes) => [bytes, String(bytes)]);
 }
 

@@ -53,6 +53,8 @@ import { addKmallocCaches, createKmalloc, type Kmalloc, kmallocNames } from './k
 import { KmemCache } from './kmem-cache.js';
 import { cpusCountedEarly } from './layout-slab.js';
 import { withBootDebug } from './layout-slub.js';
+import { type MachineReport, machineReport } from './leaks.js';
+import { type Stacks, withStacks } from './leaks-stacks.js';
 import { LIBRARY } from './library-profile.js';
 import { findMergeable, joinCache } from './merge.js';
 import { type AllocatorName, KERNELS, type KernelProfile, slabKernel } from './profile.js';
@@ -63,8 +65,8 @@ import {
   isInSheaf,
   type SheafAllocator,
   type SheafOptions,
-  usualSheafCapacity,
   sheafEntries,
+  usualSheafCapacity,
 } from './sheaf.js';
 import { createSlab, type Slab } from './slab.js';
 import { arrayEntries } from './slab-arrays.js';
@@ -99,6 +101,15 @@ export interface MachineOptions {
   sheafCapacity?: number;
   /** Whether each alloc and free looks at the object's link where a cache has sheaves; caches may say otherwise. No unless told. */
   liveCheck?: boolean;
+  /**
+   * For who looks for a bug: red zones, poison and checks in all caches (`slubDebug: 'FZPU'`), bytes on paper unless others are given, and the
+   * stacks of every n-th object that is allocated; `true` is every one. Debugged caches have no sheaves.
+   */
+  debug?: boolean | number;
+  /** Note the stacks of every n-th object that is allocated, and nothing else: 1 is every one. */
+  stacks?: number;
+  /** Called when the machine is disposed of and objects or pages are live. */
+  onLeak?: (report: MachineReport) => void;
   /** Make the caches that a booted kernel has, which new ones may merge with. */
   standing?: boolean;
   /** Answer bad arguments as the kernel does, however strange, where it survives them. */
@@ -172,6 +183,8 @@ export class Machine {
   /** The same allocator where the machine has sheaves. */
   readonly #sheaves: SheafAllocator | undefined;
   readonly #sheafDefaults: SheafDefaults;
+  readonly #stacks: Stacks | undefined;
+  readonly #onLeak: MachineOptions['onLeak'];
   readonly #constructors = new Map<number, (address: PhysAddr) => void>();
   readonly #handles = new Map<number, KmemCache>();
   #kmalloc: Kmalloc | undefined;
@@ -182,8 +195,10 @@ export class Machine {
     kernel: KernelProfile,
     record: BootRecord,
     bytes: ManagedBytes | undefined,
+    { stacks, onLeak }: Pick<MachineOptions, 'stacks' | 'onLeak'> = {},
   ) {
     this.memory = memory;
+    this.#onLeak = onLeak;
     this.bytes = bytes;
     this.kernel = kernel;
     this.boot = record.boot;
@@ -200,26 +215,31 @@ export class Machine {
       askedFor: () => this.#kmalloc?.asked() ?? 0,
     };
     this.#sheafDefaults = record.sheaves;
+    let allocator: Slub | Slab;
     if (record.boot.allocator === 'slab')
-      this.#allocator = createSlab(memory, options, () => this.#kmallocCaches());
+      allocator = createSlab(memory, options, () => this.#kmallocCaches());
     else {
-      const slub = createSlub(memory, options);
-      if (memory.ledger.shape.sheafEntries > 0) this.#sheaves = createSheaves(memory, slub, bytes);
-      this.#allocator = this.#sheaves ?? slub;
+      allocator = createSlub(memory, options);
+      if (memory.ledger.shape.sheafEntries > 0)
+        allocator = this.#sheaves = createSheaves(memory, allocator, bytes);
     }
+    const noting = stacks === undefined ? undefined : withStacks(allocator, stacks, this.caller);
+    this.#stacks = noting?.stacks;
+    this.#allocator = noting?.allocator ?? allocator;
   }
 
   /**
    * Throws UnknownNameError for a board or kernel that does not exist, ArgumentError for numbers that make no machine or an allocator that
    * the kernel lacks.
    */
-  static create(options: MachineOptions = {}): Machine {
-    const given =
+  static create(given: MachineOptions = {}): Machine {
+    const options = withDebug(given);
+    const profile =
       typeof options.kernel === 'object'
         ? options.kernel
         : lookUp('kernel', options.kernel ?? '6.1', PROFILES);
     const allocator = lookUp('allocator', options.allocator ?? 'slub', ALLOCATORS);
-    const kernel = withAllocator(given, allocator);
+    const kernel = withAllocator(profile, allocator);
     const map =
       typeof options.machine === 'object'
         ? options.machine
@@ -227,7 +247,7 @@ export class Machine {
     const cpus = options.cpus ?? 4;
     const record: BootRecord = {
       kernel: kernel.name,
-      fingerprint: fingerprint(given),
+      fingerprint: fingerprint(profile),
       boot: bootParameters(options, kernel, map, cpus),
       faithful: options.faithful ?? false,
       sheaves: sheafDefaults(options, kernel),
@@ -240,11 +260,19 @@ export class Machine {
       ...(options.ledger && { ledger: options.ledger }),
       ...(allocator === 'slub' && options.statistics !== undefined && { statistics: options.statistics }),
       ...(allocator === 'slab' && { arrayEntriesPerCache: arrayEntries(cpus, USUAL_TUNABLES) }),
-      ...(record.sheaves.sheafCapacity !== 0 && { sheafEntriesPerCache: sheafEntries(cpus, record.sheaves.sheafCapacity) }),
+      ...(record.sheaves.sheafCapacity !== 0 && {
+        sheafEntriesPerCache: sheafEntries(cpus, record.sheaves.sheafCapacity),
+      }),
       ...(options.shared !== undefined && { shared: options.shared }),
       ...(options.log && { log: options.log }),
     });
-    const machine = new Machine(memory, kernel, record, attachedBytes(options.bytes, kernel.pageSize));
+    const machine = new Machine(
+      memory,
+      kernel,
+      record,
+      attachedBytes(options.bytes, kernel.pageSize),
+      options,
+    );
     if (options.standing) machine.#addStandingCaches();
     return machine;
   }
@@ -453,6 +481,18 @@ export class Machine {
     checkMachine(this.memory, level, fail, this.faithful);
   }
 
+  /** What is held and what is live, by cache and, where stacks were noted, by the place that allocated it (leaks.ts). */
+  report(): MachineReport {
+    return machineReport(this.memory, this.kernel.name, this.#stacks);
+  }
+
+  /** `using machine = …`: tells `onLeak` what is live, if anything is. The machine can be used on. */
+  [Symbol.dispose](): void {
+    if (this.#onLeak === undefined) return;
+    const report = this.report();
+    if (report.live.objects + report.live.pages.length > 0) this.#onLeak(report);
+  }
+
   // ---- sheaves -----------------------------------------------------------------------------------------------------------------
 
   /** What a creation says of sheaves, checked; undefined if it says nothing and the machine's caches have none. */
@@ -490,9 +530,20 @@ export class Machine {
     let handle = this.#handles.get(id);
     if (handle === undefined) {
       const viewOf = (cache: number, cpu = 0) =>
-        this.#sheaves?.view(cache, cpu) ?? plainView(this.#allocator, cache, cpu);
+        // A view of its own would pass by the stacks.
+        (this.#stacks ? undefined : this.#sheaves?.view(cache, cpu)) ??
+        plainView(this.#allocator, cache, cpu);
       const { boot, kernel, faithful } = this;
-      handle = new KmemCache(id, this.#allocator, this.ledger, boot, kernel, faithful, viewOf, () => this.views);
+      handle = new KmemCache(
+        id,
+        this.#allocator,
+        this.ledger,
+        boot,
+        kernel,
+        faithful,
+        viewOf,
+        () => this.views,
+      );
       this.#handles.set(id, handle);
     }
     return handle;
@@ -665,6 +716,18 @@ const ALLOCATORS: ReadonlyMap<string, AllocatorName> = new Map([
 
 /** What the arrays of a cache of small objects hold; those of larger objects hold less. */
 const USUAL_TUNABLES = { limit: 120, batchcount: 60, sharedFactor: 8 };
+
+/** What `debug` stands for. */
+function withDebug(options: MachineOptions): MachineOptions {
+  const { debug = false, ...others } = options;
+  const stacks = others.stacks ?? (debug === false ? undefined : Number(debug));
+  if (stacks !== undefined && (!Number.isInteger(stacks) || stacks < 1))
+    throw new ArgumentError(
+      `the stacks of every n-th object are noted, n a whole number from 1, not ${stacks}`,
+    );
+  if (debug === false) return options;
+  return { slubDebug: 'FZPU', bytes: true, ...others, ...(stacks !== undefined && { stacks }) };
+}
 
 function sheafDefaults(options: MachineOptions, kernel: KernelProfile): SheafDefaults {
   const { sheafCapacity = kernel.sheaves ? null : 0, liveCheck = false } = options;

@@ -54,7 +54,10 @@ function checkRuns({ ledger }: PhysicalMemory, ids: readonly number[], fail: Fau
     if (limit !== 0 && cache[c + C_FLAGS]! & SLAB_DEBUG_FLAGS)
       wrong('sheaf.run', `${name} is debugged, yet it has sheaves`);
     if (limit < 0 || entries !== limit * shape.cpus || first < 0 || first + entries > shape.sheafEntries)
-      wrong('sheaf.run', `${name}: ${entries} entries from ${first} are not two sheaves of ${limit / 2} for each CPU`);
+      wrong(
+        'sheaf.run',
+        `${name}: ${entries} entries from ${first} are not two sheaves of ${limit / 2} for each CPU`,
+      );
     if (entries > 0) runs.push([first, first + entries, name]);
     eachCpuLine(ledger, id, (p, cpu) => {
       const own = limit === 0 ? 0 : first + cpu * limit;
@@ -75,12 +78,7 @@ function checkRuns({ ledger }: PhysicalMemory, ids: readonly number[], fail: Fau
 }
 
 /** What a sheaf names is an object of its cache, in use for its slab, and nowhere else. */
-function checkEntries(
-  memory: PhysicalMemory,
-  id: number,
-  inArrays: Map<number, number>,
-  fail: Fault,
-): void {
+function checkEntries(memory: PhysicalMemory, id: number, inArrays: Map<number, number>, fail: Fault): void {
   const { ledger } = memory;
   const { cache, cpuCache, link, sheafAddress, sheafLink, slabCache, slabLinks } = ledger;
   const { slabAt, indexIn } = createObjectAddresses(memory);

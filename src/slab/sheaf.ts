@@ -180,7 +180,9 @@ export function createSheaves(
       const address = sheafAddress[entry]! as PhysAddr;
       const at = linkOf(address);
       if (inSheaf === LINK_LIVE && link[at] !== LINK_LIVE) {
-        log.add(`${cacheName(ledger, id)}: ${formatAddress(address)} was freed twice: the second free is dropped`);
+        log.add(
+          `${cacheName(ledger, id)}: ${formatAddress(address)} was freed twice: the second free is dropped`,
+        );
         continue;
       }
       link[at] = LINK_ARRAY;

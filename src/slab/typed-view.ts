@@ -55,15 +55,18 @@ export type Cursor<F extends Fields> = { [K in keyof F]: number } & {
   at(address: PhysAddr): Cursor<F>;
 };
 
-/** Where the fields of a struct lie. Throws ArgumentError for none, for a type that does not exist, and for the names `at` and `address`. */
+/** Where the fields of a struct lie. Throws ArgumentError for none, for a type that does not exist, and for the names of what a cursor has itself. */
 export function structLayout<const F extends Fields>(fields: F): StructLayout<F> {
   let size = 0;
   let align = 1;
   const offsets: Record<string, number> = {};
   for (const [name, type] of Object.entries(fields)) {
     if (!Object.hasOwn(TYPES, type))
-      throw new ArgumentError(`field ${name}: '${type}' is no type; there are ${Object.keys(TYPES).join(', ')}`);
-    if (name === 'at' || name === 'address') throw new ArgumentError(`a field cannot be called ${name}`);
+      throw new ArgumentError(
+        `field ${name}: '${type}' is no type; there are ${Object.keys(TYPES).join(', ')}`,
+      );
+    if (name === 'at' || name === 'address' || name === 'start')
+      throw new ArgumentError(`a field cannot be called ${name}`);
     const bytes = TYPES[type].BYTES_PER_ELEMENT;
     offsets[name] = roundUp(size, bytes);
     size = offsets[name] + bytes;
@@ -80,39 +83,71 @@ export function typedViews(bytes: ManagedBytes | undefined): TypedViews {
     throw new ArgumentError('typed views need the memory as one array: give it to the machine as `bytes`');
   const { array, base } = flat;
   if (array.byteOffset % 8 !== 0 || base % 8 !== 0)
-    throw new ArgumentError(`typed views need words that are aligned: the memory begins at byte ${array.byteOffset} of its buffer`);
+    throw new ArgumentError(
+      `typed views need words that are aligned: the memory begins at byte ${array.byteOffset} of its buffer`,
+    );
   const views = Object.entries(TYPES).map(([type, View]) => [
     type,
     // A SharedArrayBuffer will do as well; the constructor's type does not say so for all of them at once.
-    new View(array.buffer as ArrayBuffer, array.byteOffset, Math.floor(array.byteLength / View.BYTES_PER_ELEMENT)),
+    new View(
+      array.buffer as ArrayBuffer,
+      array.byteOffset,
+      Math.floor(array.byteLength / View.BYTES_PER_ELEMENT),
+    ),
   ]);
   return { base, ...(Object.fromEntries(views) as Omit<TypedViews, 'base'>) } as TypedViews;
+}
+
+/** What all cursors have: an address, and how far into the memory that is. */
+class Place {
+  address = 0 as PhysAddr;
+  /** Bytes from the memory's first. */
+  start = 0;
+}
+
+type Accessors = PropertyDescriptor & ThisType<Place>;
+type AnyArray = TypedViews[FieldType];
+
+/** Plain parameters, for the reasons of `hotView` in sheaf.ts. */
+function accessors(array: AnyArray, offset: number, shift: number): Accessors {
+  return {
+    get() {
+      return array[(this.start + offset) >> shift];
+    },
+    set(value: number) {
+      array[(this.start + offset) >> shift] = value;
+    },
+  };
+}
+
+/** The same for a memory that 31 bits cannot count. */
+function wideAccessors(array: AnyArray, offset: number, shift: number): Accessors {
+  const each = 2 ** -shift;
+  return {
+    get() {
+      return array[(this.start + offset) * each];
+    },
+    set(value: number) {
+      array[(this.start + offset) * each] = value;
+    },
+  };
 }
 
 /** A cursor over a machine's memory. */
 export function createCursor<F extends Fields>(views: TypedViews, layout: StructLayout<F>): Cursor<F> {
   const { base } = views;
-  let address = 0;
-  let at = 0;
-  const cursor = {
-    at(next: PhysAddr) {
-      address = next;
-      at = next - base;
-      return cursor;
-    },
-  };
-  Object.defineProperty(cursor, 'address', { get: () => address });
+  const make = views.u8.length <= 2 ** 31 ? accessors : wideAccessors;
+  class FieldCursor extends Place {
+    at(address: PhysAddr): this {
+      this.address = address;
+      this.start = address - base;
+      return this;
+    }
+  }
   for (const [name, type] of Object.entries(layout.fields)) {
     const array = views[type];
-    const offset = layout.offsets[name]!;
-    const bytes = array.BYTES_PER_ELEMENT;
-    Object.defineProperty(cursor, name, {
-      enumerable: true,
-      get: () => array[(at + offset) / bytes],
-      set(value: number) {
-        array[(at + offset) / bytes] = value;
-      },
-    });
+    const shift = Math.log2(array.BYTES_PER_ELEMENT);
+    Object.defineProperty(FieldCursor.prototype, name, make(array, layout.offsets[name]!, shift));
   }
-  return cursor as unknown as Cursor<F>;
+  return new FieldCursor() as unknown as Cursor<F>;
 }
