@@ -321,8 +321,10 @@ export const J_WORD = 3;
 /** First object + 1 of the chain that is being freed, and what their links held before; 0 if none is. */
 export const J_CHAIN = 4;
 export const J_CHAIN_WAS = 5;
-/** The line of `cpuCache` that gets or gives the slab, + 1. */
+/** The line of `cpuCache` that gets or gives the slab, + 1; 0 where another CPU keeps it and goes on doing so. */
 export const J_LINE = 6;
+/** Of the heir, while it undoes a chain: `object << 16 | next`, so that it may die too. */
+export const J_UNDOING = 7;
 /** 1 while the CPU has in hand what belongs to nobody else: a slab id, a block, or both. The rest of the group speaks of that. */
 export const J_HAND = 8;
 /** A slab that is being made or discarded; 0 none. */
@@ -330,6 +332,12 @@ export const J_HAND_SLAB = 9;
 /** The first frame + 1 of a block that is on its way into a slab or out of it, and its order; 0 none. */
 export const J_HAND_FRAME = 10;
 export const J_HAND_ORDER = 11;
+/** 1 when the objects of a sheaf that are on their way are on their slab's list (slab/sheaf-flush.ts). */
+export const J_SENT = 12;
+/** A line of `cpuCache` whose sheaf is being filled, + 1, and the entries of it that are: from, and up to. */
+export const J_FILLING = 13;
+export const J_FILLED_FROM = 14;
+export const J_FILLED_TO = 15;
 
 /** J_STATE */
 export const CPU_ABSENT = 0;

@@ -31,7 +31,7 @@
  *
  * Slow paths ask `concurrent()` at each step instead of once: a handle may be given away in a constructor's callback.
  */
-import { EngineError, LockHeldError } from '../base/index.js';
+import { ArgumentError, EngineError, LockHeldError } from '../base/index.js';
 import {
   COUNTERS_FREE,
   COUNTERS_LOCKED,
@@ -63,8 +63,8 @@ export interface Locks {
   /** Whether this CPU has it. */
   holds(words: Int32Array, at: number): boolean;
   /**
-   * Locks a slab and returns its word as it was. `p` is the CPU's line that gets or gives the slab, -1 where its owner does not change;
-   * `chain` the first object + 1 that is being freed, 0 for none, and `was` what the links of the chain hold now.
+   * Locks a slab and returns its word as it was. `p` is the CPU's line of the slab's cache; `chain` the first object + 1 that is being
+   * freed, 0 for none, and `was` what the links of the chain hold now. Throws LockHeldError.
    */
   takeSlab(slab: number, p: number, chain: number, was?: number): number;
   /** Writes a slab's new word, which unlocks it. */
@@ -106,6 +106,7 @@ export function createLocks(ledger: Ledger): Locks {
 
   function take(words: Int32Array, at: number, what: string): void {
     if (!concurrent()) return;
+    if (cpu < 0) throw new ArgumentError('this thread is no CPU of the machine any more: it was detached');
     if (Atomics.compareExchange(words, at, 0, cpu + 1) !== 0) contend(words, at, what);
   }
 
@@ -141,7 +142,6 @@ export function createLocks(ledger: Ledger): Locks {
   function takeSlab(slab: number, p: number, chain: number, was = LINK_LIVE): number {
     if (!SHARED || header[H_CONCURRENT] === 0) return slabCounters[slab]!;
     journal[j + J_SLAB] = 0;
-    journal[j + J_LINE] = p + 1;
     journal[j + J_CHAIN] = chain;
     journal[j + J_CHAIN_WAS] = was;
     let since = 0;
@@ -149,6 +149,8 @@ export function createLocks(ledger: Ledger): Locks {
       const word = slabCounters[slab]!;
       if (!(word & COUNTERS_LOCKED)) {
         journal[j + J_WORD] = word;
+        // Who frees to a frozen slab leaves it to the CPU that keeps it.
+        journal[j + J_LINE] = chain === 0 || word >= 0 ? p + 1 : 0;
         journal[j + J_SLAB] = slab;
         const locked = (word & ~COUNTERS_FREE) | COUNTERS_LOCKED | (cpu + 1);
         if (Atomics.compareExchange(slabCounters, slab, word, locked) === word) return word;

@@ -6,6 +6,7 @@ import {
   C_ALIGN,
   C_ALLOCFLAGS,
   C_BATCHCOUNT,
+  C_BORN,
   C_COLOUR_NEXT,
   C_COLOUR_OFF,
   C_COLOURS,
@@ -56,6 +57,7 @@ import {
   H_CACHE_HIGH,
   H_CACHE_NEWEST,
   H_CACHE_OLDEST,
+  H_CACHES_MADE,
   H_CLOCK_LOW,
   type Ledger,
   P_AVAIL,
@@ -256,6 +258,7 @@ export function addCache(ledger: Ledger, row: CacheRow): number {
   if (row.slab !== undefined) setSlabPart(ledger, id, row.slab, entries!);
   const newest = header[H_CACHE_NEWEST]!;
   set(C_OLDER, newest);
+  set(C_BORN, header[H_CACHES_MADE]!++);
   if (newest !== 0) cache[newest * CACHE_WORDS + C_NEWER] = id;
   else header[H_CACHE_OLDEST] = id;
   header[H_CACHE_NEWEST] = id;

@@ -1,4 +1,5 @@
 /** kmem caches: layout, create and merge, SLUB, kmalloc, and the machine that has them. */
+export type { MachineHandle, ManagedBuffer } from './attach-memory.js';
 export * from './cache-layout.js';
 export * from './cache-links.js';
 export * from './cache-table.js';

@@ -50,6 +50,7 @@ export class KmemCache {
   readonly #boot: BootParameters;
   readonly #kernel: KernelProfile;
   readonly #faithful: boolean;
+  readonly #ownCpu: number;
   #deferred: PhysAddr[] = [];
 
   constructor(
@@ -61,6 +62,7 @@ export class KmemCache {
     faithful: boolean,
     viewOf: (id: number, cpu?: number) => CacheView,
     typedViews: () => TypedViews,
+    ownCpu: number,
   ) {
     this.#id = id;
     this.#allocator = allocator;
@@ -70,6 +72,7 @@ export class KmemCache {
     this.#faithful = faithful;
     this.#viewOf = viewOf;
     this.#typedViews = typedViews;
+    this.#ownCpu = ownCpu;
     const { alloc, free } = this.cpu();
     this.alloc = alloc;
     this.free = free;
@@ -137,7 +140,7 @@ export class KmemCache {
   }
 
   /** `count` objects, or none: an empty array if memory ran out on the way. */
-  allocBulk(count: number, gfp: Gfp = GFP.KERNEL, cpu = 0): PhysAddr[] {
+  allocBulk(count: number, gfp: Gfp = GFP.KERNEL, cpu = this.#ownCpu): PhysAddr[] {
     if (!Number.isInteger(count) || count < 0)
       throw new ArgumentError(`a bulk is a whole number of objects, not ${count}`);
     const objects: PhysAddr[] = [];
@@ -155,7 +158,7 @@ export class KmemCache {
   }
 
   /** Frees all of them, or throws BadFreeError and frees none. */
-  freeBulk(addresses: readonly PhysAddr[], cpu = 0): void {
+  freeBulk(addresses: readonly PhysAddr[], cpu = this.#ownCpu): void {
     this.#allocator.freeBulk(this.id, [...addresses], cpu);
   }
 
@@ -215,16 +218,32 @@ export class KmemCache {
     this.#allocator.setTunables(this.#id, tunables);
   }
 
-  /** Gives empty slabs back to the page allocator. Returns true if slabs are left. */
+  /** This CPU gives up the slabs and sheaves that it keeps of the cache, as it has to before another thread can destroy it. */
+  flush(): void {
+    this.#allocator.flushCpu(this.id, this.#ownCpu);
+  }
+
+  /** This thread is no CPU any more: this handle and the views that it gave away reach nothing. */
+  close(): void {
+    this.#id = 0;
+    for (const view of this.#views.splice(0)) view.close();
+  }
+
+  /** Gives empty slabs back to the page allocator. Returns true if slabs are left. Other threads keep theirs: see `flush`. */
   shrink(): boolean {
     return this.#allocator.shrink(this.id);
   }
 
   /**
    * Gives up one creation's share; the last one takes the cache away. Throws LiveObjectsError while objects of it are live, and nothing
-   * changes. In the faithful mode they are reported instead, as the kernel does, and the cache is leaked.
+   * changes. In the faithful mode they are reported instead, as the kernel does, and the cache is leaked. Throws ArgumentError while
+   * another thread keeps slabs of it.
    */
   destroy(): void {
+    this.#allocator.whileUnkept(this.#id, () => this.#destroy());
+  }
+
+  #destroy(): void {
     const c = this.id * CACHE_WORDS;
     const { cache } = this.#ledger;
     if (cache[c + C_STATE] !== CACHE_ALIVE || cache[c + C_REFCOUNT] === 0)
@@ -249,8 +268,7 @@ export class KmemCache {
     if (left) this.#allocator.debug.dropLost(this.id);
     removeCache(this.#ledger, this.id);
     // Another cache may get the row: this handle must not reach it, nor must the views that it gave away.
-    this.#id = 0;
-    for (const view of this.#views.splice(0)) view.close();
+    this.close();
   }
 
   /** A destroy that found objects: they are reported, and the cache stays, with or without its name. Nobody can use it again. */

@@ -22,7 +22,6 @@ import {
   type PhysAddr,
 } from '../base/index.js';
 import {
-  boardMap,
   C_CTOR,
   C_REFCOUNT,
   CACHE_WORDS,
@@ -37,11 +36,22 @@ import {
   type MemoryMap,
   openPhysicalMemory,
   type PhysicalMemory,
-  sparseBytes,
   type ZoneName,
+  type ZoneSpec,
   type ZoneView,
 } from '../machine/index.js';
 import type { AllocatorOptions } from './allocator.js';
+import { claimCpu, detachCpus, whileInTable } from './attach.js';
+import {
+  adoptMemory,
+  attachedBytes,
+  bufferBytes,
+  isBuffer,
+  type MachineHandle,
+  type ManagedBuffer,
+  machineHandle,
+  memoryOf,
+} from './attach-memory.js';
 import { cacheLayout, type MachineBoot } from './cache-layout.js';
 import { type CacheLink, cacheLinks, linkCache, unlinkCache } from './cache-links.js';
 import { addCache, type CacheRow, cacheIds, cacheName, readCache, removeCache } from './cache-table.js';
@@ -53,7 +63,7 @@ import { addKmallocCaches, createKmalloc, type Kmalloc, kmallocNames } from './k
 import { KmemCache } from './kmem-cache.js';
 import { cpusCountedEarly } from './layout-slab.js';
 import { withBootDebug } from './layout-slub.js';
-import { type MachineReport, machineReport } from './leaks.js';
+import { eachLive, type MachineReport, machineReport } from './leaks.js';
 import { type Stacks, withStacks } from './leaks-stacks.js';
 import { LIBRARY } from './library-profile.js';
 import { findMergeable, joinCache } from './merge.js';
@@ -75,10 +85,17 @@ import { createSlub, type Slub } from './slub.js';
 import { type TypedViews, typedViews } from './typed-view.js';
 
 export interface MachineOptions {
-  /** A board's name or a memory map. `x86_64` unless told. */
+  /**
+   * A board's name or a memory map. `x86_64` unless told; and where `workers`, `zones` or `memory` as text say that this is no model of a
+   * board, one range of RAM from address 0 (machine/flat-map.ts).
+   */
   machine?: string | MemoryMap;
-  /** Bytes of RAM of a named board. */
-  memory?: number;
+  /** RAM of a named board or of one range: bytes, or text such as `256M`. */
+  memory?: number | string;
+  /** Zones of one range, from low to high, each with the first byte behind it; what is above them is Normal. One zone unless told. */
+  zones?: readonly ZoneSpec[];
+  /** How many threads can be CPUs of it at the same time, the maker's included. The same as `cpus`; with it `kernel` is `library` unless told. */
+  workers?: number;
   /** 4 unless told. */
   cpus?: number;
   /** A kernel's name or a profile. `6.1` unless told. */
@@ -115,7 +132,7 @@ export interface MachineOptions {
   /** Answer bad arguments as the kernel does, however strange, where it survives them. */
   faithful?: boolean;
   /** Attach bytes, so that debug checks can write and read them: `true` for a machine on paper, or the memory itself. */
-  bytes?: boolean | ManagedBytes;
+  bytes?: boolean | ManagedBytes | ManagedBuffer;
   /** Count events as CONFIG_SLUB_STATS does (statistics.ts). */
   statistics?: boolean;
   ledger?: LedgerLimits;
@@ -142,7 +159,7 @@ export interface CacheOptions {
   usersize?: number;
   /** Where the free pointer of a TYPESAFE_BY_RCU cache may lie inside the object, in bytes; kernels from 6.12 on. */
   freeptrOffset?: number;
-  /** Objects of a sheaf, 0 for none. The machine decides unless told. A cache with sheaves does not merge. */
+  /** Objects of a sheaf, 0 for none. The machine decides unless told. Who says so gets a cache of its own, unmerged. */
   sheafCapacity?: number;
   /** Whether a second free is noticed at once although the cache has sheaves. The machine decides unless told. */
   liveCheck?: boolean;
@@ -189,6 +206,10 @@ export class Machine {
   readonly #handles = new Map<number, KmemCache>();
   #kmalloc: Kmalloc | undefined;
   #views: TypedViews | undefined;
+  /** The memory itself as it came, where it came as a buffer. */
+  #buffer: ManagedBuffer | undefined;
+  /** The address of its first byte. */
+  #bufferBase = 0;
 
   private constructor(
     memory: PhysicalMemory,
@@ -234,17 +255,14 @@ export class Machine {
    */
   static create(given: MachineOptions = {}): Machine {
     const options = withDebug(given);
+    const { workers, cpus = workers ?? 4 } = options;
     const profile =
       typeof options.kernel === 'object'
         ? options.kernel
-        : lookUp('kernel', options.kernel ?? '6.1', PROFILES);
+        : lookUp('kernel', options.kernel ?? (workers === undefined ? '6.1' : LIBRARY.name), PROFILES);
     const allocator = lookUp('allocator', options.allocator ?? 'slub', ALLOCATORS);
     const kernel = withAllocator(profile, allocator);
-    const map =
-      typeof options.machine === 'object'
-        ? options.machine
-        : boardMap(options.machine ?? 'x86_64', options.memory);
-    const cpus = options.cpus ?? 4;
+    const map = memoryOf(options);
     const record: BootRecord = {
       kernel: kernel.name,
       fingerprint: fingerprint(profile),
@@ -266,13 +284,11 @@ export class Machine {
       ...(options.shared !== undefined && { shared: options.shared }),
       ...(options.log && { log: options.log }),
     });
-    const machine = new Machine(
-      memory,
-      kernel,
-      record,
-      attachedBytes(options.bytes, kernel.pageSize),
-      options,
-    );
+    if (options.shared) claimCpu(memory);
+    const bytes = attachedBytes(options.bytes, map, kernel.pageSize);
+    const machine = new Machine(memory, kernel, record, bytes, options);
+    if (isBuffer(options.bytes)) machine.#buffer = options.bytes;
+    machine.#bufferBase = map.ram[0]!.start;
     if (options.standing) machine.#addStandingCaches();
     return machine;
   }
@@ -291,6 +307,74 @@ export class Machine {
       );
     }
     return new Machine(memory, withAllocator(kernel, record.boot.allocator), record, options.bytes);
+  }
+
+  /**
+   * In another thread: the machine that a handle leads to, and this thread as one more CPU of it (attach.ts, docs/workers.md). Throws
+   * NoCpuError when all are taken, ArgumentError for what is no handle. What is no data does not travel, as with `open`.
+   */
+  static attach(handle: MachineHandle, options: Omit<OpenOptions, 'bytes'> = {}): Machine {
+    const memory = adoptMemory(handle, options.log);
+    const record = ledgerExtra(memory.ledger) as BootRecord;
+    const kernel = options.kernel ?? lookUp('kernel', record.kernel, PROFILES);
+    if (fingerprint(kernel) !== record.fingerprint)
+      throw new ArgumentError(
+        `this machine was made with a profile '${record.kernel}' of its own: give the same one`,
+      );
+    claimCpu(memory);
+    const bytes = handle.bytes === null ? undefined : bufferBytes(handle.bytes, handle.base);
+    const machine = new Machine(memory, kernel, record, bytes);
+    machine.#buffer = handle.bytes ?? undefined;
+    machine.#bufferBase = handle.base;
+    return machine;
+  }
+
+  /**
+   * What to post to a Worker that will attach. From the first time that it is read, slow paths lock what they change (machine/locks.ts).
+   * Throws ArgumentError for a machine that is not `shared`, and for one that keeps something beside its ledger: SLAB, the faithful mode.
+   */
+  get handle(): MachineHandle {
+    const { memory, boot, faithful } = this;
+    return machineHandle(memory, this.#buffer, this.#bufferBase, boot.allocator, faithful);
+  }
+
+  /** Which CPU this thread is; -1 after `detach`. */
+  get cpu(): number {
+    return this.memory.locks.cpu;
+  }
+
+  /** This thread gives back what its CPU kept, and is no CPU any more: every later call of this machine throws. */
+  detach(): void {
+    const own = this.cpu;
+    if (own < 0) return;
+    this.#detach([own], own);
+    for (const handle of this.#handles.values()) handle.close();
+    this.#handles.clear();
+    this.#kmalloc = undefined;
+    this.memory.locks.become(-1);
+  }
+
+  /**
+   * Threads that were these CPUs have ended, however: what they kept goes back to its caches, what they had locked is put in order and
+   * unlocked (attach.ts), and others can be these CPUs. What they had been given stays live (`liveObjects`).
+   */
+  detachCpu(...cpus: readonly number[]): void {
+    if (cpus.includes(this.cpu)) throw new ArgumentError(`CPU ${this.cpu} is this thread: it calls detach()`);
+    this.#detach(cpus, this.cpu);
+  }
+
+  #detach(cpus: readonly number[], self: number): void {
+    if (this.#allocator.kind === 'slab') throw new ArgumentError('a machine with SLAB has no other threads');
+    detachCpus(this.memory, this.#allocator, cpus, self);
+  }
+
+  /** Every object of a cache that was handed out and not freed. Others must not be at work on it. */
+  liveObjects(cache: KmemCache): PhysAddr[] {
+    const found: PhysAddr[] = [];
+    eachLive(this.memory, [cache.id], (id, address) => {
+      if (id === cache.id) found.push(address);
+    });
+    return found;
   }
 
   get ledger(): Ledger {
@@ -349,6 +433,10 @@ export class Machine {
    * kernel would not survive or not notice.
    */
   kmemCacheCreate(name: string | null, size: number, options: CacheOptions = {}): KmemCache | null {
+    return whileInTable(this.memory, () => this.#create(name, size, options));
+  }
+
+  #create(name: string | null, size: number, options: CacheOptions): KmemCache | null {
     const { ctor, align = 0, flags: givenFlags = 0 } = options;
     if (givenFlags & ~this.kernel.permittedFlags) return this.#failCreate(name, givenFlags);
     if (name === null && this.faithful && ctor !== undefined)
@@ -358,7 +446,11 @@ export class Machine {
     const { useroffset, usersize } = this.#usercopy(options, size);
     const sheaves = this.#sheavesOf(options);
     const request = { name: name!, size, align, flags, ctor: ctor !== undefined, usersize };
-    const shared = sheaves ? 0 : findMergeable(this.ledger, this.kernel, this.boot, request);
+    // Who asks for sheaves of its own gets a cache of its own.
+    const shared =
+      sheaves && Object.keys(sheaves).length > 0
+        ? 0
+        : findMergeable(this.ledger, this.kernel, this.boot, request);
     if (shared !== 0) {
       this.#link(name!, this.#handle(shared));
       joinCache(this.ledger, this.kernel, shared, size);
@@ -393,6 +485,10 @@ export class Machine {
 
   /** Adds a cache as it is described, without looking for a merge: for caches known from a real machine. */
   adoptCache(row: CacheRow): KmemCache {
+    return whileInTable(this.memory, () => this.#adopt(row));
+  }
+
+  #adopt(row: CacheRow): KmemCache {
     const id = addCache(this.ledger, row);
     this.#addSheaves(id, row);
     // The row may have belonged to a cache that was destroyed.
@@ -433,11 +529,11 @@ export class Machine {
   // ---- kmalloc -------------------------------------------------------------------------------------------------------------
 
   /** `size` bytes, NULL if there is no memory, ZERO_SIZE_PTR for none. */
-  kmalloc(size: number, gfp: Gfp = GFP.KERNEL, cpu = 0): PhysAddr {
+  kmalloc(size: number, gfp: Gfp = GFP.KERNEL, cpu = this.cpu): PhysAddr {
     return (this.#kmalloc ?? this.#kmallocCaches()).alloc(size, gfp, cpu);
   }
 
-  kfree(address: PhysAddr, cpu = 0): void {
+  kfree(address: PhysAddr, cpu = this.cpu): void {
     (this.#kmalloc ?? this.#kmallocCaches()).free(address, cpu);
   }
 
@@ -445,7 +541,7 @@ export class Machine {
    * `size` bytes at a multiple of `align`, a power of two, or NULL. From the smallest kmalloc cache all of whose objects are so aligned, or
    * from pages.
    */
-  kmallocAligned(size: number, align: number, gfp: Gfp = GFP.KERNEL, cpu = 0): PhysAddr {
+  kmallocAligned(size: number, align: number, gfp: Gfp = GFP.KERNEL, cpu = this.cpu): PhysAddr {
     return this.#kmallocCaches().allocAligned(size, align, gfp, cpu);
   }
 
@@ -453,7 +549,7 @@ export class Machine {
    * At least `size` bytes with the contents of `address`, there or elsewhere: then that is freed. NULL if there is no memory, and `address`
    * stays. Contents are copied where bytes are attached; else they are the caller's to copy, before anything else is allocated.
    */
-  krealloc(address: PhysAddr, size: number, gfp: Gfp = GFP.KERNEL, cpu = 0): PhysAddr {
+  krealloc(address: PhysAddr, size: number, gfp: Gfp = GFP.KERNEL, cpu = this.cpu): PhysAddr {
     return this.#kmallocCaches().realloc(address, size, gfp, cpu);
   }
 
@@ -529,7 +625,7 @@ export class Machine {
   #handle(id: number): KmemCache {
     let handle = this.#handles.get(id);
     if (handle === undefined) {
-      const viewOf = (cache: number, cpu = 0) =>
+      const viewOf = (cache: number, cpu = this.cpu) =>
         // A view of its own would pass by the stacks.
         (this.#stacks ? undefined : this.#sheaves?.view(cache, cpu)) ??
         plainView(this.#allocator, cache, cpu);
@@ -543,6 +639,7 @@ export class Machine {
         faithful,
         viewOf,
         () => this.views,
+        this.cpu,
       );
       this.#handles.set(id, handle);
     }
@@ -550,18 +647,20 @@ export class Machine {
   }
 
   #kmallocCaches(): Kmalloc {
-    if (this.#kmalloc === undefined) {
-      const names = kmallocNames(this.kernel, this.memory.zoneNames.includes('DMA'));
-      // The kernel's own are the oldest of their name, and no other cache of 6.1 can have their flag.
-      const own = this.caches().filter((cache) => cache.info.flags & SLAB.KMALLOC);
-      const known = names.map((row) => row.map((name) => own.find((cache) => cache.name === name)?.id));
-      const ids = known.flat().includes(undefined)
-        ? addKmallocCaches(this.memory, this.kernel, this.boot, (id, row) => this.#addSheaves(id, row))
-        : (known as number[][]);
-      for (const id of ids.flat()) this.#link(cacheName(this.ledger, id), this.#handle(id));
-      this.#kmalloc = createKmalloc(this.memory, this.kernel, this.#allocator, ids, this.bytes);
-    }
+    this.#kmalloc ??= whileInTable(this.memory, () => this.#findKmalloc());
     return this.#kmalloc;
+  }
+
+  #findKmalloc(): Kmalloc {
+    const names = kmallocNames(this.kernel, this.memory.zoneNames.includes('DMA'));
+    // The kernel's own are the oldest of their name, and no other cache of 6.1 can have their flag.
+    const own = this.caches().filter((cache) => cache.info.flags & SLAB.KMALLOC);
+    const known = names.map((row) => row.map((name) => own.find((cache) => cache.name === name)?.id));
+    const ids = known.flat().includes(undefined)
+      ? addKmallocCaches(this.memory, this.kernel, this.boot, (id, row) => this.#addSheaves(id, row))
+      : (known as number[][]);
+    for (const id of ids.flat()) this.#link(cacheName(this.ledger, id), this.#handle(id));
+    return createKmalloc(this.memory, this.kernel, this.#allocator, ids, this.bytes);
   }
 
   #addStandingCaches(): void {
@@ -741,10 +840,6 @@ function sheafDefaults(options: MachineOptions, kernel: KernelProfile): SheafDef
 
 function withAllocator(kernel: KernelProfile, allocator: AllocatorName): KernelProfile {
   return allocator === 'slab' ? slabKernel(kernel) : kernel;
-}
-
-function attachedBytes(wanted: MachineOptions['bytes'], pageSize: number): ManagedBytes | undefined {
-  return wanted === true ? sparseBytes(pageSize) : wanted || undefined;
 }
 
 /** A profile is long and does not change; machines are made by the thousand. */

@@ -195,6 +195,8 @@ export function createSheaves(
   }
 
   function flushSheaf(id: number, cpu: number): void {
+    // Another thread's sheaf is that thread's.
+    if (memory.locks.concurrent() && cpu !== memory.locks.cpu) return;
     const avail = cpuCache[(cpu * cacheRows + id) * CPU_WORDS + P_AVAIL]!;
     if (avail > 0) flush(id, cpu, avail);
   }

@@ -488,6 +488,8 @@ export function createSlab(
     flushCpu,
     live,
     freeOnNode: (id) => cache[id * CACHE_WORDS + C_FREE_OBJECTS]!,
+    // One thread plays all CPUs.
+    whileUnkept: (_, act) => act(),
     slabAt,
     indexIn,
     setTunables,

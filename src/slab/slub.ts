@@ -97,6 +97,7 @@ import {
   shapeObjects,
 } from '../machine/index.js';
 import type { AllocatorOptions, CacheAllocator } from './allocator.js';
+import { whileUnkept } from './attach.js';
 import { eachGroup, firstBad } from './bulk-free.js';
 import { createSlubDebug, zeroing } from './debug.js';
 import type { DebugSlabs } from './debug-slabs.js';
@@ -635,11 +636,12 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
   const live = (id: number) => countInUse(ledger, id) - (isDebug(id) ? debug.lost(id) : 0);
   const freeOnNode = (id: number) => countOnNode(ledger, id).free;
   const allocZeroed = bytes === undefined ? alloc : zeroing(bytes, checks, alloc);
+  const kept = (id: number, act: () => void) => whileUnkept(memory, id, act);
   const whole: DebugSlabs = {
     ...debug,
     validate: (id) => onNode(id * CACHE_WORDS, () => debug.validate(id)),
     dropLost: (id) => onNode(id * CACHE_WORDS, () => debug.dropLost(id)),
   };
   const operations = { alloc: allocZeroed, free, freeBulk, freeKnown, shrink, flushCpu, live, freeOnNode };
-  return { kind: 'slub', ...operations, slabAt, indexIn, debug: whole, emptyHand };
+  return { kind: 'slub', ...operations, slabAt, indexIn, debug: whole, emptyHand, whileUnkept: kept };
 }
