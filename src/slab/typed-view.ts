@@ -48,7 +48,7 @@ export interface StructLayout<F extends Fields = Fields> {
 }
 
 /** A place in memory with named fields. */
-export type Cursor<F extends Fields> = { [K in keyof F]: number } & {
+export type Cursor<F extends Fields> = { -readonly [K in keyof F]: number } & {
   /** Where it stands: the address of an object, or NULL before the first `at`. */
   readonly address: PhysAddr;
   /** Moves it to an object, and returns it. Nothing is checked: a field of an address outside the memory reads as undefined. */
