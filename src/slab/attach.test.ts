@@ -107,6 +107,7 @@ interface World {
   readonly machine: Machine;
   readonly mortal: Machine;
   readonly fate: Fate;
+  readonly sheaves: boolean;
   /** By the name of a cache: what is live, and what the call that is going on may make live or free. */
   readonly live: Map<string, Set<PhysAddr>>;
   going: {
@@ -149,7 +150,14 @@ function createWorld({ kernel, sheafCapacity }: Life): World {
   const fate = new Fate();
   const mortal = attachMortal(machine.handle, fate);
   const live = new Map(CACHES.map(([name]) => [name, new Set<PhysAddr>()]));
-  return { machine, mortal, fate, live, going: { name: 'large', freed: [], allocs: 0, pages: 0 } };
+  return {
+    machine,
+    mortal,
+    fate,
+    sheaves: sheafCapacity > 0,
+    live,
+    going: { name: 'large', freed: [], allocs: 0, pages: 0 },
+  };
 }
 
 /** One call, or two that belong together; which one is settled before it is made. Throws Death. */
@@ -184,7 +192,8 @@ function nextStep(world: World, random: Random, number: number): Step {
       by.freePages(by.allocPages(GFP.KERNEL, pages as Order), pages as Order);
     } else if (kind === 3) by.kmemCacheCreate(`new ${number}`, 64)!.destroy();
     else if (kind < (growing ? 15 : 8)) {
-      going([], 1);
+      // One that was to be returned, and one on its way into the sheaf.
+      going([], world.sheaves ? 2 : 1);
       const address = cache.alloc();
       if (address !== NULL) live.get(name)!.add(address);
     } else if (objects.length > 0) {
@@ -282,6 +291,7 @@ function stepUntil(world: World, step: Step, n: number): boolean {
 const LIVES: readonly Life[] = [
   { kernel: '6.1', sheafCapacity: 0, seed: 1, steps: 300 },
   { kernel: '6.12', sheafCapacity: 0, seed: 2, steps: 150 },
+  { kernel: 'library', sheafCapacity: 6, seed: 3, steps: 200 },
 ];
 
 for (const life of LIVES) {

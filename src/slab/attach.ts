@@ -72,6 +72,7 @@ import {
   J_HAND_SLAB,
   J_HEIR,
   J_LINE,
+  J_SENT,
   J_SLAB,
   J_STATE,
   J_UNDOING,
@@ -222,6 +223,7 @@ function createHeir(memory: PhysicalMemory, legacy: Legacy) {
     const p = journal[j + J_LINE]! - 1;
     if (p >= 0 && word < 0) keep(p, slab);
     else if (p >= 0) drop(p, slab);
+    journal[j + J_SENT] = 0;
     locks.releaseSlab(slab, word);
   }
 

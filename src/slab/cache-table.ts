@@ -205,8 +205,11 @@ function readSlabInfo(word: (at: number) => number): SlabInfo {
   };
 }
 
-/** Adds a cache as the newest. Returns its id; throws LedgerFullError or ArgumentError and adds nothing. */
-export function addCache(ledger: Ledger, row: CacheRow): number {
+/**
+ * Adds a cache as the newest. `complete` gives its row what else it needs, before anybody can see it. Returns its id; throws LedgerFullError
+ * or ArgumentError and adds nothing.
+ */
+export function addCache(ledger: Ledger, row: CacheRow, complete?: (id: number) => void): number {
   if (row.name.length >= CACHE_NAME_UNITS) {
     throw new ArgumentError(
       `a cache's name has at most ${CACHE_NAME_UNITS - 1} characters, '${row.name.slice(0, 20)}…' has ${row.name.length}`,
@@ -256,6 +259,7 @@ export function addCache(ledger: Ledger, row: CacheRow): number {
     ledger.cpuCache[p + P_ODD_INVERSE] = oddInverse(row.size >>> shift);
   });
   if (row.slab !== undefined) setSlabPart(ledger, id, row.slab, entries!);
+  complete?.(id);
   const newest = header[H_CACHE_NEWEST]!;
   set(C_OLDER, newest);
   set(C_BORN, header[H_CACHES_MADE]!++);

@@ -132,20 +132,19 @@ function kmallocRows(memory: PhysicalMemory, profile: KernelProfile, boot: Machi
   );
 }
 
-/** Adds the kmalloc caches as the newest, each told to `onAdded`. Returns ids by type and size. Throws LedgerFullError and adds none. */
+/** Adds the kmalloc caches as the newest, each completed by `complete`. Returns ids by type and size. Throws LedgerFullError and adds none. */
 export function addKmallocCaches(
   memory: PhysicalMemory,
   profile: KernelProfile,
   boot: MachineBoot,
-  onAdded: (id: number, row: CacheRow) => void,
+  complete: (id: number, row: CacheRow) => void,
 ): number[][] {
   const added: number[] = [];
   try {
     const rowsByType = kmallocRows(memory, profile, boot);
     const add = (row: CacheRow) => {
-      const id = addCache(memory.ledger, row);
+      const id = addCache(memory.ledger, row, (cache) => complete(cache, row));
       added.push(id);
-      onAdded(id, row);
       return id;
     };
     const first = profile.kmallocSizes.findIndex(([bytes]) => bytes === profile.kmallocFirst);

@@ -54,7 +54,7 @@ import {
 } from './attach-memory.js';
 import { cacheLayout, type MachineBoot } from './cache-layout.js';
 import { type CacheLink, cacheLinks, linkCache, unlinkCache } from './cache-links.js';
-import { addCache, type CacheRow, cacheIds, cacheName, readCache, removeCache } from './cache-table.js';
+import { addCache, type CacheRow, cacheIds, cacheName, readCache } from './cache-table.js';
 import { plainView } from './cache-view.js';
 import { checkMachine } from './check-slabs.js';
 import type { Caller } from './debug-track.js';
@@ -489,8 +489,7 @@ export class Machine {
   }
 
   #adopt(row: CacheRow): KmemCache {
-    const id = addCache(this.ledger, row);
-    this.#addSheaves(id, row);
+    const id = addCache(this.ledger, row, (added) => this.#addSheaves(added, row));
     // The row may have belonged to a cache that was destroyed.
     this.#handles.delete(id);
     this.#constructors.delete(id);
@@ -605,19 +604,13 @@ export class Machine {
     };
   }
 
-  /** A new cache gets its sheaves; if the ledger has no room for them, the cache goes again. */
   #addSheaves(id: number, { flags, size, sheaves }: CacheRow): void {
     if (this.#sheaves === undefined || flags & SLAB_DEBUG_FLAGS) return;
     const { sheafCapacity, liveCheck } = this.#sheafDefaults;
-    try {
-      this.#sheaves.addSheaves(id, {
-        sheafCapacity: sheaves?.sheafCapacity ?? sheafCapacity ?? usualSheafCapacity(size),
-        liveCheck: sheaves?.liveCheck ?? liveCheck,
-      });
-    } catch (error) {
-      removeCache(this.ledger, id);
-      throw error;
-    }
+    this.#sheaves.addSheaves(id, {
+      sheafCapacity: sheaves?.sheafCapacity ?? sheafCapacity ?? usualSheafCapacity(size),
+      liveCheck: sheaves?.liveCheck ?? liveCheck,
+    });
   }
 
   // ---- inside --------------------------------------------------------------------------------------------------------------

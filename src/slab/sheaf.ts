@@ -80,6 +80,7 @@ import { cacheName, eachCpuLine, sheafObjects } from './cache-table.js';
 import { type CacheView, plainView } from './cache-view.js';
 import { divide } from './divide.js';
 import { createObjectAddresses } from './object-address.js';
+import { createSheafFlush, type SheafFlush } from './sheaf-flush.js';
 import { findEntries } from './slab-arrays.js';
 import type { Slub } from './slub.js';
 
@@ -108,7 +109,7 @@ export function sheafEntries(cpus: number, capacity: number | null): number {
   return cpus * 2 * Math.max(capacity ?? 0, USUAL_CAPACITY_MAX);
 }
 
-export interface SheafAllocator extends Slub {
+export interface SheafAllocator extends Slub, Pick<SheafFlush, 'mendSheaf'> {
   /** Gives a new cache its sheaves. Throws LedgerFullError and changes nothing. */
   addSheaves(cache: number, options: SheafOptions): void;
   /** The hot path of one cache on one CPU, with everything constant in it. */
@@ -133,6 +134,9 @@ export function createSheaves(
   /** Every offset is an integer of 31 bits, and so can the arithmetic of the hot path be. */
   const small = ledger.shape.frames * pageSize <= 2 ** 31;
 
+  const { locks } = memory;
+  const among = createSheafFlush(memory, slub);
+
   // ---- between sheaf and slabs -------------------------------------------------------------------------------------------
 
   /** Step a, when the stack is empty. Returns the first object, or NULL. */
@@ -150,6 +154,7 @@ export function createSheaves(
       const address = slub.alloc(id, quiet, cpu);
       if (address === NULL) break;
       sheafAddress[entries + --left] = address;
+      if (locks.concurrent()) among.filling(p, entries + left, entries + capacity - 1);
       if (checked) {
         const at = linkOf(address);
         sheafLink[entries + left] = at;
@@ -157,10 +162,15 @@ export function createSheaves(
       }
     }
     if (left > 0) {
+      if (locks.concurrent()) {
+        sheafAddress.fill(0, entries, entries + left);
+        among.filling(p, entries, entries + capacity - 1);
+      }
       sheafAddress.copyWithin(entries, entries + left, entries + capacity - 1);
       sheafLink.copyWithin(entries, entries + left, entries + capacity - 1);
     }
     cpuCache[p + P_AVAIL] = capacity - 1 - left;
+    if (locks.concurrent()) among.filled();
     return first;
   }
 
@@ -171,6 +181,7 @@ export function createSheaves(
 
   /** The oldest `count` objects of a stack go back to their slabs. */
   function flush(id: number, cpu: number, count: number): void {
+    if (locks.concurrent()) return among.flush(id, cpu, count);
     const p = (cpu * cacheRows + id) * CPU_WORDS;
     const entries = cpuCache[p + P_ENTRIES]!;
     const avail = cpuCache[p + P_AVAIL]!;
@@ -196,7 +207,7 @@ export function createSheaves(
 
   function flushSheaf(id: number, cpu: number): void {
     // Another thread's sheaf is that thread's.
-    if (memory.locks.concurrent() && cpu !== memory.locks.cpu) return;
+    if (locks.concurrent() && cpu !== locks.cpu) return;
     const avail = cpuCache[(cpu * cacheRows + id) * CPU_WORDS + P_AVAIL]!;
     if (avail > 0) flush(id, cpu, avail);
   }
@@ -335,6 +346,7 @@ export function createSheaves(
     live: (id) => slub.live(id) - sheafObjects(ledger, id),
     addSheaves,
     view,
+    mendSheaf: among.mendSheaf,
   };
   return sheaves;
 }

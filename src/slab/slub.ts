@@ -80,6 +80,7 @@ import {
   COUNTERS_FROZEN,
   CPU_WORDS,
   countersInUse,
+  J_SENT,
   LINK_END,
   LINK_LIVE,
   P_LINKS,
@@ -136,6 +137,7 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
   const { slabAt, indexIn, objectAddress, badFree } = addresses;
   const { cache, cpuCache, cpuDouble, slabCounters, slabNext, slabCache, slabLinks, slabShape, link } =
     ledger;
+  const { journal } = ledger;
   const cacheRows = ledger.shape.caches + 1;
   const { cpus } = ledger.shape;
 
@@ -463,6 +465,8 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
     const used = countersInUse(counters) - freed;
     const frozen = counters & COUNTERS_FROZEN;
     link[tailLink] = prior;
+    // Whatever else this CPU notes of the group (sheaf-flush.ts): it is gone when the slab is unlocked.
+    if (concurrent()) journal[locks.journal + J_SENT] = 1;
     line = p;
     if (COUNTING) count(p, STAT.free_slowpath);
     if (frozen !== 0) {
