@@ -113,7 +113,7 @@ test('every alloc and free is that of two stacks, whatever the address and the w
       machine.validate();
     },
   );
-  fc.assert(property, { seed: 20261, numRuns: 150 });
+  fc.assert(property, { seed: 20261, numRuns: 60 });
 });
 
 /** What lies in a CPU's sheaves, oldest first: read from the ledger by its layout. */

@@ -293,19 +293,27 @@ export function createSheaves(
   function view(id: number, ownCpu: number): CacheView {
     const p = (ownCpu * cacheRows + id) * CPU_WORDS;
     if (cpuCache[p + P_LIMIT] === 0) return plainView(sheaves, id, ownCpu);
-    const slow = { alloc, free, zero };
+    // A view that was closed asks for an object of no cache, which throws.
+    const closed = new Uint8Array(1);
+    const reached = () => (closed[0] === 0 ? id : 0);
+    const slow: SlowPath = {
+      alloc: (gfp, cpu) => alloc(reached(), gfp, cpu),
+      free: (address, cpu) => free(reached(), address, cpu),
+      zero: (address) => zero(id, address),
+    };
     const CHECKED = cache[id * CACHE_WORDS + C_LIVE_CHECK] !== 0;
     const ZEROES = bytes !== undefined;
+    const SHARED = ledger.buffer instanceof SharedArrayBuffer;
     // biome-ignore format: one line a kind.
     const hot = hotView(
       GFP.KERNEL, LINK_LIVE, LINK_ARRAY,
       cpuCache, sheafAddress, sheafLink, link, frameSlab, slabCache, slabFrame, slabLinks, slabShape,
       basePhys, pageShift,
       cpuCache[p + P_LIMIT]!, cpuCache[p + P_ENTRIES]!, cpuCache[p + P_ODD_INVERSE]!, cpuCache[p + P_SHIFT]!,
-      CHECKED, ZEROES, slow, ownCpu, p + P_AVAIL, id,
+      CHECKED, ZEROES, SHARED, closed, slow, ownCpu, p + P_AVAIL, id,
     );
     // Offsets beyond 31 bits need another arithmetic, which the general path has.
-    return small ? hot : { ...hot, free: (address, cpu = ownCpu) => free(id, address, cpu) };
+    return small ? hot : { ...hot, free: (address, cpu = ownCpu) => slow.free(address, cpu) };
   }
 
   // ---- a cache as a whole ------------------------------------------------------------------------------------------------------
@@ -353,9 +361,9 @@ export function createSheaves(
 
 /** What the hot path leaves to others. */
 interface SlowPath {
-  alloc(id: number, gfp: Gfp, cpu: number): PhysAddr;
-  free(id: number, address: PhysAddr, cpu: number): void;
-  zero(id: number, address: number): void;
+  alloc(gfp: Gfp, cpu: number): PhysAddr;
+  free(address: PhysAddr, cpu: number): void;
+  zero(address: number): void;
 }
 
 /**
@@ -385,6 +393,8 @@ function hotView(
   shift: number,
   CHECKED: boolean,
   ZEROES: boolean,
+  SHARED: boolean,
+  closed: Uint8Array,
   slow: SlowPath,
   ownCpu: number,
   count: number,
@@ -394,11 +404,12 @@ function hotView(
     alloc(gfp: Gfp = KERNEL, cpu = ownCpu): PhysAddr {
       const avail = cpuCache[count]! - 1;
       // The sign tells the compiler that a number comes back: else it would box the address of every object, for those of the slow path.
-      if (avail < 0 || cpu !== ownCpu) return +slow.alloc(owner, gfp, cpu) as PhysAddr;
+      if (avail < 0 || cpu !== ownCpu || (SHARED && closed[0] !== 0))
+        return +slow.alloc(gfp, cpu) as PhysAddr;
       const entry = entries + avail;
       if (CHECKED) link[sheafLink[entry]!] = LIVE;
       cpuCache[count] = avail;
-      if (ZEROES && gfp & __GFP.ZERO) slow.zero(owner, sheafAddress[entry]!);
+      if (ZEROES && gfp & __GFP.ZERO) slow.zero(sheafAddress[entry]!);
       return sheafAddress[entry]! as PhysAddr;
     },
     free(address: PhysAddr, cpu = ownCpu): void {
@@ -409,11 +420,12 @@ function hotView(
       const index = ((product >>> shift) | (product << (32 - shift))) >>> 0;
       const avail = cpuCache[count]!;
       const misses = index >= (slabShape[slab]! & 0xffff) || offset !== distance || slabCache[slab] !== owner;
-      if (misses || avail === limit || cpu !== ownCpu) return slow.free(owner, address, cpu);
+      if (misses || avail === limit || cpu !== ownCpu || (SHARED && closed[0] !== 0))
+        return slow.free(address, cpu);
       const entry = entries + avail;
       if (CHECKED) {
         const at = slabLinks[slab]! + index;
-        if (link[at] !== LIVE) return slow.free(owner, address, cpu);
+        if (link[at] !== LIVE) return slow.free(address, cpu);
         sheafAddress[entry] = address;
         sheafLink[entry] = at;
         cpuCache[count] = avail + 1;
@@ -423,8 +435,11 @@ function hotView(
       sheafAddress[entry] = address;
       cpuCache[count] = avail + 1;
     },
-    // The row of a cache that is gone holds nothing, and no slab names it: both go the slow way, which throws.
-    close() {},
+    // The row of a cache that is gone holds nothing, and no slab names it: both go the slow way. Only a thread that is no CPU any more has to
+    // be told, for the row is another's then.
+    close() {
+      closed[0] = 1;
+    },
   };
 }
 
