@@ -41,6 +41,7 @@ test('a report counts what is live by cache; what lies in sheaves is not', () =>
   });
   assert.equal(report.memory.sheafBytes, particle.inSheaves * 64);
   assert.equal(report.memory.heldBytes, machine.memory.takenPages() * 4096);
+  assert.ok(report.memory.peakBytes >= report.memory.heldBytes);
   assert.deepEqual(JSON.parse(JSON.stringify(report)), report);
   const text = formatMachineReport(report);
   assert.match(text, /Live: 60 objects and 1 block of pages, 131\.\d KiB\./);

@@ -65,6 +65,8 @@ export interface MachineReport {
     readonly managedBytes: number;
     /** Pages handed out: to slabs, and to callers. */
     readonly heldBytes: number;
+    /** The most that were handed out at the same time, summed over zones. */
+    readonly peakBytes: number;
     readonly slabBytes: number;
     /** Objects in sheaves, and which part of the slabs' bytes they are. */
     readonly sheafBytes: number;
@@ -131,6 +133,7 @@ export function machineReport(
     memory: {
       managedBytes: managed * profile.pageSize,
       heldBytes: memory.takenPages() * profile.pageSize,
+      peakBytes: memory.zones().reduce((total, zone) => total + zone.peakTaken, 0) * profile.pageSize,
       slabBytes,
       sheafBytes,
       sheafShare: slabBytes === 0 ? 0 : sheafBytes / slabBytes,
@@ -203,7 +206,7 @@ function livePages({ ledger, profile, basePfn }: PhysicalMemory): LivePages[] {
 export function formatMachineReport(report: MachineReport): string {
   const { memory, caches, live, log, kernel } = report;
   const lines = [
-    `${kernel}: ${formatBytes(memory.heldBytes)} of ${formatBytes(memory.managedBytes)} are held, ` +
+    `${kernel}: ${formatBytes(memory.heldBytes)} of ${formatBytes(memory.managedBytes)} are held, ${formatBytes(memory.peakBytes)} at most, ` +
       `${formatBytes(memory.slabBytes)} of them as slabs; free objects in sheaves are ${percent(memory.sheafShare)} of those.`,
   ];
   const width = Math.max(5, ...caches.map(({ name }) => name.length));
