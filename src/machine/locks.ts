@@ -17,8 +17,8 @@
  *  1. A ledger in an ArrayBuffer has one thread. `SHARED` is false, a constant, and what asks it is compiled away.
  *  2. A ledger in a SharedArrayBuffer has one thread until somebody else is given its handle. Only the attached thread itself can give it
  *     away, and it sets `H_CONCURRENT` before it does. So between two words of a slow path there is no moment at which another CPU
- *     could join: the thread is reading its handle then and not allocating. No fence is needed, and no handshake: whoever has the handle got
- *     it by a message, and sees all that was written before.
+ *     could join: the thread is reading its handle then and not allocating. No fence is needed, and no handshake: whoever has the
+ *     handle got it by a message, and sees all that was written before.
  *  3. From then on everybody locks, for good. Going back would need to know that no handle is on its way, and every slow path would need a
  *     fence between "I begin" and "did somebody join?", which costs as much as the lock.
  *

@@ -377,7 +377,7 @@ function createHeir(memory: PhysicalMemory, legacy: Legacy) {
   return { isCutOff, steps };
 }
 
-// ---- the table's lock ----------------------------------------------------------------------------------------------------
+// ---- while nobody else does ----------------------------------------------------------------------------------------------------
 
 /** Does something to the table of caches, or looks for a cache to share, while nobody else does. */
 export function whileInTable<T>({ ledger, locks }: PhysicalMemory, act: () => T): T {
@@ -388,6 +388,17 @@ export function whileInTable<T>({ ledger, locks }: PhysicalMemory, act: () => T)
     return act();
   } finally {
     locks.release(header, H_TABLE_LOCK);
+  }
+}
+
+/** Does something to a cache while nobody else can come to its node. `c` is the first word of its row. */
+export function whileOnNode<T>({ ledger, locks }: PhysicalMemory, c: number, act: () => T): T {
+  if (!locks.concurrent()) return act();
+  locks.take(ledger.cache, c + C_LOCK, 'the node of a cache');
+  try {
+    return act();
+  } finally {
+    locks.release(ledger.cache, c + C_LOCK);
   }
 }
 

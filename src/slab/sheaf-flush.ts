@@ -9,8 +9,8 @@
  *                                                    says whether that group is on its slab's list
  *     gone       sheafAddress[entry] = 0
  *
- * A group is the objects of one slab, found by looking past two of other slabs, as in a bulk free (bulk-free.ts). What is left moves down to
- * the entries that are empty then: who dies at that leaves some entries twice, and never one less.
+ * A group is the objects of one slab, found by looking past two of other slabs, as in a bulk free (bulk-free.ts). What is left moves
+ * down to the entries that are empty then: who dies at that leaves some entries twice, and never one less.
  *
  * Objects that are leaving have links that say ARRAY, so that one that was freed twice, and lies in the sheaf twice, leaves once.
  */

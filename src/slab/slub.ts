@@ -56,8 +56,8 @@
  * before it is locked to know whether the node has to be locked first; if it is another one by then, the step begins again.
  * Each CPU flushes itself: nobody takes a slab from a CPU that is at work, so a shrink leaves alone what other CPUs have.
  *
- * An object that two CPUs free at the same moment is refused to the second one under the slab's lock; only where one of them owns the active
- * slab nobody looks.
+ * An object that two CPUs free at the same moment is refused to the second one under the slab's lock; only where one of them owns
+ * the active slab nobody looks.
  *
  * Rules: truth/README.md, "SLUB at run time", learnt from recorded sequences of a real Linux 6.1 and checked against
  * them: slab, index, birth and death of every slab, list order, sysfs counters. Ideas: Christoph Lameter, "SLUB: The unqueued
@@ -98,7 +98,7 @@ import {
   shapeObjects,
 } from '../machine/index.js';
 import type { AllocatorOptions, CacheAllocator } from './allocator.js';
-import { whileUnkept } from './attach.js';
+import { whileOnNode, whileUnkept } from './attach.js';
 import { eachGroup, firstBad } from './bulk-free.js';
 import { createSlubDebug, zeroing } from './debug.js';
 import type { DebugSlabs } from './debug-slabs.js';
@@ -167,15 +167,7 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
   const releaseNode = (c: number) => locks.release(cache, c + C_LOCK);
 
   /** Does something to a debugged cache, of which nothing happens outside the node's lock. */
-  function onNode<T>(c: number, act: () => T): T {
-    if (!concurrent()) return act();
-    takeNode(c);
-    try {
-      return act();
-    } finally {
-      releaseNode(c);
-    }
-  }
+  const onNode = <T>(c: number, act: () => T): T => whileOnNode(memory, c, act);
 
   /** The slab's place is what a debugged cache makes of it next; nobody else can look at the node before. */
   function newForDebug(id: number, c: number, gfp: Gfp): number {

@@ -7,7 +7,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { NULL, type PhysAddr, Random } from '../base/index.js';
 import { Machine } from './machine.js';
-import { type Duty, STRESS_CACHES, WORD } from './stress.case.test.js';
+import { type Duty, STRESS_CACHES, WORD } from './stress-duty.case.test.js';
 
 const OPERATIONS_PER_REPORT = 1024;
 
