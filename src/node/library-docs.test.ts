@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 
 const ROOT = new URL('../../', import.meta.url);
-const BUILT = new URL('../index.js', import.meta.url).href;
+const BUILT = new URL('dist/index.js', ROOT).href;
 const folder = mkdtempSync(join(tmpdir(), 'slablab-docs-'));
 after(() => rmSync(folder, { recursive: true }));
 

@@ -90,7 +90,7 @@ export interface SlabInfo extends SlabPart {
 export interface CacheInfo extends SlubLayout {
   /** On a machine with SLAB, which has all this instead of the limits of SLUB. */
   readonly slab?: SlabInfo;
-  /** On a machine with sheaves: objects of one, 0 where the cache has none; whether each free looks at the link; and how many lie in them. */
+  /** On a machine with sheaves: objects of one, 0 without; whether each free looks at the link; and how many lie in them. */
   readonly sheafCapacity?: number;
   readonly liveCheck?: boolean;
   readonly sheafObjects?: number;
@@ -206,8 +206,8 @@ function readSlabInfo(word: (at: number) => number): SlabInfo {
 }
 
 /**
- * Adds a cache as the newest. `complete` gives its row what else it needs, before anybody can see it. Returns its id; throws LedgerFullError
- * or ArgumentError and adds nothing.
+ * Adds a cache as the newest. `complete` gives its row what else it needs, before anybody can see it. Returns its id; throws
+ * LedgerFullError or ArgumentError and adds nothing.
  */
 export function addCache(ledger: Ledger, row: CacheRow, complete?: (id: number) => void): number {
   if (row.name.length >= CACHE_NAME_UNITS) {

@@ -10,6 +10,12 @@ export interface SlowKmalloc {
   free(address: PhysAddr, cpu: number): void;
 }
 
+/** Who does not say for whom, or which CPU, means itself. */
+export interface HotKmalloc {
+  alloc(size: number, gfp?: Gfp, cpu?: number): PhysAddr;
+  free(address: PhysAddr, cpu?: number): void;
+}
+
 /**
  * `idOfWord`: the cache for so many words; `linesPerCpu` and `lineWords` say where a CPU's line of a cache is, `AVAIL`, `LIMIT`, `ENTRIES`,
  * `INVERSE` and `SHIFT` which of its words are which (ledger.ts).
@@ -36,11 +42,13 @@ export function hotKmalloc(
   INVERSE: number,
   SHIFT: number,
   ZERO: number,
+  KERNEL: Gfp,
+  ownCpu: number,
   slow: SlowKmalloc,
-): SlowKmalloc {
+): HotKmalloc {
   const round = (1 << wordShift) - 1;
   return {
-    alloc(size, gfp, cpu) {
+    alloc(size, gfp = KERNEL, cpu = ownCpu) {
       if (size > largest || size >>> 0 !== size || cpu >>> 0 >= cpus || gfp & ZERO)
         return +slow.alloc(size, gfp, cpu) as PhysAddr;
       const id = idOfWord[(size + round) >>> wordShift]!;
@@ -50,7 +58,7 @@ export function hotKmalloc(
       cpuCache[p + AVAIL] = avail;
       return sheafAddress[cpuCache[p + ENTRIES]! + avail]! as PhysAddr;
     },
-    free(address, cpu) {
+    free(address, cpu = ownCpu) {
       const distance = address - basePhys;
       const offset = distance | 0;
       const slab = frameSlab[offset >>> pageShift]! | 0;

@@ -35,6 +35,7 @@ import {
   CPU_WORDS,
   FRAME_ORDER,
   FRAME_USED,
+  GFP,
   GFP_KNOWN_BITS,
   GFP_SLAB_BUG_BITS,
   type ManagedBytes,
@@ -49,7 +50,7 @@ import type { CacheAllocator } from './allocator.js';
 import { cacheLayout, type MachineBoot } from './cache-layout.js';
 import { addCache, type CacheRow, removeCache } from './cache-table.js';
 import { SLAB } from './flags.js';
-import { hotKmalloc } from './kmalloc-hot.js';
+import { type HotKmalloc, hotKmalloc } from './kmalloc-hot.js';
 import { cpusCountedEarly } from './layout-slab.js';
 import { withBootDebug } from './layout-slub.js';
 import type { KernelProfile } from './profile.js';
@@ -81,11 +82,11 @@ function typesOf(profile: KernelProfile, hasDma: boolean): readonly KmallocType[
   return hasDma ? TYPES : TYPES.slice(NORMAL, DMA);
 }
 
-export interface Kmalloc {
-  /** `size` bytes from the smallest cache that fits, or NULL. */
-  alloc(size: number, gfp: Gfp, cpu: number): PhysAddr;
+export interface Kmalloc extends HotKmalloc {
+  /** `size` bytes from the smallest cache that fits, or NULL. The CPU is this thread's unless told. */
+  alloc(size: number, gfp?: Gfp, cpu?: number): PhysAddr;
   /** Frees what `alloc` returned; NULL and ZERO_SIZE_PTR are no-ops. Throws BadFreeError. */
-  free(address: PhysAddr, cpu: number): void;
+  free(address: PhysAddr, cpu?: number): void;
   /**
    * `size` bytes at a multiple of `align`, or NULL: from the smallest cache all of whose objects are so aligned, or from pages. Throws
    * ArgumentError unless `align` is a power of two.
@@ -93,8 +94,8 @@ export interface Kmalloc {
   allocAligned(size: number, align: number, gfp: Gfp, cpu: number): PhysAddr;
   /**
    * At least `size` bytes with what lay at `address`: there, if that is large enough, else elsewhere, and the old ones are freed. NULL if
-   * there is no memory; then the old ones stay. Without bytes attached, what lay there is the caller's to copy. NULL as an address allocates,
-   * a size of 0 frees. Throws BadFreeError for what was not handed out.
+   * there is no memory; then the old ones stay. Without bytes attached, what lay there is the caller's to copy. NULL as an address
+   * allocates, a size of 0 frees. Throws BadFreeError for what was not handed out.
    */
   realloc(address: PhysAddr, size: number, gfp: Gfp, cpu: number): PhysAddr;
   /** Bytes that the caller of `alloc` may use at an address. */
@@ -132,7 +133,7 @@ function kmallocRows(memory: PhysicalMemory, profile: KernelProfile, boot: Machi
   );
 }
 
-/** Adds the kmalloc caches as the newest, each completed by `complete`. Returns ids by type and size. Throws LedgerFullError and adds none. */
+/** Adds the kmalloc caches as the newest, each completed by `complete`. Returns ids by type and size; throws LedgerFullError, adds none. */
 export function addKmallocCaches(
   memory: PhysicalMemory,
   profile: KernelProfile,
@@ -164,6 +165,7 @@ export function createKmalloc(
   allocator: CacheAllocator,
   idsByType: readonly (readonly number[])[],
   bytes: ManagedBytes | undefined,
+  ownCpu: number,
 ): Kmalloc {
   const { ledger, basePfn, pages, log } = memory;
   const { pageSize } = profile;
@@ -188,7 +190,7 @@ export function createKmalloc(
     return gfp & __GFP.ACCOUNT ? CGROUP : NORMAL;
   }
 
-  function alloc(size: number, gfp: Gfp, cpu: number): PhysAddr {
+  function alloc(size: number, gfp: Gfp = GFP.KERNEL, cpu = ownCpu): PhysAddr {
     if (!Number.isSafeInteger(size) || size < 0)
       throw new ArgumentError(`kmalloc takes a whole number of bytes, not ${size}`);
     if (size === 0) return ZERO_SIZE_PTR;
@@ -223,7 +225,7 @@ export function createKmalloc(
     return state & FRAME_USED && ledger.frameSlab[frame] === 0 ? state & FRAME_ORDER : -1;
   }
 
-  function free(address: PhysAddr, cpu: number): void {
+  function free(address: PhysAddr, cpu = ownCpu): void {
     if (address === NULL || address === ZERO_SIZE_PTR) return;
     const slab = allocator.slabAt(address);
     if (slab !== 0) return allocator.free(ledger.slabCache[slab]!, address, cpu);
@@ -309,7 +311,7 @@ export function createKmalloc(
   }
 
   /** The hot path where there is one: a single type, sheaves that do not look at links, nobody who wants to know the size. */
-  function hot(): Pick<Kmalloc, 'alloc' | 'free'> {
+  function hot(): HotKmalloc {
     const slow = { alloc, free };
     const ids = idsByType[NORMAL]!;
     const { cache, cpuCache, sheafAddress, frameSlab, slabCache, slabFrame, slabShape, shape } = ledger;
@@ -327,7 +329,7 @@ export function createKmalloc(
       cpuCache, sheafAddress, frameSlab, slabCache, slabFrame, slabShape, idOfWord, isKmalloc,
       basePfn * pageSize, Math.log2(pageSize), Math.log2(profile.wordSize), largest,
       shape.cpus, shape.caches + 1, CPU_WORDS,
-      P_AVAIL, P_LIMIT, P_ENTRIES, P_ODD_INVERSE, P_SHIFT, __GFP.ZERO, slow,
+      P_AVAIL, P_LIMIT, P_ENTRIES, P_ODD_INVERSE, P_SHIFT, __GFP.ZERO, GFP.KERNEL, ownCpu, slow,
     );
   }
 

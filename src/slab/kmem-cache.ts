@@ -111,8 +111,8 @@ export class KmemCache {
   }
 
   /**
-   * A cursor that reads and writes the fields of this cache's objects (typed-view.ts). Throws ArgumentError for a struct that is larger than an
-   * object or needs a stricter alignment, and on a machine without one array of bytes.
+   * A cursor that reads and writes the fields of this cache's objects (typed-view.ts). Throws ArgumentError for a struct that is larger
+   * than an object or needs a stricter alignment, and on a machine without one array of bytes.
    */
   cursor<F extends Fields>(layout: StructLayout<F>): Cursor<F> {
     const { objectSize, size, name } = this.info;

@@ -1,8 +1,8 @@
 /**
  * Where objects were allocated and freed: the stacks of calls, all or a sample of them.
  *
- * A layer over an allocator. It notes the stack of every n-th allocation, and of the free of the same object; equal stacks are kept once. A free
- * that is refused says both. Nothing of this is data of the machine: it does not travel with its ledger.
+ * A layer over an allocator. It notes the stack of every n-th allocation, and of the free of the same object; equal stacks are kept once. A
+ * free that is refused says both. Nothing of this is data of the machine: it does not travel with its ledger.
  */
 import { BadFreeError, type Gfp, NULL, type PhysAddr } from '../base/index.js';
 import type { CacheAllocator } from './allocator.js';

@@ -206,7 +206,8 @@ function livePages({ ledger, profile, basePfn }: PhysicalMemory): LivePages[] {
 export function formatMachineReport(report: MachineReport): string {
   const { memory, caches, live, log, kernel } = report;
   const lines = [
-    `${kernel}: ${formatBytes(memory.heldBytes)} of ${formatBytes(memory.managedBytes)} are held, ${formatBytes(memory.peakBytes)} at most, ` +
+    `${kernel}: ${formatBytes(memory.heldBytes)} of ${formatBytes(memory.managedBytes)} are held, ` +
+      `${formatBytes(memory.peakBytes)} were at most, ` +
       `${formatBytes(memory.slabBytes)} of them as slabs; free objects in sheaves are ${percent(memory.sheafShare)} of those.`,
   ];
   const width = Math.max(5, ...caches.map(({ name }) => name.length));

@@ -21,7 +21,7 @@ export interface MachineOptions {
   memory?: number | string;
   /** Zones of one range, from low to high, each with the first byte behind it; what is above them is Normal. One zone unless told. */
   zones?: readonly ZoneSpec[];
-  /** How many threads can be CPUs of it at the same time, the maker's included. The same as `cpus`; with it `kernel` is `library` unless told. */
+  /** How many threads can be CPUs of it at the same time, the maker's included. The same as `cpus`; `kernel` is `library` then. */
   workers?: number;
   /** 4 unless told. */
   cpus?: number;
@@ -39,15 +39,15 @@ export interface MachineOptions {
   /** What follows `slub_debug=`, such as `FZPU` or `FZ,dentry,kmalloc-*;P,inode`. */
   slubDebug?: string;
   /**
-   * Objects of a sheaf (sheaf.ts), 0 for none, of all caches that do not say otherwise. Unless told, none on a kernel's machine, and with the
-   * profile `library` as many as suit the object's size.
+   * Objects of a sheaf (sheaf.ts), 0 for none, of all caches that do not say otherwise. Unless told, none on a kernel's machine, and with
+   * the profile `library` as many as suit the object's size.
    */
   sheafCapacity?: number;
   /** Whether each alloc and free looks at the object's link where a cache has sheaves; caches may say otherwise. No unless told. */
   liveCheck?: boolean;
   /**
-   * For who looks for a bug: red zones, poison and checks in all caches (`slubDebug: 'FZPU'`), bytes on paper unless others are given, and the
-   * stacks of every n-th object that is allocated; `true` is every one. Debugged caches have no sheaves.
+   * For who looks for a bug: red zones, poison and checks in all caches (`slubDebug: 'FZPU'`), bytes on paper unless others are given, and
+   * the stacks of every n-th object that is allocated; `true` is every one. Debugged caches have no sheaves.
    */
   debug?: boolean | number;
   /** Note the stacks of every n-th object that is allocated, and nothing else: 1 is every one. */

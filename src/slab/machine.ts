@@ -444,11 +444,11 @@ export class Machine {
   // ---- kmalloc -------------------------------------------------------------------------------------------------------------
 
   /** `size` bytes, NULL if there is no memory, ZERO_SIZE_PTR for none. */
-  kmalloc(size: number, gfp: Gfp = GFP.KERNEL, cpu = this.cpu): PhysAddr {
+  kmalloc(size: number, gfp?: Gfp, cpu?: number): PhysAddr {
     return (this.#kmalloc ?? this.#kmallocCaches()).alloc(size, gfp, cpu);
   }
 
-  kfree(address: PhysAddr, cpu = this.cpu): void {
+  kfree(address: PhysAddr, cpu?: number): void {
     (this.#kmalloc ?? this.#kmallocCaches()).free(address, cpu);
   }
 
@@ -569,7 +569,7 @@ export class Machine {
       ? addKmallocCaches(this.memory, this.kernel, this.boot, (id, row) => this.#addSheaves(id, row))
       : (known as number[][]);
     for (const id of ids.flat()) this.#link(cacheName(this.ledger, id), this.#handle(id));
-    return createKmalloc(this.memory, this.kernel, this.#allocator, ids, this.bytes);
+    return createKmalloc(this.memory, this.kernel, this.#allocator, ids, this.bytes, this.cpu);
   }
 
   #addStandingCaches(): void {

@@ -104,7 +104,7 @@ export function usualSheafCapacity(size: number): number {
   return Math.min(Math.max(Math.floor(USUAL_BYTES / size), USUAL_CAPACITY_MIN), USUAL_CAPACITY_MAX);
 }
 
-/** Entries that a cache's sheaves take at most on a machine of so many CPUs, whose caches have this capacity or, with null, the usual one. */
+/** Entries that a cache's sheaves take at most on a machine of so many CPUs whose caches have this capacity, or with null the usual one. */
 export function sheafEntries(cpus: number, capacity: number | null): number {
   return cpus * 2 * Math.max(capacity ?? 0, USUAL_CAPACITY_MAX);
 }
@@ -435,8 +435,8 @@ function hotView(
       sheafAddress[entry] = address;
       cpuCache[count] = avail + 1;
     },
-    // The row of a cache that is gone holds nothing, and no slab names it: both go the slow way. Only a thread that is no CPU any more has to
-    // be told, for the row is another's then.
+    // The row of a cache that is gone holds nothing, and no slab names it: both go the slow way. Only a thread that is no CPU any more has
+    // to be told, for the row is another's then.
     close() {
       closed[0] = 1;
     },

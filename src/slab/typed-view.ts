@@ -9,8 +9,9 @@
  *     p.at(a).x = 1.5;                  // p is one object; `at` says which address it stands on
  *     for (const each of all) p.at(each).age++;
  *
- * A cursor reads and writes the memory itself through typed arrays, one for each type, that all cursors of a machine share. V8 makes a field's
- * getter one load: there is nothing to allocate and nothing to collect. A field lies where C would put it: at the next multiple of its size.
+ * A cursor reads and writes the memory itself through typed arrays, one for each type, that all cursors of a machine share. V8 makes a
+ * field's getter one load: there is nothing to allocate and nothing to collect. A field lies where C would put it: at the next multiple of
+ * its size.
  *
  * The machine has to have its memory attached as one array (`bytes`). Words are of the host's byte order, as with any typed array.
  */
@@ -55,7 +56,10 @@ export type Cursor<F extends Fields> = { -readonly [K in keyof F]: number } & {
   at(address: PhysAddr): Cursor<F>;
 };
 
-/** Where the fields of a struct lie. Throws ArgumentError for none, for a type that does not exist, and for the names of what a cursor has itself. */
+/**
+ * Where the fields of a struct lie. Throws ArgumentError for none, for a type that does not exist, and for the names of what a cursor has
+ * itself: `at`, `address`, `start`.
+ */
 export function structLayout<const F extends Fields>(fields: F): StructLayout<F> {
   let size = 0;
   let align = 1;
