@@ -312,7 +312,7 @@ for (const life of LIVES) {
             world.machine.validate('full');
             assertUnlocked(world.machine);
             checkCensus(world);
-            if (deaths % 8 === 0) checkUse(world);
+            if (deaths % 16 === 0) checkUse(world);
           } catch (error) {
             const going = JSON.stringify(world.going);
             throw new Error(`step ${number} was cut off before write ${n}, while ${going}`, { cause: error });

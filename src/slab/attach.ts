@@ -27,9 +27,9 @@
  *     cache's slabs too, from links: what is neither live nor lost is free;
  *  e. a slab or a block in hand, on its way in or out, goes back (slab-pages.ts);
  *  f. the table's lock: the list of caches is made anew from the rows, by age;
- *  g. what its sheaves held goes back to the slabs (sheaf-flush.ts);
+ *  g. its sheaves hold what was in them, and nothing that had left (sheaf-flush.ts);
  *  h. the slabs that it kept, active and partial: nobody else writes their links, so what is not live is free, on whichever
- *     list it was or between two. They get one list each and go to the node.
+ *     list it was or between two. They get one list each and go to the node, and what its sheaves held goes back to its slabs.
  * After that nothing is half done, and every object is what it was before the call that was cut off, or what that call was to make it. An
  * alloc that was cut off may have marked its object and never returned it: such an object is live, and nobody knows it, as are those
  * that the dead thread had been given. Who knows which objects those are frees them: `machine.liveObjects(cache)` names all.
@@ -335,11 +335,16 @@ function createHeir(memory: PhysicalMemory, legacy: Legacy) {
     locks.release(header, H_TABLE_LOCK);
   }
 
+  /** All of them before the first is flushed: to flush one writes the journal that tells of another. */
+  function mendSheaves(cpu: number): void {
+    for (let id = 1; id < cacheRows; id++)
+      if (cache[id * CACHE_WORDS + C_STATE] !== CACHE_ABSENT) legacy.mendSheaf?.(id, cpu);
+  }
+
   function mendLines(cpu: number): void {
     for (let id = 1; id < cacheRows; id++) {
       if (cache[id * CACHE_WORDS + C_STATE] === CACHE_ABSENT) continue;
       mendSlabsOf(lineOf(cpu, id));
-      legacy.mendSheaf?.(id, cpu);
       legacy.flushCpu(id, cpu);
     }
   }
@@ -372,6 +377,7 @@ function createHeir(memory: PhysicalMemory, legacy: Legacy) {
     mendNodes,
     mendHand,
     mendTable,
+    mendSheaves,
     mendLines,
   ];
   return { isCutOff, steps };
