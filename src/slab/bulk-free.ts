@@ -74,3 +74,14 @@ export function firstBad(
   }
   return bad;
 }
+
+/** The first of a slab's objects whose link does not hold `wanted`. */
+export function firstNot(
+  wanted: number,
+  { slabLinks, link }: Ledger,
+  indexIn: ObjectAddresses['indexIn'],
+  slab: number,
+  objects: readonly PhysAddr[],
+): PhysAddr | undefined {
+  return objects.find((address) => link[slabLinks[slab]! + indexIn(slab, address)] !== wanted);
+}

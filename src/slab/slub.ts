@@ -99,7 +99,7 @@ import {
 } from '../machine/index.js';
 import type { AllocatorOptions, CacheAllocator } from './allocator.js';
 import { whileOnNode, whileUnkept } from './attach.js';
-import { eachGroup, firstBad } from './bulk-free.js';
+import { eachGroup, firstBad, firstNot } from './bulk-free.js';
 import { createSlubDebug, zeroing } from './debug.js';
 import type { DebugSlabs } from './debug-slabs.js';
 import { divide } from './divide.js';
@@ -367,10 +367,10 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
     if (index < 0) return freeBad(id, p, address, cpu);
     const at = slabLinks[slab]! + index;
     if (link[at] !== LINK_LIVE) return freeBad(id, p, address, cpu);
-    const counters = takeForFree(id, p, slab, index + 1, 1, LINK_LIVE);
+    const counters = takeForFree(p, slab, index + 1, 1, LINK_LIVE);
     if (concurrent() && link[at] !== LINK_LIVE) {
       // Another CPU freed it in the meantime.
-      letGo(id, slab, counters, 1);
+      letGo(slab, counters, 1);
       return freeBad(id, p, address, cpu);
     }
     freeToSlab(id, p, slab, counters, index + 1, at, 1);
@@ -381,7 +381,7 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
     const slab = slabAt(address);
     const index = indexIn(slab, address);
     const p = (cpu * cacheRows + id) * CPU_WORDS;
-    const counters = takeForFree(id, p, slab, index + 1, 1, LINK_LIVE);
+    const counters = takeForFree(p, slab, index + 1, 1, LINK_LIVE);
     freeToSlab(id, p, slab, counters, index + 1, slabLinks[slab]! + index, 1);
   }
 
@@ -398,15 +398,8 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
    * Locks a slab of which objects will be freed, and the node too if the slab may leave its list; makes room on the CPU's partial list
    * if the slab will go there. `chain` is the first object + 1, `was` what the links of all of them hold. Returns the slab's word.
    */
-  function takeForFree(
-    id: number,
-    p: number,
-    slab: number,
-    chain: number,
-    freed: number,
-    was: number,
-  ): number {
-    const c = id * CACHE_WORDS;
+  function takeForFree(p: number, slab: number, chain: number, freed: number, was: number): number {
+    const c = slabCache[slab]! * CACHE_WORDS;
     line = p;
     // Each round that begins again saw another CPU's step succeed.
     while (true) {
@@ -434,9 +427,9 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
   }
 
   /** Unlocks what `takeForFree` locked; nothing was freed. */
-  function letGo(id: number, slab: number, counters: number, freed: number): void {
+  function letGo(slab: number, counters: number, freed: number): void {
     releaseSlab(slab, counters);
-    if (emptiesPartial(slab, counters, freed)) releaseNode(id * CACHE_WORDS);
+    if (emptiesPartial(slab, counters, freed)) releaseNode(slabCache[slab]! * CACHE_WORDS);
   }
 
   /**
@@ -511,24 +504,30 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
     id: number,
     p: number,
     slab: number,
-    addresses: readonly PhysAddr[],
+    objects: readonly PhysAddr[],
     from: number,
     to: number,
   ): void {
     line = p;
     if (isDebug(id)) {
-      const group = addresses.slice(from, to).reverse();
+      const group = objects.slice(from, to).reverse();
       return onNode(id * CACHE_WORDS, () => debug.freeGroup(id, slab, group, cpuOf(p)));
     }
     const links = slabLinks[slab]!;
-    const head = indexIn(slab, addresses[to - 1]!) + 1;
+    const head = indexIn(slab, objects[to - 1]!) + 1;
     const own = slab === cpuCache[p + P_SLAB];
     const was = link[links + head - 1]!;
-    const counters = own ? 0 : takeForFree(id, p, slab, head, to - from, was);
-    if (!own && concurrent()) refuseFreed(id, slab, counters, addresses, from, to, was);
+    const counters = own ? 0 : takeForFree(p, slab, head, to - from, was);
+    // Between the check of the whole bulk and the slab's lock, another CPU may have freed one of them.
+    const bad =
+      !own && concurrent() ? firstNot(was, ledger, indexIn, slab, objects.slice(from, to)) : undefined;
+    if (bad !== undefined) {
+      letGo(slab, counters, to - from);
+      throw badFree(id, bad);
+    }
     let at = links + head - 1;
     for (let i = to - 2; i >= from; i--) {
-      const index = indexIn(slab, addresses[i]!);
+      const index = indexIn(slab, objects[i]!);
       link[at] = index + 1;
       at = links + index;
     }
@@ -536,23 +535,6 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
     link[at] = cpuCache[p + P_OWN]!;
     cpuCache[p + P_OWN] = head;
     if (COUNTING) count(p, STAT.free_fastpath);
-  }
-
-  /** Throws BadFreeError where another CPU freed one of a group between the check of the whole bulk and the slab's lock. */
-  function refuseFreed(
-    id: number,
-    slab: number,
-    counters: number,
-    addresses: readonly PhysAddr[],
-    from: number,
-    to: number,
-    was: number,
-  ): void {
-    for (let i = from; i < to; i++) {
-      if (link[slabLinks[slab]! + indexIn(slab, addresses[i]!)] === was) continue;
-      letGo(id, slab, counters, to - from);
-      throw badFree(id, addresses[i]!);
-    }
   }
 
   function noSuchCpu(cpu: number): ArgumentError {
