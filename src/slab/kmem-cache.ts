@@ -31,16 +31,6 @@ import { type Cursor, createCursor, type Fields, type StructLayout, type TypedVi
  *     cache.free(inode);
  */
 export class KmemCache {
-  /**
-   * One object for a CPU, or NULL. `cpu` is the machine's own unless told. Throws ArgumentError for a CPU that the machine lacks or a cache
-   * that was destroyed. Needs no `this`: `const { alloc, free } = cache`.
-   */
-  readonly alloc: CacheView['alloc'];
-  /**
-   * Throws BadFreeError for what is not an object of this cache, or not live; then nothing changed. In front of sheaves a second free is
-   * noticed at once only with `liveCheck` (sheaf.ts). Needs no `this`.
-   */
-  readonly free: CacheView['free'];
   readonly #views: CacheView[] = [];
   readonly #viewOf: (id: number, cpu?: number) => CacheView;
   readonly #typedViews: () => TypedViews;
@@ -73,9 +63,10 @@ export class KmemCache {
     this.#viewOf = viewOf;
     this.#typedViews = typedViews;
     this.#ownCpu = ownCpu;
+    // Of a model's hundreds of caches each is used a little: their functions are shared. A program uses few, and each has its own.
+    if (!kernel.sheaves && ledger.shape.sheafEntries === 0) return;
     const { alloc, free } = this.cpu();
-    this.alloc = alloc;
-    this.free = free;
+    Object.assign(this, { alloc, free });
   }
 
   /** The row in the ledger's table of caches; 0, the row of no cache, once it is destroyed. */
@@ -101,6 +92,22 @@ export class KmemCache {
   /** Objects handed out and not freed. Looks at every slab. */
   get live(): number {
     return this.#allocator.live(this.id);
+  }
+
+  /**
+   * One object for a CPU, or NULL. `cpu` is the machine's own unless told. Throws ArgumentError for a CPU that the machine lacks or a cache
+   * that was destroyed. On a library's machine it needs no `this`: `const { alloc, free } = cache`.
+   */
+  alloc(gfp: Gfp = GFP.KERNEL, cpu = this.#ownCpu): PhysAddr {
+    return this.#allocator.alloc(this.#id, gfp, cpu);
+  }
+
+  /**
+   * Throws BadFreeError for what is not an object of this cache, or not live; then nothing changed. In front of sheaves a second free is
+   * noticed at once only with `liveCheck` (sheaf.ts). On a library's machine it needs no `this`.
+   */
+  free(address: PhysAddr, cpu = this.#ownCpu): void {
+    this.#allocator.free(this.#id, address, cpu);
   }
 
   /** `alloc` and `free` of one CPU, for who plays several: `const { alloc, free } = cache.cpu(2)`. The machine's own unless told. */
