@@ -47,9 +47,8 @@
  * A debugged cache has none: its checks want to see every object.
  *
  * ## A CPU that dies
- * Entries are written before the count that covers them, and leave it before their objects are touched. An object is marked ARRAY before it
- * leaves its sheaf for its slab. So at any cut an object is in a sheaf, or on a list, or live for the CPU that died; or ARRAY and in no
- * sheaf, on its way back: whoever recovers the CPU frees those.
+ * On the hot path an entry is written before the count that covers it, and a link that says LIVE before the count that leaves it out: at
+ * any cut the object is in the sheaf, or live for the CPU that died. What a batch on its way may leave behind: sheaf-flush.ts.
  *
  * Ideas: Bonwick and Adams, "Magazines and Vmem" (USENIX 2001); Vlastimil Babka's series "SLUB percpu sheaves" (2025).
  */
