@@ -150,8 +150,13 @@ test('a full stack gives up its oldest objects, and keeps those that are hot', (
 });
 
 test('what is no object of the cache is refused at once, and changes nothing', () => {
-  for (const liveCheck of [false, true]) {
-    const machine = library({ liveCheck });
+  for (const [liveCheck, bytes] of [
+    [false, 16 * MIB],
+    [true, 16 * MIB],
+    [false, 6 * GIB],
+    [true, 6 * GIB],
+  ] as const) {
+    const machine = library({ liveCheck, machine: flatMap(16 * MIB, bytes) });
     const cache = cacheOf(machine, 200);
     const other = cacheOf(machine, 64);
     const object = cache.alloc();
@@ -165,7 +170,8 @@ test('what is no object of the cache is refused at once, and changes nothing', (
       [Number.NaN, 'unknown-address'],
       [Number.POSITIVE_INFINITY, 'unknown-address'],
       [object + 2 ** 32, 'unknown-address'],
-      [32 * MIB, 'unknown-address'],
+      [object + 2 ** 33, 'unknown-address'],
+      [16 * MIB + bytes, 'unknown-address'],
     ] as const)
       refuses(cache, address, reason);
     assert.throws(() => cache.free(object, 2), { code: 'argument' });
