@@ -80,6 +80,7 @@ import {
   COUNTERS_FROZEN,
   CPU_WORDS,
   countersInUse,
+  H_CONCURRENT,
   J_SENT,
   LINK_END,
   LINK_LIVE,
@@ -130,14 +131,14 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
   const { ledger } = memory;
   const { faithful, bytes } = options;
   const { locks } = memory;
-  const { concurrent, takeSlab, releaseSlab } = locks;
+  const SHARED = locks.shared;
   const nodeLists = createNodeLists(ledger);
   const { listFirst, listLast, unlist } = nodeLists;
   const addresses = createObjectAddresses(memory);
   const { slabAt, indexIn, objectAddress, badFree } = addresses;
   const { cache, cpuCache, cpuDouble, slabCounters, slabNext, slabCache, slabLinks, slabShape, link } =
     ledger;
-  const { journal } = ledger;
+  const { header, journal } = ledger;
   const cacheRows = ledger.shape.caches + 1;
   const { cpus } = ledger.shape;
 
@@ -163,8 +164,20 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
   const parts = { ...options, ...nodeLists, ...addresses, ...hooks };
   const { checks, debug, strays, freeBad } = createSlubDebug(memory, parts);
 
-  const takeNode = (c: number) => locks.take(cache, c + C_LOCK, 'the node of a cache');
-  const releaseNode = (c: number) => locks.release(cache, c + C_LOCK);
+  // Small, so that they are compiled into their callers: what one thread pays is a look at a constant, and in shared memory at a word.
+  const concurrent = () => SHARED && header[H_CONCURRENT] !== 0;
+  const takeSlab = (slab: number, p: number, chain: number, was = LINK_LIVE): number =>
+    concurrent() ? locks.takeSlab(slab, p, chain, was) : slabCounters[slab]!;
+  const releaseSlab = (slab: number, counters: number): void => {
+    if (concurrent()) locks.releaseSlab(slab, counters);
+    else slabCounters[slab] = counters;
+  };
+  const takeNode = (c: number): void => {
+    if (concurrent()) locks.take(cache, c + C_LOCK, 'the node of a cache');
+  };
+  const releaseNode = (c: number): void => {
+    if (concurrent()) locks.release(cache, c + C_LOCK);
+  };
 
   /** Does something to a debugged cache, of which nothing happens outside the node's lock. */
   const onNode = <T>(c: number, act: () => T): T => whileOnNode(memory, c, act);
@@ -367,7 +380,7 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
     if (index < 0) return freeBad(id, p, address, cpu);
     const at = slabLinks[slab]! + index;
     if (link[at] !== LINK_LIVE) return freeBad(id, p, address, cpu);
-    const counters = takeForFree(p, slab, index + 1, 1, LINK_LIVE);
+    const counters = concurrent() ? takeForFree(p, slab, index + 1, 1, LINK_LIVE) : slabCounters[slab]!;
     if (concurrent() && link[at] !== LINK_LIVE) {
       // Another CPU freed it in the meantime.
       letGo(slab, counters, 1);
@@ -381,7 +394,7 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
     const slab = slabAt(address);
     const index = indexIn(slab, address);
     const p = (cpu * cacheRows + id) * CPU_WORDS;
-    const counters = takeForFree(p, slab, index + 1, 1, LINK_LIVE);
+    const counters = concurrent() ? takeForFree(p, slab, index + 1, 1, LINK_LIVE) : slabCounters[slab]!;
     freeToSlab(id, p, slab, counters, index + 1, slabLinks[slab]! + index, 1);
   }
 
@@ -395,7 +408,7 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
   }
 
   /**
-   * Locks a slab of which objects will be freed, and the node too if the slab may leave its list; makes room on the CPU's partial list
+   * Among several CPUs: locks a slab of which objects will be freed, and the node too if the slab may leave its list; makes room on the CPU's partial list
    * if the slab will go there. `chain` is the first object + 1, `was` what the links of all of them hold. Returns the slab's word.
    */
   function takeForFree(p: number, slab: number, chain: number, freed: number, was: number): number {
@@ -408,8 +421,7 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
       if (leaves) takeNode(c);
       else if (isFull(slab, seen)) makeRoom(c, p);
       const counters = takeSlab(slab, p, chain, was);
-      // In one thread nothing can have changed.
-      if (!concurrent() || emptiesPartial(slab, counters, freed) === leaves) return counters;
+      if (emptiesPartial(slab, counters, freed) === leaves) return counters;
       releaseSlab(slab, counters);
       if (leaves) releaseNode(c);
     }
@@ -433,7 +445,7 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
   }
 
   /**
-   * Step g: puts a chain of `freed` objects on the own list of a slab that `takeForFree` locked; `head` is the first object + 1, `tailLink`
+   * Step g: puts a chain of `freed` objects on the own list of a slab, which `takeForFree` locked among several CPUs; `head` is the first object + 1, `tailLink`
    * the last one's link.
    */
   function freeToSlab(
@@ -458,6 +470,8 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
       releaseSlab(slab, packCounters(head, used, frozen));
       if (COUNTING) count(p, STAT.free_frozen);
     } else if (prior === LINK_END) {
+      // Among several CPUs there is room already: the node comes before the slab.
+      if (!concurrent()) makeRoom(c, p);
       pushCpuPartial(p, slab);
       releaseSlab(slab, packCounters(head, used, COUNTERS_FROZEN));
       if (COUNTING) count(p, STAT.cpu_partial_free);
@@ -517,10 +531,10 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
     const head = indexIn(slab, objects[to - 1]!) + 1;
     const own = slab === cpuCache[p + P_SLAB];
     const was = link[links + head - 1]!;
-    const counters = own ? 0 : takeForFree(p, slab, head, to - from, was);
+    const among = !own && concurrent();
+    const counters = among ? takeForFree(p, slab, head, to - from, was) : slabCounters[slab]!;
     // Between the check of the whole bulk and the slab's lock, another CPU may have freed one of them.
-    const bad =
-      !own && concurrent() ? firstNot(was, ledger, indexIn, slab, objects.slice(from, to)) : undefined;
+    const bad = among ? firstNot(was, ledger, indexIn, slab, objects.slice(from, to)) : undefined;
     if (bad !== undefined) {
       letGo(slab, counters, to - from);
       throw badFree(id, bad);
