@@ -120,6 +120,11 @@ export interface Slub extends CacheAllocator {
    * overwritten. Leaves the array's order changed.
    */
   freeKnown(cache: number, objects: PhysAddr[], cpu: number): void;
+  /**
+   * The same for objects of one slab whose links lead from one to the next: `head` is the first one's index + 1, `tailLink` the last one's
+   * link. While one thread has the machine, and not for a debugged cache.
+   */
+  freeChain(cache: number, cpu: number, slab: number, head: number, tailLink: number, freed: number): void;
   /** What this thread's CPU has in hand goes back (slab-pages.ts). */
   emptyHand(): void;
 }
@@ -192,6 +197,19 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
     return slab;
   }
 
+  // Functions of their own: one that makes a closure pays for it at each call, whether it comes to that or not.
+  function allocDebug(id: number, gfp: Gfp, p: number): PhysAddr {
+    return onNode(id * CACHE_WORDS, () => debug.alloc(id, gfp, cpuOf(p)));
+  }
+
+  function freeDebug(id: number, address: PhysAddr, cpu: number): void {
+    onNode(id * CACHE_WORDS, () => debug.free(id, address, cpu));
+  }
+
+  function freeGroupDebug(id: number, p: number, slab: number, chain: readonly PhysAddr[]): void {
+    onNode(id * CACHE_WORDS, () => debug.freeGroup(id, slab, chain, cpuOf(p)));
+  }
+
   // ---- alloc -----------------------------------------------------------------------------------------------------------
 
   function alloc(id: number, gfp: Gfp, cpu: number): PhysAddr {
@@ -216,7 +234,7 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
     if (cache[c + C_STATE] !== CACHE_ALIVE) throw new ArgumentError(`cache ${id} does not exist (any more)`);
     line = p;
     if (COUNTING) count(p, STAT.alloc_slowpath);
-    if (isDebug(id)) return onNode(c, () => debug.alloc(id, gfp, cpuOf(p)));
+    if (isDebug(id)) return allocDebug(id, gfp, p);
     // Each round either finds an object, gives up the active slab, or takes a slab off a list: it ends.
     while (true) {
       const active = cpuCache[p + P_SLAB]!;
@@ -373,20 +391,32 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
   /** An object of another slab than the active one, or something that is no object. */
   function freeElsewhere(id: number, p: number, address: PhysAddr, cpu: number): void {
     line = p;
-    if (isDebug(id)) return onNode(id * CACHE_WORDS, () => debug.free(id, address, cpu));
+    if (isDebug(id)) return freeDebug(id, address, cpu);
     const slab = slabAt(address);
     if (slab === 0 || slabCache[slab] !== id) return freeBad(id, p, address, cpu);
     const index = indexIn(slab, address);
     if (index < 0) return freeBad(id, p, address, cpu);
     const at = slabLinks[slab]! + index;
     if (link[at] !== LINK_LIVE) return freeBad(id, p, address, cpu);
-    const counters = concurrent() ? takeForFree(p, slab, index + 1, 1, LINK_LIVE) : slabCounters[slab]!;
-    if (concurrent() && link[at] !== LINK_LIVE) {
-      // Another CPU freed it in the meantime.
-      letGo(slab, counters, 1);
-      return freeBad(id, p, address, cpu);
-    }
-    freeToSlab(id, p, slab, counters, index + 1, at, 1);
+    if (concurrent()) return freeAmong(id, p, slab, index, address, cpu);
+    freeToSlab(id, p, slab, slabCounters[slab]!, index + 1, at, 1);
+  }
+
+  /** The same among several CPUs. */
+  function freeAmong(
+    id: number,
+    p: number,
+    slab: number,
+    index: number,
+    address: PhysAddr,
+    cpu: number,
+  ): void {
+    const at = slabLinks[slab]! + index;
+    const counters = takeForFree(p, slab, index + 1, 1, LINK_LIVE);
+    if (link[at] === LINK_LIVE) return freeToSlab(id, p, slab, counters, index + 1, at, 1);
+    // Another CPU freed it in the meantime.
+    letGo(slab, counters, 1);
+    freeBad(id, p, address, cpu);
   }
 
   /** A live object of `id`, as a CPU frees it that has another active slab. */
@@ -514,6 +544,15 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
     eachGroup(objects, slabAt, (slab, from, to) => freeGroup(id, p, slab, objects, from, to));
   }
 
+  function freeChain(id: number, cpu: number, slab: number, head: number, tailLink: number, freed: number): void {
+    const p = (cpu * cacheRows + id) * CPU_WORDS;
+    if (slab !== cpuCache[p + P_SLAB])
+      return freeToSlab(id, p, slab, slabCounters[slab]!, head, tailLink, freed);
+    link[tailLink] = cpuCache[p + P_OWN]!;
+    cpuCache[p + P_OWN] = head;
+    if (COUNTING) count(p, STAT.free_fastpath);
+  }
+
   function freeGroup(
     id: number,
     p: number,
@@ -523,10 +562,7 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
     to: number,
   ): void {
     line = p;
-    if (isDebug(id)) {
-      const group = objects.slice(from, to).reverse();
-      return onNode(id * CACHE_WORDS, () => debug.freeGroup(id, slab, group, cpuOf(p)));
-    }
+    if (isDebug(id)) return freeGroupDebug(id, p, slab, objects.slice(from, to).reverse());
     const links = slabLinks[slab]!;
     const head = indexIn(slab, objects[to - 1]!) + 1;
     const own = slab === cpuCache[p + P_SLAB];
@@ -634,6 +670,6 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
     validate: (id) => onNode(id * CACHE_WORDS, () => debug.validate(id)),
     dropLost: (id) => onNode(id * CACHE_WORDS, () => debug.dropLost(id)),
   };
-  const operations = { alloc: allocZeroed, free, freeBulk, freeKnown, shrink, flushCpu, live, freeOnNode };
+  const operations = { alloc: allocZeroed, free, freeBulk, freeKnown, freeChain, shrink, flushCpu, live, freeOnNode };
   return { kind: 'slub', ...operations, slabAt, indexIn, debug: whole, emptyHand, whileUnkept: kept };
 }
