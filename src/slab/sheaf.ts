@@ -93,6 +93,8 @@ export interface SheafOptions {
 
 /** The most that a cache may ask for. */
 export const SHEAF_CAPACITY_MAX = 1024;
+/** How many objects of other slabs end a group. */
+const LOOKAHEAD = 3;
 const USUAL_CAPACITY_MAX = 64;
 const USUAL_CAPACITY_MIN = 4;
 /** Bytes of objects in one sheaf, where that makes a capacity between the two. */
@@ -135,6 +137,10 @@ export function createSheaves(
 
   const { locks } = memory;
   const among = createSheafFlush(memory, slub);
+
+  /** Slabs and indices of objects on their way from a sheaf: scratch, nothing while no call is going on. */
+  const goingSlab = new Int32Array(2 * SHEAF_CAPACITY_MAX);
+  const goingIndex = new Int32Array(2 * SHEAF_CAPACITY_MAX);
 
   // ---- between sheaf and slabs -------------------------------------------------------------------------------------------
 
@@ -185,23 +191,52 @@ export function createSheaves(
     const entries = cpuCache[p + P_ENTRIES]!;
     const avail = cpuCache[p + P_AVAIL]!;
     const inSheaf = cache[id * CACHE_WORDS + C_LIVE_CHECK] !== 0 ? LINK_ARRAY : LINK_LIVE;
-    const objects: PhysAddr[] = [];
+    let kept = 0;
     for (let entry = entries; entry < entries + count; entry++) {
-      const address = sheafAddress[entry]! as PhysAddr;
-      const at = linkOf(address);
+      const address = sheafAddress[entry]!;
+      const slab = slabAt(address);
+      const index = indexIn(slab, address);
+      const at = slabLinks[slab]! + index;
       if (inSheaf === LINK_LIVE && link[at] !== LINK_LIVE) {
-        log.add(
-          `${cacheName(ledger, id)}: ${formatAddress(address)} was freed twice: the second free is dropped`,
-        );
+        const twice = `${formatAddress(address)} was freed twice: the second free is dropped`;
+        log.add(`${cacheName(ledger, id)}: ${twice}`);
         continue;
       }
       link[at] = LINK_ARRAY;
-      objects.push(address);
+      goingSlab[kept] = slab;
+      goingIndex[kept++] = index;
     }
     sheafAddress.copyWithin(entries, entries + count, entries + avail);
     sheafLink.copyWithin(entries, entries + count, entries + avail);
     cpuCache[p + P_AVAIL] = avail - count;
-    slub.freeKnown(id, objects, cpu);
+    for (let left = kept; left > 0; ) left = sendGroup(id, cpu, left);
+  }
+
+  /**
+   * The last of `left` objects on their way goes to its slab, with those of its slab that are found by looking past two others: as in a bulk
+   * free (bulk-free.ts), without its addresses. Returns how many are left.
+   */
+  function sendGroup(id: number, cpu: number, left: number): number {
+    let start = left - 1;
+    const slab = goingSlab[start]!;
+    const links = slabLinks[slab]!;
+    const head = goingIndex[start]! + 1;
+    let at = links + head - 1;
+    for (let i = start - 1, others = 0; i >= 0; i--) {
+      if (goingSlab[i] !== slab) {
+        if (++others === LOOKAHEAD) break;
+        continue;
+      }
+      const index = goingIndex[i]!;
+      // What was passed over moves to the front.
+      start--;
+      goingSlab[i] = goingSlab[start]!;
+      goingIndex[i] = goingIndex[start]!;
+      link[at] = index + 1;
+      at = links + index;
+    }
+    slub.freeChain(id, cpu, slab, head, at, left - start);
+    return start;
   }
 
   function flushSheaf(id: number, cpu: number): void {
