@@ -73,8 +73,9 @@ export interface Locks {
 
 const WAITED = 1 << 30;
 const HOLDER = WAITED - 1;
-const SPINS = 200;
+const SPINS = 500;
 const SLEEP_MS = 20;
+const SLAB_SLEEP_MS = 0.1;
 const PATIENCE_MS = 10_000;
 
 /** The holder of a lock word, or -1. */
@@ -98,7 +99,8 @@ export function createLocks(ledger: Ledger): Locks {
 
   /** Passes a moment, or gives up. `round` counts how often. */
   function pause(words: Int32Array, at: number, seen: number, since: number): void {
-    if (canSleep) Atomics.wait(words, at, seen, SLEEP_MS);
+    // Nobody is told when a slab is unlocked, which is at once unless the holder has no processor.
+    if (canSleep) Atomics.wait(words, at, seen, words === slabCounters ? SLAB_SLEEP_MS : SLEEP_MS);
     if (Date.now() - since < PATIENCE_MS) return;
     const holder = words === slabCounters ? slabHolder(seen) : lockHolder(seen);
     throw new LockHeldError(words === slabCounters ? `slab ${at}` : 'a lock', holder, PATIENCE_MS / 1000);
