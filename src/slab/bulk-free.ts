@@ -39,8 +39,8 @@ export function eachGroup(
 }
 
 /**
- * The first address that is not a live object of a cache, or is there twice; undefined if all can be freed. `readOnly`: links of live objects
- * must not be touched, because whoever dies in the middle would leave them so.
+ * The first address that is not a live object of a cache, or is there twice; undefined if all can be freed. `readOnly`: links of live
+ * objects must not be touched, because whoever dies in the middle would leave them so.
  */
 export function firstBad(
   { slabCache, slabLinks, link }: Ledger,

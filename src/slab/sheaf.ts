@@ -213,8 +213,8 @@ export function createSheaves(
   }
 
   /**
-   * The last of `left` objects on their way goes to its slab, with those of its slab that are found by looking past two others: as in a bulk
-   * free (bulk-free.ts), without its addresses. Returns how many are left.
+   * The last of `left` objects on their way goes to its slab, with those of its slab that are found by looking past two others: as in a
+   * bulk free (bulk-free.ts), without its addresses. Returns how many are left.
    */
   function sendGroup(id: number, cpu: number, left: number): number {
     let start = left - 1;

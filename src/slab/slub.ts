@@ -438,8 +438,9 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
   }
 
   /**
-   * Among several CPUs: locks a slab of which objects will be freed, and the node too if the slab may leave its list; makes room on the CPU's partial list
-   * if the slab will go there. `chain` is the first object + 1, `was` what the links of all of them hold. Returns the slab's word.
+   * Among several CPUs: locks a slab of which objects will be freed, and the node too if the slab may leave its list; makes room on the
+   * CPU's partial list if the slab will go there. `chain` is the first object + 1, `was` what the links of all of them hold. Returns
+   * the slab's word.
    */
   function takeForFree(p: number, slab: number, chain: number, freed: number, was: number): number {
     const c = slabCache[slab]! * CACHE_WORDS;
@@ -475,8 +476,8 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
   }
 
   /**
-   * Step g: puts a chain of `freed` objects on the own list of a slab, which `takeForFree` locked among several CPUs; `head` is the first object + 1, `tailLink`
-   * the last one's link.
+   * Step g: puts a chain of `freed` objects on the own list of a slab, which `takeForFree` locked among several CPUs; `head` is the first
+   * object + 1, `tailLink` the last one's link.
    */
   function freeToSlab(
     id: number,
@@ -544,7 +545,14 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
     eachGroup(objects, slabAt, (slab, from, to) => freeGroup(id, p, slab, objects, from, to));
   }
 
-  function freeChain(id: number, cpu: number, slab: number, head: number, tailLink: number, freed: number): void {
+  function freeChain(
+    id: number,
+    cpu: number,
+    slab: number,
+    head: number,
+    tailLink: number,
+    freed: number,
+  ): void {
     const p = (cpu * cacheRows + id) * CPU_WORDS;
     if (slab !== cpuCache[p + P_SLAB])
       return freeToSlab(id, p, slab, slabCounters[slab]!, head, tailLink, freed);
@@ -670,6 +678,16 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
     validate: (id) => onNode(id * CACHE_WORDS, () => debug.validate(id)),
     dropLost: (id) => onNode(id * CACHE_WORDS, () => debug.dropLost(id)),
   };
-  const operations = { alloc: allocZeroed, free, freeBulk, freeKnown, freeChain, shrink, flushCpu, live, freeOnNode };
+  const operations = {
+    alloc: allocZeroed,
+    free,
+    freeBulk,
+    freeKnown,
+    freeChain,
+    shrink,
+    flushCpu,
+    live,
+    freeOnNode,
+  };
   return { kind: 'slub', ...operations, slabAt, indexIn, debug: whole, emptyHand, whileUnkept: kept };
 }
