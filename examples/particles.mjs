@@ -8,9 +8,9 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 import { Machine, NULL, structLayout } from 'slablab';
 
 const WORKERS = 4;
-const FRAMES = 120;
+const FRAMES = 80;
 const BORN_A_FRAME = 250; // in each strip
-const LIFE = 60; // frames
+const LIFE = 40; // frames
 const STRIP = 100; // width of a strip
 
 // Fields lie where C would put them. `next` chains particles that are on their way to a neighbour.
@@ -109,7 +109,8 @@ if (isMainThread) {
     }
     mine = stay;
     meet();
-    for (let at = Atomics.exchange(shared, mailbox(strip), NULL); at !== NULL; at = p.at(at).next) mine.push(at);
+    for (let at = Atomics.exchange(shared, mailbox(strip), NULL); at !== NULL; at = p.at(at).next)
+      mine.push(at);
     meet();
   }
   for (const particle of mine) bury(particle);

@@ -2,7 +2,7 @@
 //
 // It is Vyukov's queue of many producers and one consumer. A producer makes its node the newest by one exchange and then links the node
 // before it to it. The consumer walks the links; each step leaves one node behind that nobody can reach any more, and frees it. Nodes
-// are allocated by one thread and freed by another, a million a second and more, and memory stays as small as the queue is short.
+// are allocated by one thread and freed by another, and what they take is bounded: a producer that gets no node waits.
 //
 //     node examples/queue.mjs
 import { isMainThread, Worker, workerData } from 'node:worker_threads';

@@ -6,19 +6,23 @@
 //     node examples/wasm.mjs
 import { BadFreeError, Machine } from 'slablab';
 
-// ---- a module in 60 lines: a singly linked list of numbers ---------------------------------------------------------------------
+// ---- a module by hand: a singly linked list of numbers ---------------------------------------------------------------------
 
 const I32 = 0x7f;
 const [GET, SET, TEE, LOAD, STORE, CONST, ADD, IS_ZERO] = [0x20, 0x21, 0x22, 0x28, 0x36, 0x41, 0x6a, 0x45];
-const [BLOCK, LOOP, IF, END, BRANCH, BRANCH_IF, RETURN, CALL] = [0x02, 0x03, 0x04, 0x0b, 0x0c, 0x0d, 0x0f, 0x10];
+const [BLOCK, LOOP, IF, END, BRANCH, BRANCH_IF, RETURN, CALL] = [
+  0x02, 0x03, 0x04, 0x0b, 0x0c, 0x0d, 0x0f, 0x10,
+];
 const NOTHING = 0x40;
 const [ALLOC, FREE] = [0, 1]; // imported functions come first
 const [NODE, VALUE, NEXT] = [0, 0, 4]; // a local; and where a node keeps its two words
 const load = (offset) => [LOAD, 2, offset]; // aligned to 2^2
 const store = (offset) => [STORE, 2, offset];
 /** while (local NODE is not NULL) body */
-const whileNode = (...body) =>
-  [BLOCK, NOTHING, LOOP, NOTHING, GET, NODE, IS_ZERO, BRANCH_IF, 1, ...body, BRANCH, 0, END, END];
+const whileNode = (...body) => [
+  ...[BLOCK, NOTHING, LOOP, NOTHING, GET, NODE, IS_ZERO, BRANCH_IF, 1],
+  ...[...body, BRANCH, 0, END, END],
+];
 
 // push(list, value): the list with a node more, or NULL when there is no memory for it
 const push = [
@@ -29,12 +33,16 @@ const push = [
 ];
 // sum(list)
 const sum = [
-  ...whileNode(GET, 1, GET, NODE, ...load(VALUE), ADD, SET, 1, GET, NODE, ...load(NEXT), SET, NODE),
+  ...whileNode(...[GET, 1, GET, NODE, ...load(VALUE), ADD, SET, 1], ...[GET, NODE, ...load(NEXT), SET, NODE]),
   ...[GET, 1],
 ];
 // drop(list): frees each node; returns how many there were
 const drop = [
-  ...whileNode(GET, NODE, ...load(NEXT), SET, 2, GET, NODE, CALL, FREE, GET, 2, SET, NODE, GET, 1, CONST, 1, ADD, SET, 1),
+  ...whileNode(
+    ...[GET, NODE, ...load(NEXT), SET, 2],
+    ...[GET, NODE, CALL, FREE],
+    ...[GET, 2, SET, NODE, GET, 1, CONST, 1, ADD, SET, 1],
+  ),
   ...[GET, 1],
 ];
 
@@ -63,7 +71,10 @@ const module = new WebAssembly.Module(
       [...name('heap'), ...name('memory'), 2, 1, ...leb(PAGES), ...leb(PAGES)],
     ]),
     ...section(3, [[2], [3], [3]]),
-    ...section(7, ['push', 'sum', 'drop'].map((each, i) => [...name(each), 0, 2 + i])),
+    ...section(
+      7,
+      ['push', 'sum', 'drop'].map((each, i) => [...name(each), 0, 2 + i]),
+    ),
     ...section(10, [code(1, push), code(1, sum), code(2, drop)]),
   ]),
 );
@@ -73,7 +84,7 @@ const module = new WebAssembly.Module(
 // A memory that could grow would get a new buffer, and the machine would look at the old one: its maximum is what it begins with.
 const memory = new WebAssembly.Memory({ initial: PAGES, maximum: PAGES });
 const machine = Machine.create({ memory: PAGES * 65536, bytes: memory, workers: 1 });
-// `liveCheck`: a node that is freed twice is noticed at once, at a nanosecond or so a pair.
+// `liveCheck`: a node that is freed twice is noticed at once; it costs a load and two stores a pair.
 const nodes = machine.kmemCacheCreate('list_node', 8, { liveCheck: true });
 const { alloc, free } = nodes;
 const heap = { memory, alloc: () => alloc(), free: (address) => free(address >>> 0) };
