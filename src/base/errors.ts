@@ -70,9 +70,20 @@ export class BadFreeError extends SlablabError {
   readonly reason: BadFreeReason;
   /** The cache or pool that the address belongs to, where known. */
   readonly cache: string | undefined;
+  /** The stacks of the calls that allocated and freed what lies there, innermost first, where they were noted. */
+  readonly allocatedAt: string | undefined;
+  readonly freedAt: string | undefined;
 
-  constructor(address: number, reason: BadFreeReason, message: string, cache?: string) {
+  constructor(
+    address: number,
+    reason: BadFreeReason,
+    message: string,
+    cache?: string,
+    stacks?: { readonly allocatedAt: string | undefined; readonly freedAt: string | undefined },
+  ) {
     super('bad-free', message);
+    this.allocatedAt = stacks?.allocatedAt;
+    this.freedAt = stacks?.freedAt;
     this.address = address;
     this.reason = reason;
     this.cache = cache;
@@ -106,6 +117,36 @@ export class LedgerFullError extends SlablabError {
     );
     this.table = table;
     this.limit = limit;
+  }
+}
+
+/** All CPUs of a shared machine are taken: nobody can attach until one of them is detached. */
+export class NoCpuError extends SlablabError {
+  readonly cpus: number;
+
+  constructor(cpus: number) {
+    super(
+      'no-cpu',
+      `all ${cpus} CPUs of this machine are attached: make it with more workers, or detach one`,
+    );
+    this.cpus = cpus;
+  }
+}
+
+/**
+ * A lock was not let go in time: its holder has ended without being detached, or hangs. The call was cut off in the middle. Detaching the
+ * holder, if it is dead, also puts in order what this CPU left unfinished.
+ */
+export class LockHeldError extends SlablabError {
+  /** The CPU that holds it. */
+  readonly holder: number;
+
+  constructor(what: string, holder: number, seconds: number) {
+    super(
+      'lock-held',
+      `${what} was held by CPU ${holder} for ${seconds} s: if its Worker has ended, detachCpu(${holder}) takes it over`,
+    );
+    this.holder = holder;
   }
 }
 

@@ -76,7 +76,7 @@ export function machineOf({
   machine,
   memory,
   ram,
-}: MachineWords): Pick<MachineOptions, 'machine' | 'memory'> {
+}: MachineWords): Pick<MachineOptions, 'machine'> & { memory?: number } {
   if (ram === undefined) return { machine, ...(memory !== undefined && { memory }) };
   if (memory !== undefined)
     throw new ArgumentError('--ram says how much memory there is: --memory cannot be given with it');

@@ -26,6 +26,8 @@ export interface ManagedBytes {
   /** A little-endian word of 32 bits, unsigned. Any alignment. */
   getU32(address: number): number;
   setU32(address: number, value: number): void;
+  /** Where all of it is one array: that array, and the address of its first byte. */
+  readonly flat?: { readonly array: Uint8Array; readonly base: number };
   /** The contents of a range of whole pages no longer matter. */
   forget(from: number, length: number): void;
 }
@@ -156,6 +158,7 @@ export function flatBytes(array: Uint8Array, base: number): ManagedBytes {
   }
 
   const bytes: ManagedBytes = {
+    flat: { array, base },
     get: (address) => array[inside(address, 1)]!,
     set(address, value) {
       array[inside(address, 1)] = value;

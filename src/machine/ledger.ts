@@ -5,7 +5,7 @@
  * per object live in typed arrays over a single ArrayBuffer or SharedArrayBuffer. Nothing about the state of a machine is kept
  * anywhere else: a copy of the buffer is a snapshot, and whoever opens it goes on from there.
  *
- *     buffer  | header | config | zone | range | cache | names | cpuCache | linkPage | slab… | array… | frame… | link |
+ *     buffer  | header | config | zone | range | cache | names | journal | cpuCache | linkPage | slab… | array… | frame… | link |
  *
  * Large arrays cost nothing until they are touched, so a machine of 1 TiB is as cheap as what happens on it.
  *
@@ -36,7 +36,8 @@
  *  8. free: all of its objects are on its list.
  *
  * An object is live (its link says LIVE), on one list, in one array of free objects (ARRAY; SLAB has one a CPU and one that the CPUs
- * share), or lost (LOST): a debug check could not find it on the kernel's list any more.
+ * share), in a sheaf (slab/sheaf.ts: its link says ARRAY where the cache checks links, else it still says LIVE), or lost (LOST): a debug
+ * check could not find it on the kernel's list any more.
  *
  * ## The equation
  * `validate()` checks exactly this:
@@ -46,25 +47,29 @@
  *     for every cache:  slabs, objects and node-partial slabs are what its counters say; with SLAB also free slabs and free objects,
  *                       and what its arrays name are free objects of its own, each once
  *     for every zone:   managed = free + handed out, and each frame is in one state
- *     for every object: what was allocated and not freed is live, once: its link says LIVE, and no list holds it
+ *     for every object: what was allocated and not freed is live, once: its link says LIVE, and no list and no sheaf holds it
+ *     for every sheaf:  its entries are in use for their slabs, objects of its cache, each once on the whole machine
  *
  * ## Who writes what
- * One writer at a time owns each word. The lock order is table of caches → node (one a cache) → links → zone; a holder never takes a
- * lock to the left of one it holds. A ledger in an ordinary ArrayBuffer has one thread that plays all CPUs, and the locks are that
- * thread.
+ * One writer at a time owns each word. The lock order is table of caches → node (one a cache) → slab, and node → links, and node →
+ * zone; a holder never takes a lock to the left of one it holds, and with a slab's lock it takes no other. A ledger in an ordinary
+ * ArrayBuffer has one thread that plays all CPUs, and the locks are that thread. How locks work, who pays for them and when: locks.ts.
  *
  * | array | unit | written by |
  * | --- | --- | --- |
  * | `frameState`, `freeNext`, `freePrev` | frame | zone lock |
  * | `zone`, `range` | zone, RAM range | zone lock |
  * | `frameSlab` | frame | who makes or discards the slab |
- * | `slabCounters` | slab: first free 16 bits, in use 15, frozen 1 | anyone, as one word |
+ * | `slabCounters` | slab: first free 16 bits, in use 15, frozen 1 | anyone, as one word, which is the slab's lock too |
  * | `slabNext`, `slabPrev` | slab | node lock, or the CPU whose partial list holds it |
- * | `slabCache`, `slabFrame`, `slabOffset`, `slabLinks`, `slabShape`, `slabSerial`, `slabFreelist` | slab | its maker, once |
- * | `link` | object: LINK_END, next + 1, LINK_LIVE, LINK_ARRAY or LINK_LOST | the list's owner, or the CPU that frees |
+ * | `slabCache`, `slabLinks`, `slabShape` | slab | link lock: what has a cache here is in use |
+ * | `slabFrame`, `slabOffset`, `slabSerial`, `slabFreelist` | slab | its maker, once |
+ * | `link` | object: LINK_END, next + 1, LINK_LIVE, LINK_ARRAY or LINK_LOST | the list's owner: slab lock, or the CPU |
  * | `arrayAddress`, `arrayLink` | entry of an array: an object | the CPU whose array it is; node lock for the shared one |
+ * | `sheafAddress`, `sheafLink` | entry of a sheaf: an object | the CPU whose sheaf it is |
  * | `linkPage` | 2048 links | link lock |
- * | `cache`, `cacheName` | cache | node lock; created and destroyed under the table's lock |
+ * | `cache`, `cacheName` | cache | node lock; its slabs and objects link lock; created and destroyed under the table's lock |
+ * | `journal` | CPU: what it is in the middle of | that CPU; when it is gone, who takes its place |
  * | `cacheLink` | a name that is a link to a cache's directory | the table's lock |
  * | `cpuCache`, `statistics` | CPU × cache | that CPU |
  *
@@ -85,16 +90,18 @@ export interface LedgerShape {
   readonly statistics: number;
   /** Objects that the arrays of all caches can hold together; 0 on a machine with SLUB, which has none. */
   readonly arrayEntries: number;
+  /** Objects that the sheaves of all caches can hold together; 0 on a machine without sheaves. */
+  readonly sheafEntries: number;
 }
 
 // Header words.
-const HEADER_WORDS = 64;
+const HEADER_WORDS = 128;
 const MAGIC = 0x51ab1ab0 | 0;
-const VERSION = 2;
+const VERSION = 4;
 const H_MAGIC = 0;
 const H_VERSION = 1;
-const H_SHAPE = 2; // nine words, in the order of SHAPE_KEYS
-const H_CONFIG_LENGTH = 11;
+const H_SHAPE = 2; // ten words, in the order of SHAPE_KEYS
+const H_CONFIG_LENGTH = 14;
 /** Milliseconds since the machine was made, 64 bits. */
 export const H_CLOCK_LOW = 12;
 export const H_CLOCK_HIGH = 13;
@@ -113,7 +120,14 @@ export const H_CACHE_NEWEST = 21;
 export const H_CACHE_OLDEST = 22;
 /** First link page with a free slot, one word a size class (index + 1). */
 export const H_LINK_CLASSES = 23;
-export const LINK_CLASS_WORDS = HEADER_WORDS - H_LINK_CLASSES;
+export const LINK_CLASS_WORDS = 41;
+// On lines of their own: one that is read at every slow step, and the locks.
+/** 1 once another CPU may come at any moment: somebody was given the machine's handle. It stays. */
+export const H_CONCURRENT = 64;
+export const H_TABLE_LOCK = 80;
+/** Caches ever made. */
+export const H_CACHES_MADE = 81;
+export const H_LINK_LOCK = 96;
 
 const SHAPE_KEYS = [
   'frames',
@@ -125,9 +139,10 @@ const SHAPE_KEYS = [
   'ranges',
   'statistics',
   'arrayEntries',
+  'sheafEntries',
 ] as const;
 /** Tables that a machine may do without. */
-const OPTIONAL_TABLES: ReadonlySet<string> = new Set(['statistics', 'arrayEntries']);
+const OPTIONAL_TABLES: ReadonlySet<string> = new Set(['statistics', 'arrayEntries', 'sheafEntries']);
 /** Words of counters for a CPU and a cache (slab/statistics.ts). */
 export const STATISTICS_WORDS = 32;
 const CONFIG_UNITS = 4096;
@@ -154,6 +169,7 @@ export const Z_HEAD = 16;
 export const Z_COUNT = 32;
 /** Frames that were ever given out at the same time. */
 export const Z_PEAK = 14;
+export const Z_LOCK = 15;
 
 // One range of managed RAM: 4 words.
 export const RANGE_WORDS = 4;
@@ -243,6 +259,15 @@ export const C_ARRAYS = 49;
 export const C_ARRAY_ENTRIES = 50;
 /** When the reaper looks at the node next: the low word of a time in milliseconds. */
 export const C_NEXT_REAP = 51;
+// What a cache with sheaves keeps; C_ARRAYS and C_ARRAY_ENTRIES name its entries of `sheafAddress`.
+/** Objects of one sheaf; a CPU has two. 0 without sheaves. */
+export const C_SHEAF_CAPACITY = 52;
+/** 1 if each alloc and free looks at the object's link and writes it. */
+export const C_LIVE_CHECK = 53;
+/** The node's lock. */
+export const C_LOCK = 60;
+/** How many caches were made before it. */
+export const C_BORN = 61;
 /** What was written to `min_partial` beyond the numbers of C_MIN_PARTIAL, as 64 bits (text/sysfs-write.ts). */
 export const C_MIN_PARTIAL_LOW = 62;
 export const C_MIN_PARTIAL_HIGH = 63;
@@ -279,8 +304,46 @@ export const P_AVAIL = 9;
 export const P_LIMIT = 10;
 export const P_TOUCHED = 11;
 export const P_ENTRIES = 14;
+// With sheaves: P_AVAIL objects in this CPU's two, P_LIMIT the most that they hold, P_ENTRIES their first entry.
 /** The address of the active slab's first object: a double, by its index in `cpuDouble`, where a line is eight of them. */
 export const PD_FIRST = 6;
+
+// A CPU's journal: what whoever takes its place must know if it dies in the middle (slab/attach.ts). Two lines of 64 bytes.
+export const JOURNAL_WORDS = 32;
+/** Whether a thread is this CPU: one of the CPU_ states. */
+export const J_STATE = 0;
+/** The CPU + 1 that puts in order what this one left. */
+export const J_HEIR = 1;
+/** The slab whose lock it has or wants; 0 none. The rest of the group speaks of that. */
+export const J_SLAB = 2;
+/** The slab's word as it was. */
+export const J_WORD = 3;
+/** First object + 1 of the chain that is being freed, and what their links held before; 0 if none is. */
+export const J_CHAIN = 4;
+export const J_CHAIN_WAS = 5;
+/** The line of `cpuCache` that gets or gives the slab, + 1; 0 where another CPU keeps it and goes on doing so. */
+export const J_LINE = 6;
+/** Of the heir, while it undoes a chain: `object << 16 | next`, so that it may die too. */
+export const J_UNDOING = 7;
+/** 1 while the CPU has in hand what belongs to nobody else: a slab id, a block, or both. The rest of the group speaks of that. */
+export const J_HAND = 8;
+/** A slab that is being made or discarded; 0 none. */
+export const J_HAND_SLAB = 9;
+/** The first frame + 1 of a block that is on its way into a slab or out of it, and its order; 0 none. */
+export const J_HAND_FRAME = 10;
+export const J_HAND_ORDER = 11;
+/** 1 when the objects of a sheaf that are on their way are on their slab's list (slab/sheaf-flush.ts). */
+export const J_SENT = 12;
+/** A line of `cpuCache` whose sheaf is being filled, + 1, and the entries of it that are: from, and up to. */
+export const J_FILLING = 13;
+export const J_FILLED_FROM = 14;
+export const J_FILLED_TO = 15;
+
+/** J_STATE */
+export const CPU_ABSENT = 0;
+export const CPU_ATTACHED = 1;
+/** Gone, and not yet put in order. */
+export const CPU_LEFT = 2;
 
 // Links.
 export const LINK_END = 0;
@@ -304,6 +367,8 @@ export const COUNTERS_FREE = 0xffff;
 export const COUNTERS_INUSE_SHIFT = 16;
 const COUNTERS_INUSE = 0x7fff;
 export const COUNTERS_FROZEN = 0x80000000 | 0;
+/** Locked: the 15 bits below are the holder's CPU + 1, and its journal has the first free object (locks.ts). */
+export const COUNTERS_LOCKED = 0x8000;
 
 /** Objects in use, of a word of `slabCounters`. */
 export function countersInUse(counters: number): number {
@@ -336,6 +401,7 @@ export interface Ledger {
   readonly cache: Int32Array;
   readonly cacheName: Uint16Array;
   readonly cacheLink: Uint16Array;
+  readonly journal: Int32Array;
   readonly cpuCache: Int32Array;
   /** The same bytes as `cpuCache`. */
   readonly cpuDouble: Float64Array;
@@ -359,6 +425,9 @@ export interface Ledger {
   /** What an array holds: the address of an object, and its link; -1 for an address that a kernel takes without looking. */
   readonly arrayAddress: Float64Array;
   readonly arrayLink: Int32Array;
+  /** What a sheaf holds: the address of an object and, where the cache checks links, its link. */
+  readonly sheafAddress: Float64Array;
+  readonly sheafLink: Int32Array;
   readonly frameSlab: Int32Array;
   readonly freeNext: Int32Array;
   readonly freePrev: Int32Array;
@@ -380,6 +449,7 @@ function fields(shape: LedgerShape): Field[] {
     ['cache', 4, cacheRows * CACHE_WORDS],
     ['cacheName', 2, cacheRows * CACHE_NAME_UNITS],
     ['cacheLink', 2, CACHE_LINKS_PER_CACHE * shape.caches * CACHE_LINK_UNITS],
+    ['journal', 4, shape.cpus * JOURNAL_WORDS],
     ['cpuCache', 4, shape.cpus * cacheRows * CPU_WORDS],
     ['linkPage', 4, shape.linkPages * LINKPAGE_WORDS],
     ['slabCounters', 4, slabRows],
@@ -394,6 +464,8 @@ function fields(shape: LedgerShape): Field[] {
     ['slabFreelist', 8, shape.arrayEntries > 0 ? slabRows : 0],
     ['arrayAddress', 8, shape.arrayEntries],
     ['arrayLink', 4, shape.arrayEntries],
+    ['sheafAddress', 8, shape.sheafEntries],
+    ['sheafLink', 4, shape.sheafEntries],
     ['frameSlab', 4, shape.frames],
     ['freeNext', 4, shape.frames],
     ['freePrev', 4, shape.frames],

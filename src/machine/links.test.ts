@@ -28,6 +28,7 @@ function emptyLedger(linkPages: number): Ledger {
       ranges: 1,
       statistics: 0,
       arrayEntries: 0,
+      sheafEntries: 0,
     },
     '',
   );

@@ -146,10 +146,10 @@ export const BOARDS: ReadonlyMap<string, Board> = new Map(
   [MT8173, X86_64, ARM64, RK3568, SUN50I].map((board) => [board.name, board]),
 );
 
-/** The memory map of a named board; `memory` in bytes. Throws UnknownNameError or ArgumentError. */
-export function boardMap(name: string, memory?: number): MemoryMap {
+/** The memory map of a named board; `memory` in bytes, or as text such as `4G`. Throws UnknownNameError or ArgumentError. */
+export function boardMap(name: string, memory?: number | string): MemoryMap {
   const board = lookUp('machine', name, BOARDS);
-  const size = memory ?? board.defaultMemory;
+  const size = typeof memory === 'string' ? parseSize(memory) : (memory ?? board.defaultMemory);
   if (size < 4 * MIB || size > 4096 * GIB) {
     throw new ArgumentError(`${name} takes 4 MiB to 4 TiB of memory, not ${size} bytes`);
   }

@@ -22,6 +22,9 @@
  * `__GFP_HIGH` may use half and `GFP_ATOMIC` five eighths. There is nothing to reclaim and nobody to wait for: after the second
  * round the request fails and the caller gets `NO_PFN`. Even `__GFP_NOFAIL` does: the kernel would loop for ever.
  *
+ * All of it happens under the zone's lock. What is handed out says so in `frameState`, and that is the truth: from those marks alone the
+ * lists can be made anew (rebuild.ts). A request that takes a block for a slab notes it in its CPU's hand before it marks it.
+ *
  *     const pfn = pages.allocPages(GFP.KERNEL | GFP.DMA32, 2);
  *     if (pfn === NO_PFN) return -ENOMEM;
  *     pages.freePages(pfn, 2);
@@ -47,6 +50,9 @@ import {
   FRAME_FREE,
   FRAME_ORDER,
   FRAME_USED,
+  J_HAND,
+  J_HAND_FRAME,
+  J_HAND_ORDER,
   type Ledger,
   R_VIRGIN,
   R_VIRGIN_END,
@@ -55,6 +61,7 @@ import {
   Z_END,
   Z_FREE,
   Z_HEAD,
+  Z_LOCK,
   Z_MANAGED,
   Z_PEAK,
   Z_RANGE,
@@ -65,6 +72,7 @@ import {
   Z_WMARK_MIN,
   ZONE_WORDS,
 } from './ledger.js';
+import type { Locks } from './locks.js';
 import type { KernelLog } from './log.js';
 import type { ZoneName } from './memory-map.js';
 import type { PageProfile } from './profile.js';
@@ -87,11 +95,13 @@ export interface PageAllocatorOptions {
   readonly zoneNames: readonly ZoneName[];
   readonly basePfn: number;
   readonly log: KernelLog;
+  readonly locks: Locks;
 }
 
 export function createPageAllocator(ledger: Ledger, options: PageAllocatorOptions): PageAllocator {
   const { zone, range, freeNext, freePrev, frameState, frameSlab } = ledger;
-  const { zoneNames, basePfn, log } = options;
+  const { journal } = ledger;
+  const { zoneNames, basePfn, log, locks } = options;
   const { orders, pageSize } = options.profile;
   const zones = zoneNames.length;
   const topOrder = orders - 1;
@@ -152,18 +162,24 @@ export function createPageAllocator(ledger: Ledger, options: PageAllocatorOption
       return NO_PFN;
     }
     const highest = highestZone(gfp);
-    const pages = 1 << order;
+    const pages = 2 ** order;
     const rounds = gfp & __GFP.MEMALLOC && !(gfp & __GFP.NOMEMALLOC) ? 1 : 2;
     for (let round = 0; round < rounds; round++) {
       for (let z = highest; z >= 0; z--) {
         const row = z * ZONE_WORDS;
         if (zone[row + Z_MANAGED] === 0) continue;
+        let mark = -1;
         if (rounds === 2) {
-          const mark = round === 0 ? zone[row + Z_WMARK_LOW]! : lowestMark(row, gfp);
-          if (zone[row + Z_FREE]! - (pages - 1) <= mark + zone[row + Z_RESERVE + highest]!) continue;
+          mark = round === 0 ? zone[row + Z_WMARK_LOW]! : lowestMark(row, gfp);
+          mark += pages - 1 + zone[row + Z_RESERVE + highest]!;
         }
-        if (zone[row + Z_FREE]! < pages || !hasBlock(row, order)) continue;
-        return (takeBlock(row, order) + basePfn) as Pfn;
+        if (zone[row + Z_FREE]! <= mark) continue;
+        locks.take(zone, row + Z_LOCK, 'a zone');
+        // Looked at again: others may have been faster.
+        const fits = zone[row + Z_FREE]! > mark && zone[row + Z_FREE]! >= pages && hasBlock(row, order);
+        const frame = fits ? takeBlock(row, order) : -1;
+        locks.release(zone, row + Z_LOCK);
+        if (frame >= 0) return (frame + basePfn) as Pfn;
       }
     }
     return NO_PFN;
@@ -191,14 +207,20 @@ export function createPageAllocator(ledger: Ledger, options: PageAllocatorOption
       have = topOrder;
       const r = zone[row + Z_RANGE]! * RANGE_WORDS;
       frame = range[r + R_VIRGIN]!;
-      range[r + R_VIRGIN] = frame + (1 << topOrder);
+      range[r + R_VIRGIN] = frame + 2 ** topOrder;
     }
     while (have > order) {
       have--;
-      list(row, frame + (1 << have), have);
+      list(row, frame + 2 ** have, have);
+    }
+    // What a slab is being made of is in hand before it counts as handed out.
+    const j = locks.journal;
+    if (locks.concurrent() && journal[j + J_HAND] !== 0) {
+      journal[j + J_HAND_ORDER] = order;
+      journal[j + J_HAND_FRAME] = frame + 1;
     }
     frameState[frame] = FRAME_USED + order;
-    zone[row + Z_FREE]! -= 1 << order;
+    zone[row + Z_FREE]! -= 2 ** order;
     const taken = zone[row + Z_MANAGED]! - zone[row + Z_FREE]!;
     if (taken > zone[row + Z_PEAK]!) zone[row + Z_PEAK] = taken;
     return frame;
@@ -229,8 +251,21 @@ export function createPageAllocator(ledger: Ledger, options: PageAllocatorOption
     const frame = pfn - basePfn;
     checkFree(pfn, frame, order);
     const row = zoneOfFrame(frame) * ZONE_WORDS;
-    zone[row + Z_FREE]! += 1 << order;
+    locks.take(zone, row + Z_LOCK, 'a zone');
+    try {
+      // Of two who free one block at the same time, the second is refused here.
+      if (locks.concurrent()) checkFree(pfn, frame, order);
+      giveBlock(row, frame, order);
+    } finally {
+      locks.release(zone, row + Z_LOCK);
+    }
+  }
+
+  function giveBlock(row: number, frame: number, order: Order): void {
+    const j = locks.journal;
+    zone[row + Z_FREE]! += 2 ** order;
     frameState[frame] = 0;
+    if (locks.concurrent() && journal[j + J_HAND_FRAME] === frame + 1) journal[j + J_HAND_FRAME] = 0;
     let block = frame;
     let size = order;
     while (size < topOrder) {
@@ -247,31 +282,30 @@ export function createPageAllocator(ledger: Ledger, options: PageAllocatorOption
 
   function checkFree(pfn: Pfn, frame: number, order: Order): void {
     const address = pfn * pageSize;
-    // Only a bad free needs words.
-    const where = () => `pfn ${pfn} (${formatAddress(address)})`;
+    const where = `pfn ${pfn} (${formatAddress(address)})`;
     if (!Number.isInteger(frame) || zoneOfFrame(frame) < 0) {
-      throw new BadFreeError(address, 'unknown-address', `${where()} is not in this machine's memory`);
+      throw new BadFreeError(address, 'unknown-address', `${where} is not in this machine's memory`);
     }
     const state = frameState[frame]!;
     if (!(state & FRAME_USED)) {
       throw new BadFreeError(
         address,
         'not-live',
-        `${where()} is not the start of a block that was handed out; it may be free already`,
+        `${where} is not the start of a block that was handed out; it may be free already`,
       );
     }
     if (frameSlab[frame] !== 0) {
       throw new BadFreeError(
         address,
         'not-live',
-        `${where()} is a slab's page: free its objects, not its pages`,
+        `${where} is a slab's page: free its objects, not its pages`,
       );
     }
     if ((state & FRAME_ORDER) !== order) {
       throw new BadFreeError(
         address,
         'wrong-order',
-        `${where()} was handed out with order ${state & FRAME_ORDER} and freed with order ${order}`,
+        `${where} was handed out with order ${state & FRAME_ORDER} and freed with order ${order}`,
       );
     }
   }

@@ -33,6 +33,7 @@ import {
   Z_WMARK_MIN,
   ZONE_WORDS,
 } from './ledger.js';
+import { createLocks, type Locks } from './locks.js';
 import { KernelLog } from './log.js';
 import type { MemoryMap, RamRange, ZoneName } from './memory-map.js';
 import { createPageAllocator, type PageAllocator } from './page-allocator.js';
@@ -61,6 +62,8 @@ export interface ZoneView {
 export interface PhysicalMemory {
   readonly ledger: Ledger;
   readonly pages: PageAllocator;
+  /** Which CPU this thread is, and what it locks. */
+  readonly locks: Locks;
   readonly log: KernelLog;
   readonly profile: PageProfile;
   /** The ledger's frame 0. */
@@ -79,6 +82,8 @@ export interface LedgerLimits {
   caches?: number;
   /** Of a machine with SLAB: objects that the arrays of all caches can hold together. */
   arrayEntries?: number;
+  /** Of a machine with sheaves: objects that the sheaves of all caches can hold together. */
+  sheafEntries?: number;
 }
 
 export interface PhysicalMemoryOptions {
@@ -92,6 +97,8 @@ export interface PhysicalMemoryOptions {
   readonly statistics?: boolean;
   /** Entries that the arrays of a cache take, at most and unless told otherwise; 0 for an allocator without such arrays. */
   readonly arrayEntriesPerCache?: number;
+  /** Entries that the sheaves of a cache take, at most and unless told otherwise; 0 for a machine without sheaves. */
+  readonly sheafEntriesPerCache?: number;
   readonly log?: KernelLog;
   /** Whatever else the machine's maker wants to find again in the ledger. */
   readonly extra?: unknown;
@@ -131,6 +138,7 @@ export function createPhysicalMemory(options: PhysicalMemoryOptions): PhysicalMe
   if (managed.length === 0) throw new ArgumentError(`${map.name}: all of its RAM is reserved`);
   const caches = options.ledger?.caches ?? 512;
   const perCache = options.arrayEntriesPerCache ?? 0;
+  const sheavesPerCache = options.sheafEntriesPerCache ?? 0;
   const ledger = createLedger(
     {
       frames,
@@ -143,6 +151,7 @@ export function createPhysicalMemory(options: PhysicalMemoryOptions): PhysicalMe
       statistics: options.statistics ? 1 : 0,
       // None at all would say that the allocator has no arrays.
       arrayEntries: perCache === 0 ? 0 : Math.max(options.ledger?.arrayEntries ?? caches * perCache, 1),
+      sheafEntries: sheavesPerCache === 0 ? 0 : (options.ledger?.sheafEntries ?? caches * sheavesPerCache),
     },
     JSON.stringify({
       basePfn,
@@ -177,11 +186,13 @@ export function ledgerExtra(ledger: Ledger): unknown {
 
 function attach(ledger: Ledger, log: KernelLog): PhysicalMemory {
   const { basePfn, zones: zoneNames, profile } = JSON.parse(ledgerConfig(ledger)) as LedgerConfig;
-  const pages = createPageAllocator(ledger, { profile, zoneNames, basePfn, log });
+  const locks = createLocks(ledger);
+  const pages = createPageAllocator(ledger, { profile, zoneNames, basePfn, log, locks });
   const { zone } = ledger;
   return {
     ledger,
     pages,
+    locks,
     log,
     profile,
     basePfn,

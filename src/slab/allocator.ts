@@ -19,6 +19,8 @@ export interface CacheAllocator {
   shrink(cache: number): boolean;
   /** Takes what one CPU holds of a cache away from it, as when the CPU goes. */
   flushCpu(cache: number, cpu: number): void;
+  /** Makes an end of a cache, which no other thread may keep slabs of: else throws ArgumentError. */
+  whileUnkept(cache: number, act: () => void): void;
   /** Live objects, counted from the slabs. */
   live(cache: number): number;
   /** Free objects of the slabs on the node's lists: the only ones that the kernel's counters know to be free. */

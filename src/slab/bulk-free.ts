@@ -38,13 +38,18 @@ export function eachGroup(
   }
 }
 
-/** The first address that is not a live object of a cache, or is there twice; undefined if all can be freed. */
+/**
+ * The first address that is not a live object of a cache, or is there twice; undefined if all can be freed. `readOnly`: links of live
+ * objects must not be touched, because whoever dies in the middle would leave them so.
+ */
 export function firstBad(
   { slabCache, slabLinks, link }: Ledger,
   { slabAt, indexIn }: ObjectAddresses,
   id: number,
   addresses: readonly PhysAddr[],
+  readOnly: boolean,
 ): PhysAddr | undefined {
+  const seen = new Set<number>();
   let checked = 0;
   let bad: PhysAddr | undefined;
   for (const address of addresses) {
@@ -53,6 +58,11 @@ export function firstBad(
     if (index < 0 || link[slabLinks[slab]! + index] !== LINK_LIVE) {
       bad = address;
       break;
+    }
+    if (readOnly) {
+      if (seen.has(address)) return address;
+      seen.add(address);
+      continue;
     }
     // Marked as not live until all were looked at: a second occurrence shows.
     link[slabLinks[slab]! + index] = LINK_END;
@@ -63,4 +73,15 @@ export function firstBad(
     link[slabLinks[slab]! + indexIn(slab, addresses[i]!)] = LINK_LIVE;
   }
   return bad;
+}
+
+/** The first of a slab's objects whose link does not hold `wanted`. */
+export function firstNot(
+  wanted: number,
+  { slabLinks, link }: Ledger,
+  indexIn: ObjectAddresses['indexIn'],
+  slab: number,
+  objects: readonly PhysAddr[],
+): PhysAddr | undefined {
+  return objects.find((address) => link[slabLinks[slab]! + indexIn(slab, address)] !== wanted);
 }

@@ -6,6 +6,7 @@ import {
   C_ALIGN,
   C_ALLOCFLAGS,
   C_BATCHCOUNT,
+  C_BORN,
   C_COLOUR_NEXT,
   C_COLOUR_OFF,
   C_COLOURS,
@@ -22,6 +23,7 @@ import {
   C_INUSE,
   C_KERNEL_OWNED,
   C_LIMIT,
+  C_LIVE_CHECK,
   C_MIN,
   C_MIN_PARTIAL,
   C_NEWER,
@@ -38,6 +40,7 @@ import {
   C_REFCOUNT,
   C_SHARED_AVAIL,
   C_SHARED_FACTOR,
+  C_SHEAF_CAPACITY,
   C_SHIFT,
   C_SIZE,
   C_SLABS_MADE,
@@ -54,8 +57,10 @@ import {
   H_CACHE_HIGH,
   H_CACHE_NEWEST,
   H_CACHE_OLDEST,
+  H_CACHES_MADE,
   H_CLOCK_LOW,
   type Ledger,
+  P_AVAIL,
   P_ODD_INVERSE,
   P_SHIFT,
   P_SIZE,
@@ -85,6 +90,10 @@ export interface SlabInfo extends SlabPart {
 export interface CacheInfo extends SlubLayout {
   /** On a machine with SLAB, which has all this instead of the limits of SLUB. */
   readonly slab?: SlabInfo;
+  /** On a machine with sheaves: objects of one, 0 without; whether each free looks at the link; and how many lie in them. */
+  readonly sheafCapacity?: number;
+  readonly liveCheck?: boolean;
+  readonly sheafObjects?: number;
   readonly id: number;
   readonly name: string;
   readonly flags: SlabFlags;
@@ -114,6 +123,8 @@ export interface CacheRow extends CacheLayout {
   readonly ctor: boolean;
   /** The kernel itself needs it: it cannot be destroyed. */
   readonly kernelOwned?: boolean;
+  /** What its maker said of sheaves, on a machine that has them. */
+  readonly sheaves?: { readonly sheafCapacity?: number; readonly liveCheck?: boolean };
 }
 
 const pack = ({ order, objects }: SlabShape) => (order << 16) | objects;
@@ -155,7 +166,22 @@ export function readCache(ledger: Ledger, id: number): CacheInfo {
     orderFallbacks: word(C_ORDER_FALLBACK),
     failed: word(C_FAILED),
     ...(hasArrays(ledger) && { slab: readSlabInfo(word) }),
+    ...(ledger.shape.sheafEntries > 0 && {
+      sheafCapacity: word(C_SHEAF_CAPACITY),
+      liveCheck: word(C_LIVE_CHECK) !== 0,
+      sheafObjects: sheafObjects(ledger, id),
+    }),
   };
+}
+
+/** Objects in the sheaves of all CPUs (sheaf.ts). */
+export function sheafObjects(ledger: Ledger, id: number): number {
+  if (ledger.cache[id * CACHE_WORDS + C_SHEAF_CAPACITY] === 0) return 0;
+  let count = 0;
+  eachCpuLine(ledger, id, (p) => {
+    count += ledger.cpuCache[p + P_AVAIL]!;
+  });
+  return count;
 }
 
 /** Whether the ledger's machine has SLAB. */
@@ -179,8 +205,11 @@ function readSlabInfo(word: (at: number) => number): SlabInfo {
   };
 }
 
-/** Adds a cache as the newest. Returns its id; throws LedgerFullError or ArgumentError and adds nothing. */
-export function addCache(ledger: Ledger, row: CacheRow): number {
+/**
+ * Adds a cache as the newest. `complete` gives its row what else it needs, before anybody can see it. Returns its id; throws
+ * LedgerFullError or ArgumentError and adds nothing.
+ */
+export function addCache(ledger: Ledger, row: CacheRow, complete?: (id: number) => void): number {
   if (row.name.length >= CACHE_NAME_UNITS) {
     throw new ArgumentError(
       `a cache's name has at most ${CACHE_NAME_UNITS - 1} characters, '${row.name.slice(0, 20)}…' has ${row.name.length}`,
@@ -230,8 +259,10 @@ export function addCache(ledger: Ledger, row: CacheRow): number {
     ledger.cpuCache[p + P_ODD_INVERSE] = oddInverse(row.size >>> shift);
   });
   if (row.slab !== undefined) setSlabPart(ledger, id, row.slab, entries!);
+  complete?.(id);
   const newest = header[H_CACHE_NEWEST]!;
   set(C_OLDER, newest);
+  set(C_BORN, header[H_CACHES_MADE]!++);
   if (newest !== 0) cache[newest * CACHE_WORDS + C_NEWER] = id;
   else header[H_CACHE_OLDEST] = id;
   header[H_CACHE_NEWEST] = id;
@@ -257,6 +288,8 @@ function setSlabPart(ledger: Ledger, id: number, slab: SlabPart, entries: number
 export function removeCache(ledger: Ledger, id: number): void {
   leakCache(ledger, id);
   ledger.cache[id * CACHE_WORDS + C_STATE] = CACHE_ABSENT;
+  // A view of it that somebody kept finds nothing to take and no room to put (sheaf.ts).
+  eachCpuLine(ledger, id, (p) => ledger.cpuCache.fill(0, p, p + CPU_WORDS));
 }
 
 /** Takes a cache off the list: its name is free. Its row and its slabs stay, and nobody can use them. */
@@ -293,11 +326,13 @@ export function eachCpuLine(ledger: Ledger, id: number, visit: (p: number, cpu: 
     visit((cpu * (ledger.shape.caches + 1) + id) * CPU_WORDS, cpu);
 }
 
-/** The lowest id that no cache has. */
+/** The lowest id that no cache has. With sheaves, one that no cache ever had, as long as there is one: somebody may have kept a view. */
 function freeId(ledger: Ledger): number {
   const { header, cache, shape } = ledger;
   const high = header[H_CACHE_HIGH]!;
-  for (let id = 1; id <= high; id++) if (cache[id * CACHE_WORDS + C_STATE] === CACHE_ABSENT) return id;
+  const fresh = shape.sheafEntries > 0 && high < shape.caches;
+  if (!fresh)
+    for (let id = 1; id <= high; id++) if (cache[id * CACHE_WORDS + C_STATE] === CACHE_ABSENT) return id;
   if (high >= shape.caches) throw new LedgerFullError('caches', shape.caches, 'ledger.caches');
   header[H_CACHE_HIGH] = high + 1;
   return high + 1;

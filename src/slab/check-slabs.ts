@@ -41,6 +41,7 @@ import {
 } from '../machine/index.js';
 import { cacheIds, cacheName, eachCpuLine, hasArrays } from './cache-table.js';
 import { SLAB_DEBUG_FLAGS } from './flags.js';
+import { checkSheaves } from './sheaf-check.js';
 import {
   checkArrayEntries,
   checkArrayRuns,
@@ -86,6 +87,7 @@ export function checkMachine(
       checkNodeList(memory, id, name, states, fail);
       checkCpuLists(memory, id, name, states, ownLists, fail);
     }
+    if (ledger.shape.sheafEntries > 0) checkSheaves(memory, ids, level, inArrays, fail);
   }
   checkSlabIds(memory, fail);
   const totals = new Map<number, { slabs: number; objects: number }>();
@@ -296,7 +298,8 @@ function checkSlab(
   }
   if (lost > 0 && !isDebug) fail('slab.lost', `${what} has ${lost} lost objects and is not debugged`);
   if (live + lost + onSlab + onCpu + inArrays !== objects) {
-    const holder = hasArrays(ledger) ? `${inArrays} in arrays` : `${onCpu} on its CPU's`;
+    const arrays = hasArrays(ledger) ? `${inArrays} in arrays` : `${onCpu} on its CPU's`;
+    const holder = ledger.shape.sheafEntries > 0 ? `${arrays} + ${inArrays} in sheaves` : arrays;
     const sum = `${live} live + ${lost > 0 ? `${lost} lost + ` : ''}${onSlab} on its list + ${holder}`;
     fail('slab.objects', `${what}: ${objects} objects are not ${sum}`);
   }

@@ -1,7 +1,9 @@
 /** kmem caches: layout, create and merge, SLUB, kmalloc, and the machine that has them. */
+export type { MachineHandle, ManagedBuffer } from './attach-memory.js';
 export * from './cache-layout.js';
 export * from './cache-links.js';
 export * from './cache-table.js';
+export type { CacheView } from './cache-view.js';
 export * from './debug-profile.js';
 export type { Caller } from './debug-track.js';
 export * from './flags.js';
@@ -9,13 +11,18 @@ export * from './kmalloc.js';
 export * from './kmem-cache.js';
 export * from './layout-slab.js';
 export * from './layout-slub.js';
+export * from './leaks.js';
+export type { ObjectStacks } from './leaks-stacks.js';
+export { LIBRARY } from './library-profile.js';
 export * from './machine.js';
 export * from './merge.js';
 export * from './profile.js';
 export * from './reports.js';
+export { isInSheaf, SHEAF_CAPACITY_MAX, type SheafOptions, usualSheafCapacity } from './sheaf.js';
 export type { Slab } from './slab.js';
 export type { SlabTunables } from './slab-arrays.js';
 export { countOnNode } from './slab-counts.js';
 export * from './slab-order.js';
 export * from './slub.js';
 export * from './statistics.js';
+export * from './typed-view.js';

@@ -14,6 +14,7 @@ import {
   BadFreeError,
   formatAddress,
   type Gfp,
+  isPowerOfTwo,
   NO_PFN,
   NULL,
   orderOf,
@@ -22,21 +23,34 @@ import {
 } from '../base/index.js';
 import {
   __GFP,
+  C_ALIGN,
   C_FLAGS,
   C_INUSE,
+  C_LIVE_CHECK,
   C_OBJECT_SIZE,
+  C_RED_LEFT_PAD,
+  C_SHEAF_CAPACITY,
   C_SIZE,
   CACHE_WORDS,
+  CPU_WORDS,
   FRAME_ORDER,
   FRAME_USED,
+  GFP,
   GFP_KNOWN_BITS,
   GFP_SLAB_BUG_BITS,
+  type ManagedBytes,
+  P_AVAIL,
+  P_ENTRIES,
+  P_LIMIT,
+  P_ODD_INVERSE,
+  P_SHIFT,
   type PhysicalMemory,
 } from '../machine/index.js';
 import type { CacheAllocator } from './allocator.js';
 import { cacheLayout, type MachineBoot } from './cache-layout.js';
 import { addCache, type CacheRow, removeCache } from './cache-table.js';
 import { SLAB } from './flags.js';
+import { type HotKmalloc, hotKmalloc } from './kmalloc-hot.js';
 import { cpusCountedEarly } from './layout-slab.js';
 import { withBootDebug } from './layout-slub.js';
 import type { KernelProfile } from './profile.js';
@@ -62,11 +76,28 @@ const CGROUP = 1;
 const RECLAIM = 2;
 const DMA = 3;
 
-export interface Kmalloc {
-  /** `size` bytes from the smallest cache that fits, or NULL. */
-  alloc(size: number, gfp: Gfp, cpu: number): PhysAddr;
+/** Those that a machine has. */
+function typesOf(profile: KernelProfile, hasDma: boolean): readonly KmallocType[] {
+  if (!profile.kmallocTypes) return TYPES.slice(NORMAL, CGROUP);
+  return hasDma ? TYPES : TYPES.slice(NORMAL, DMA);
+}
+
+export interface Kmalloc extends HotKmalloc {
+  /** `size` bytes from the smallest cache that fits, or NULL. The CPU is this thread's unless told. */
+  alloc(size: number, gfp?: Gfp, cpu?: number): PhysAddr;
   /** Frees what `alloc` returned; NULL and ZERO_SIZE_PTR are no-ops. Throws BadFreeError. */
-  free(address: PhysAddr, cpu: number): void;
+  free(address: PhysAddr, cpu?: number): void;
+  /**
+   * `size` bytes at a multiple of `align`, or NULL: from the smallest cache all of whose objects are so aligned, or from pages. Throws
+   * ArgumentError unless `align` is a power of two.
+   */
+  allocAligned(size: number, align: number, gfp: Gfp, cpu: number): PhysAddr;
+  /**
+   * At least `size` bytes with what lay at `address`: there, if that is large enough, else elsewhere, and the old ones are freed. NULL if
+   * there is no memory; then the old ones stay. Without bytes attached, what lay there is the caller's to copy. NULL as an address
+   * allocates, a size of 0 frees. Throws BadFreeError for what was not handed out.
+   */
+  realloc(address: PhysAddr, size: number, gfp: Gfp, cpu: number): PhysAddr;
   /** Bytes that the caller of `alloc` may use at an address. */
   usableSize(address: PhysAddr): number;
   /** The size of the allocation that is going on, where a cache wants to know; else 0. */
@@ -75,7 +106,7 @@ export interface Kmalloc {
 
 /** What the kmalloc caches are, by type and size. Types of a zone that the machine lacks are left out. */
 function kmallocRows(memory: PhysicalMemory, profile: KernelProfile, boot: MachineBoot): CacheRow[][] {
-  return TYPES.filter((_, type) => type !== DMA || memory.zoneNames.includes('DMA')).map((type) =>
+  return typesOf(profile, memory.zoneNames.includes('DMA')).map((type) =>
     profile.kmallocSizes.map(([bytes, suffix]) => {
       const powerOfTwo = (bytes & (bytes - 1)) === 0;
       const align = powerOfTwo || profile.kmallocAlignsToDivisor ? bytes & -bytes : profile.minAlign;
@@ -102,17 +133,18 @@ function kmallocRows(memory: PhysicalMemory, profile: KernelProfile, boot: Machi
   );
 }
 
-/** Adds the kmalloc caches as the newest. Returns ids by type and size. Throws LedgerFullError and adds none. */
+/** Adds the kmalloc caches as the newest, each completed by `complete`. Returns ids by type and size; throws LedgerFullError, adds none. */
 export function addKmallocCaches(
   memory: PhysicalMemory,
   profile: KernelProfile,
   boot: MachineBoot,
+  complete: (id: number, row: CacheRow) => void,
 ): number[][] {
   const added: number[] = [];
   try {
     const rowsByType = kmallocRows(memory, profile, boot);
     const add = (row: CacheRow) => {
-      const id = addCache(memory.ledger, row);
+      const id = addCache(memory.ledger, row, (cache) => complete(cache, row));
       added.push(id);
       return id;
     };
@@ -132,6 +164,8 @@ export function createKmalloc(
   profile: KernelProfile,
   allocator: CacheAllocator,
   idsByType: readonly (readonly number[])[],
+  bytes: ManagedBytes | undefined,
+  ownCpu: number,
 ): Kmalloc {
   const { ledger, basePfn, pages, log } = memory;
   const { pageSize } = profile;
@@ -147,14 +181,16 @@ export function createKmalloc(
     ids.some((id) => (ledger.cache[id * CACHE_WORDS + C_FLAGS]! & SLAB.STORE_USER) !== 0),
   );
   let asked = 0;
+  const ONE_TYPE = idsByType.length === 1;
 
   function typeOf(gfp: Gfp): number {
+    if (ONE_TYPE) return NORMAL;
     if (gfp & __GFP.DMA && idsByType.length > DMA) return DMA;
     if (gfp & __GFP.RECLAIMABLE) return RECLAIM;
     return gfp & __GFP.ACCOUNT ? CGROUP : NORMAL;
   }
 
-  function alloc(size: number, gfp: Gfp, cpu: number): PhysAddr {
+  function alloc(size: number, gfp: Gfp = GFP.KERNEL, cpu = ownCpu): PhysAddr {
     if (!Number.isSafeInteger(size) || size < 0)
       throw new ArgumentError(`kmalloc takes a whole number of bytes, not ${size}`);
     if (size === 0) return ZERO_SIZE_PTR;
@@ -189,7 +225,7 @@ export function createKmalloc(
     return state & FRAME_USED && ledger.frameSlab[frame] === 0 ? state & FRAME_ORDER : -1;
   }
 
-  function free(address: PhysAddr, cpu: number): void {
+  function free(address: PhysAddr, cpu = ownCpu): void {
     if (address === NULL || address === ZERO_SIZE_PTR) return;
     const slab = allocator.slabAt(address);
     if (slab !== 0) return allocator.free(ledger.slabCache[slab]!, address, cpu);
@@ -224,12 +260,86 @@ export function createKmalloc(
     return ledger.cache[c + (flags & (SLAB.TYPESAFE_BY_RCU | SLAB.STORE_USER) ? C_INUSE : C_SIZE)]!;
   }
 
-  return { alloc, free, usableSize, asked: () => asked };
+  /** Caches by size whose objects all lie at multiples of an alignment: by the power of two of the alignment. */
+  const alignedIds: number[][] = [];
+
+  /** Objects lie at multiples of their size from a page's start, unless a red zone is in front of them. */
+  function idsAlignedTo(align: number): number[] {
+    const power = Math.log2(align);
+    alignedIds[power] ??= idsByType[NORMAL]!.filter((id) => {
+      const word = (at: number) => ledger.cache[id * CACHE_WORDS + at]! >>> 0;
+      return word(C_ALIGN) % align === 0 || (word(C_RED_LEFT_PAD) === 0 && word(C_SIZE) % align === 0);
+    });
+    return alignedIds[power];
+  }
+
+  function allocAligned(size: number, align: number, gfp: Gfp, cpu: number): PhysAddr {
+    if (!isPowerOfTwo(align)) throw new ArgumentError(`an alignment is a power of two, not ${align}`);
+    if (align <= profile.minAlign || size === 0) return hotPath.alloc(size, gfp, cpu);
+    if (!Number.isSafeInteger(size) || size < 0)
+      throw new ArgumentError(`kmalloc takes a whole number of bytes, not ${size}`);
+    const fits = (id: number) => ledger.cache[id * CACHE_WORDS + C_OBJECT_SIZE]! >= size;
+    const id = align <= pageSize ? idsAlignedTo(align).find(fits) : undefined;
+    // A block of pages is aligned to its own size.
+    return id === undefined ? allocLarge(Math.max(size, align), gfp) : allocator.alloc(id, gfp, cpu);
+  }
+
+  function realloc(address: PhysAddr, size: number, gfp: Gfp, cpu: number): PhysAddr {
+    if (address === NULL || address === ZERO_SIZE_PTR) return hotPath.alloc(size, gfp, cpu);
+    const slab = allocator.slabAt(address);
+    if (slab !== 0 && allocator.indexIn(slab, address) < 0) {
+      const where = formatAddress(address);
+      throw new BadFreeError(address, 'misaligned', `krealloc(${where}): no object begins there`);
+    }
+    const had = usableSize(address);
+    if (size === 0) {
+      free(address, cpu);
+      return ZERO_SIZE_PTR;
+    }
+    if (size <= had) return address;
+    const moved = hotPath.alloc(size, gfp, cpu);
+    if (moved === NULL) return NULL;
+    bytes?.write(moved, bytes.read(address, had));
+    try {
+      free(address, cpu);
+    } catch (error) {
+      // It was no object that is live: nothing is to be changed.
+      free(moved, cpu);
+      throw error;
+    }
+    return moved;
+  }
+
+  /** The hot path where there is one: a single type, sheaves that do not look at links, nobody who wants to know the size. */
+  function hot(): HotKmalloc {
+    const slow = { alloc, free };
+    const ids = idsByType[NORMAL]!;
+    const { cache, cpuCache, sheafAddress, frameSlab, slabCache, slabFrame, slabShape, shape } = ledger;
+    const plain = ids.every((id) => {
+      const c = id * CACHE_WORDS;
+      return cache[c + C_SHEAF_CAPACITY] !== 0 && cache[c + C_LIVE_CHECK] === 0;
+    });
+    if (!plain || !ONE_TYPE || tracked || shape.frames * pageSize > 2 ** 31) return slow;
+    // No words at all is the class of none: its line holds nothing.
+    const idOfWord = Int32Array.from(classOfWord, (each, words) => (words === 0 ? 0 : ids[each]!));
+    const isKmalloc = new Uint8Array(shape.caches + 1);
+    for (const id of ids) isKmalloc[id] = 1;
+    // biome-ignore format: one line a kind.
+    return hotKmalloc(
+      cpuCache, sheafAddress, frameSlab, slabCache, slabFrame, slabShape, idOfWord, isKmalloc,
+      basePfn * pageSize, Math.log2(pageSize), Math.log2(profile.wordSize), largest,
+      shape.cpus, shape.caches + 1, CPU_WORDS,
+      P_AVAIL, P_LIMIT, P_ENTRIES, P_ODD_INVERSE, P_SHIFT, __GFP.ZERO, GFP.KERNEL, ownCpu, slow,
+    );
+  }
+
+  const hotPath = hot();
+  return { ...hotPath, allocAligned, realloc, usableSize, asked: () => asked };
 }
 
 /** Names of the kmalloc caches of a machine by type and size, to find them again in a ledger. */
 export function kmallocNames(profile: KernelProfile, hasDma: boolean): string[][] {
-  return TYPES.filter((_, type) => type !== DMA || hasDma).map((type) =>
+  return typesOf(profile, hasDma).map((type) =>
     profile.kmallocSizes.map(([, suffix]) => `${type.prefix}${suffix}`),
   );
 }

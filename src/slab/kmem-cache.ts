@@ -13,6 +13,7 @@ import {
   type Ledger,
 } from '../machine/index.js';
 import { type CacheInfo, cacheName, leakCache, readCache, removeCache } from './cache-table.js';
+import type { CacheView } from './cache-view.js';
 import { SLAB_DEBUG_FLAGS } from './flags.js';
 import type { BootParameters } from './layout-slub.js';
 import { isMergeable, sysfsId } from './merge.js';
@@ -20,6 +21,7 @@ import type { KernelProfile } from './profile.js';
 import type { Slab } from './slab.js';
 import type { SlabTunables } from './slab-arrays.js';
 import type { Slub } from './slub.js';
+import { type Cursor, createCursor, type Fields, type StructLayout, type TypedViews } from './typed-view.js';
 
 /**
  * A kmem cache. Creations that merged hold the same object.
@@ -29,12 +31,16 @@ import type { Slub } from './slub.js';
  *     cache.free(inode);
  */
 export class KmemCache {
+  readonly #views: CacheView[] = [];
+  readonly #viewOf: (id: number, cpu?: number) => CacheView;
+  readonly #typedViews: () => TypedViews;
   #id: number;
   readonly #allocator: Slub | Slab;
   readonly #ledger: Ledger;
   readonly #boot: BootParameters;
   readonly #kernel: KernelProfile;
   readonly #faithful: boolean;
+  readonly #ownCpu: number;
   #deferred: PhysAddr[] = [];
 
   constructor(
@@ -43,7 +49,10 @@ export class KmemCache {
     ledger: Ledger,
     boot: BootParameters,
     kernel: KernelProfile,
-    faithful = false,
+    faithful: boolean,
+    viewOf: (id: number, cpu?: number) => CacheView,
+    typedViews: () => TypedViews,
+    ownCpu: number,
   ) {
     this.#id = id;
     this.#allocator = allocator;
@@ -51,6 +60,13 @@ export class KmemCache {
     this.#boot = boot;
     this.#kernel = kernel;
     this.#faithful = faithful;
+    this.#viewOf = viewOf;
+    this.#typedViews = typedViews;
+    this.#ownCpu = ownCpu;
+    // Of a model's hundreds of caches each is used a little: their functions are shared. A program uses few, and each has its own.
+    if (!kernel.sheaves && ledger.shape.sheafEntries === 0) return;
+    const { alloc, free } = this.cpu();
+    Object.assign(this, { alloc, free });
   }
 
   /** The row in the ledger's table of caches; 0, the row of no cache, once it is destroyed. */
@@ -78,14 +94,46 @@ export class KmemCache {
     return this.#allocator.live(this.id);
   }
 
-  /** One object for a CPU, or NULL. Throws ArgumentError for a CPU that the machine lacks or a cache that was destroyed. */
-  alloc(gfp: Gfp = GFP.KERNEL, cpu = 0): PhysAddr {
+  /**
+   * One object for a CPU, or NULL. `cpu` is the machine's own unless told. Throws ArgumentError for a CPU that the machine lacks or a cache
+   * that was destroyed. On a library's machine it needs no `this`: `const { alloc, free } = cache`.
+   */
+  alloc(gfp: Gfp = GFP.KERNEL, cpu = this.#ownCpu): PhysAddr {
     return this.#allocator.alloc(this.#id, gfp, cpu);
   }
 
-  /** Throws BadFreeError for what is not a live object of this cache; then nothing changed. */
-  free(address: PhysAddr, cpu = 0): void {
+  /**
+   * Throws BadFreeError for what is not an object of this cache, or not live; then nothing changed. In front of sheaves a second free is
+   * noticed at once only with `liveCheck` (sheaf.ts). On a library's machine it needs no `this`.
+   */
+  free(address: PhysAddr, cpu = this.#ownCpu): void {
     this.#allocator.free(this.#id, address, cpu);
+  }
+
+  /** `alloc` and `free` of one CPU, for who plays several: `const { alloc, free } = cache.cpu(2)`. The machine's own unless told. */
+  cpu(cpu?: number): Pick<CacheView, 'alloc' | 'free'> {
+    const view = this.#viewOf(this.#id, cpu);
+    this.#views.push(view);
+    return view;
+  }
+
+  /**
+   * A cursor that reads and writes the fields of this cache's objects (typed-view.ts). Throws ArgumentError for a struct that is larger
+   * than an object or needs a stricter alignment, and on a machine without one array of bytes.
+   */
+  cursor<F extends Fields>(layout: StructLayout<F>): Cursor<F> {
+    const { objectSize, size, name } = this.info;
+    if (layout.size > objectSize || size % layout.align !== 0) {
+      throw new ArgumentError(
+        `${name}: objects of ${objectSize} bytes, ${size} apart, do not hold a struct of ${layout.size} bytes aligned to ${layout.align}`,
+      );
+    }
+    return createCursor(this.#typedViews(), layout);
+  }
+
+  /** `using cache = …`: the same as `destroy`. */
+  [Symbol.dispose](): void {
+    this.destroy();
   }
 
   /** kfree_rcu: frees an object once no reader can hold it any more, which is when `rcuBarrier` is called. */
@@ -94,12 +142,12 @@ export class KmemCache {
   }
 
   /** All frees that were put off are made. */
-  rcuBarrier(cpu = 0): void {
+  rcuBarrier(cpu?: number): void {
     for (const address of this.#deferred.splice(0)) this.free(address, cpu);
   }
 
   /** `count` objects, or none: an empty array if memory ran out on the way. */
-  allocBulk(count: number, gfp: Gfp = GFP.KERNEL, cpu = 0): PhysAddr[] {
+  allocBulk(count: number, gfp: Gfp = GFP.KERNEL, cpu = this.#ownCpu): PhysAddr[] {
     if (!Number.isInteger(count) || count < 0)
       throw new ArgumentError(`a bulk is a whole number of objects, not ${count}`);
     const objects: PhysAddr[] = [];
@@ -117,7 +165,7 @@ export class KmemCache {
   }
 
   /** Frees all of them, or throws BadFreeError and frees none. */
-  freeBulk(addresses: readonly PhysAddr[], cpu = 0): void {
+  freeBulk(addresses: readonly PhysAddr[], cpu = this.#ownCpu): void {
     this.#allocator.freeBulk(this.id, [...addresses], cpu);
   }
 
@@ -177,16 +225,32 @@ export class KmemCache {
     this.#allocator.setTunables(this.#id, tunables);
   }
 
-  /** Gives empty slabs back to the page allocator. Returns true if slabs are left. */
+  /** This CPU gives up the slabs and sheaves that it keeps of the cache, as it has to before another thread can destroy it. */
+  flush(): void {
+    this.#allocator.flushCpu(this.id, this.#ownCpu);
+  }
+
+  /** This thread is no CPU any more: this handle and the views that it gave away reach nothing. */
+  close(): void {
+    this.#id = 0;
+    for (const view of this.#views.splice(0)) view.close();
+  }
+
+  /** Gives empty slabs back to the page allocator. Returns true if slabs are left. Other threads keep theirs: see `flush`. */
   shrink(): boolean {
     return this.#allocator.shrink(this.id);
   }
 
   /**
    * Gives up one creation's share; the last one takes the cache away. Throws LiveObjectsError while objects of it are live, and nothing
-   * changes. In the faithful mode they are reported instead, as the kernel does, and the cache is leaked.
+   * changes. In the faithful mode they are reported instead, as the kernel does, and the cache is leaked. Throws ArgumentError while
+   * another thread keeps slabs of it.
    */
   destroy(): void {
+    this.#allocator.whileUnkept(this.#id, () => this.#destroy());
+  }
+
+  #destroy(): void {
     const c = this.id * CACHE_WORDS;
     const { cache } = this.#ledger;
     if (cache[c + C_STATE] !== CACHE_ALIVE || cache[c + C_REFCOUNT] === 0)
@@ -210,8 +274,8 @@ export class KmemCache {
     // What is left has no live object: a debug check had given it up.
     if (left) this.#allocator.debug.dropLost(this.id);
     removeCache(this.#ledger, this.id);
-    // Another cache may get the row: this handle must not reach it.
-    this.#id = 0;
+    // Another cache may get the row: this handle must not reach it, nor must the views that it gave away.
+    this.close();
   }
 
   /** A destroy that found objects: they are reported, and the cache stays, with or without its name. Nobody can use it again. */

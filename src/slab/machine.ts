@@ -11,7 +11,6 @@
 import {
   ArgumentError,
   type Gfp,
-  isPowerOfTwo,
   KernelPanicError,
   KernelWouldCrashError,
   LedgerCorruptError,
@@ -22,7 +21,6 @@ import {
   type PhysAddr,
 } from '../base/index.js';
 import {
-  boardMap,
   C_CTOR,
   C_REFCOUNT,
   CACHE_WORDS,
@@ -30,100 +28,76 @@ import {
   GFP,
   type KernelLog,
   type Ledger,
-  type LedgerLimits,
   LINK_LIVE,
   ledgerExtra,
   type ManagedBytes,
-  type MemoryMap,
   openPhysicalMemory,
   type PhysicalMemory,
-  sparseBytes,
   type ZoneName,
   type ZoneView,
 } from '../machine/index.js';
 import type { AllocatorOptions } from './allocator.js';
+import { claimCpu, detachCpus, whileInTable } from './attach.js';
+import {
+  adoptMemory,
+  attachedBytes,
+  bufferBytes,
+  isBuffer,
+  type MachineHandle,
+  type ManagedBuffer,
+  machineHandle,
+  memoryOf,
+} from './attach-memory.js';
 import { cacheLayout, type MachineBoot } from './cache-layout.js';
 import { type CacheLink, cacheLinks, linkCache, unlinkCache } from './cache-links.js';
 import { addCache, type CacheRow, cacheIds, cacheName, readCache } from './cache-table.js';
+import { plainView } from './cache-view.js';
 import { checkMachine } from './check-slabs.js';
+import { refuseNonsense } from './create-checks.js';
 import type { Caller } from './debug-track.js';
-import { parseSlubDebug, SLAB, type SlubDebug } from './flags.js';
+import { SLAB, SLAB_DEBUG_FLAGS } from './flags.js';
 import { addKmallocCaches, createKmalloc, type Kmalloc, kmallocNames } from './kmalloc.js';
 import { KmemCache } from './kmem-cache.js';
 import { cpusCountedEarly } from './layout-slab.js';
 import { withBootDebug } from './layout-slub.js';
+import { eachLive, type MachineReport, machineReport } from './leaks.js';
+import { type Stacks, withStacks } from './leaks-stacks.js';
+import { LIBRARY } from './library-profile.js';
+import {
+  ALLOCATORS,
+  type BootRecord,
+  bootParameters,
+  type CacheOptions,
+  fingerprint,
+  type MachineOptions,
+  type OpenOptions,
+  PROFILES,
+  type SheafDefaults,
+  sheafDefaults,
+  USUAL_TUNABLES,
+  withAllocator,
+  withDebug,
+} from './machine-options.js';
 import { findMergeable, joinCache } from './merge.js';
-import { type AllocatorName, KERNELS, type KernelProfile, slabKernel } from './profile.js';
+import type { KernelProfile } from './profile.js';
 import { type CacheReports, outOfMemoryBlock } from './reports.js';
+import {
+  checkCapacity,
+  createSheaves,
+  isInSheaf,
+  type SheafAllocator,
+  type SheafOptions,
+  sheafEntries,
+  usualSheafCapacity,
+} from './sheaf.js';
 import { createSlab, type Slab } from './slab.js';
 import { arrayEntries } from './slab-arrays.js';
 import { advanceClock, clockOf } from './slab-reap.js';
 import { createSlub, type Slub } from './slub.js';
+import { type TypedViews, typedViews } from './typed-view.js';
 
-export interface MachineOptions {
-  /** A board's name or a memory map. `x86_64` unless told. */
-  machine?: string | MemoryMap;
-  /** Bytes of RAM of a named board. */
-  memory?: number;
-  /** 4 unless told. */
-  cpus?: number;
-  /** A kernel's name or a profile. `6.1` unless told. */
-  kernel?: string | KernelProfile;
-  /** Which of the kernel's allocators makes the caches: `slub` unless told. What is SLUB's alone means nothing to `slab`. */
-  allocator?: AllocatorName;
-  /** `slab_max_order`; SLAB alone. */
-  slabMaxOrder?: number;
-  slubMinOrder?: number;
-  slubMaxOrder?: number;
-  slubMinObjects?: number;
-  /** `slab_nomerge`, of either allocator. */
-  slubNomerge?: boolean;
-  /** What follows `slub_debug=`, such as `FZPU` or `FZ,dentry,kmalloc-*;P,inode`. */
-  slubDebug?: string;
-  /** Make the caches that a booted kernel has, which new ones may merge with. */
-  standing?: boolean;
-  /** Answer bad arguments as the kernel does, however strange, where it survives them. */
-  faithful?: boolean;
-  /** Attach bytes, so that debug checks can write and read them: `true` for a machine on paper, or the memory itself. */
-  bytes?: boolean | ManagedBytes;
-  /** Count events as CONFIG_SLUB_STATS does (statistics.ts). */
-  statistics?: boolean;
-  ledger?: LedgerLimits;
-  /** Put the ledger into a SharedArrayBuffer. */
-  shared?: boolean;
-  log?: KernelLog;
-}
+export type { CacheOptions, MachineOptions, OpenOptions } from './machine-options.js';
 
-export interface OpenOptions {
-  log?: KernelLog;
-  bytes?: ManagedBytes;
-  /** The profile that the machine was made with, if it is none of KERNELS. */
-  kernel?: KernelProfile;
-}
-
-export interface CacheOptions {
-  /** Bytes; 0 lets the object's size decide. */
-  align?: number;
-  flags?: number;
-  /** Called for each object when its slab is made; it gets the object's address. */
-  ctor?: (address: PhysAddr) => void;
-  /** The part of an object that user space may copy. Bytes. */
-  useroffset?: number;
-  usersize?: number;
-  /** Where the free pointer of a TYPESAFE_BY_RCU cache may lie inside the object, in bytes; kernels from 6.12 on. */
-  freeptrOffset?: number;
-}
-
-/** Kept in the ledger: what a machine was booted with. */
-interface BootRecord {
-  readonly kernel: string;
-  /** Tells the profile from others of its name. */
-  readonly fingerprint: number;
-  readonly boot: MachineBoot;
-  readonly faithful: boolean;
-}
-
-const U32 = 2 ** 32;
 const EINVAL = 22;
 const E2BIG = 7;
 const ENOMEM = 12;
@@ -139,17 +113,29 @@ export class Machine {
   /** Who the following calls come from and when, for caches that track their users. */
   readonly caller: Caller = { site: 'caller', pid: 0, now: 0 };
   readonly #allocator: Slub | Slab;
+  /** The same allocator where the machine has sheaves. */
+  readonly #sheaves: SheafAllocator | undefined;
+  readonly #sheafDefaults: SheafDefaults;
+  readonly #stacks: Stacks | undefined;
+  readonly #onLeak: MachineOptions['onLeak'];
   readonly #constructors = new Map<number, (address: PhysAddr) => void>();
   readonly #handles = new Map<number, KmemCache>();
   #kmalloc: Kmalloc | undefined;
+  #views: TypedViews | undefined;
+  /** The memory itself as it came, where it came as a buffer. */
+  #buffer: ManagedBuffer | undefined;
+  /** The address of its first byte. */
+  #bufferBase = 0;
 
   private constructor(
     memory: PhysicalMemory,
     kernel: KernelProfile,
     record: BootRecord,
     bytes: ManagedBytes | undefined,
+    { stacks, onLeak }: Pick<MachineOptions, 'stacks' | 'onLeak'> = {},
   ) {
     this.memory = memory;
+    this.#onLeak = onLeak;
     this.bytes = bytes;
     this.kernel = kernel;
     this.boot = record.boot;
@@ -165,33 +151,40 @@ export class Machine {
       caller: this.caller,
       askedFor: () => this.#kmalloc?.asked() ?? 0,
     };
-    this.#allocator =
-      record.boot.allocator === 'slab'
-        ? createSlab(memory, options, () => this.#kmallocCaches())
-        : createSlub(memory, options);
+    this.#sheafDefaults = record.sheaves;
+    let allocator: Slub | Slab;
+    if (record.boot.allocator === 'slab')
+      allocator = createSlab(memory, options, () => this.#kmallocCaches());
+    else {
+      allocator = createSlub(memory, options);
+      if (memory.ledger.shape.sheafEntries > 0)
+        allocator = this.#sheaves = createSheaves(memory, allocator, bytes);
+    }
+    const noting = stacks === undefined ? undefined : withStacks(allocator, stacks, this.caller);
+    this.#stacks = noting?.stacks;
+    this.#allocator = noting?.allocator ?? allocator;
   }
 
   /**
    * Throws UnknownNameError for a board or kernel that does not exist, ArgumentError for numbers that make no machine or an allocator that
    * the kernel lacks.
    */
-  static create(options: MachineOptions = {}): Machine {
-    const given =
+  static create(given: MachineOptions = {}): Machine {
+    const options = withDebug(given);
+    const { workers, cpus = workers ?? 4 } = options;
+    const profile =
       typeof options.kernel === 'object'
         ? options.kernel
-        : lookUp('kernel', options.kernel ?? '6.1', KERNELS);
+        : lookUp('kernel', options.kernel ?? (workers === undefined ? '6.1' : LIBRARY.name), PROFILES);
     const allocator = lookUp('allocator', options.allocator ?? 'slub', ALLOCATORS);
-    const kernel = withAllocator(given, allocator);
-    const map =
-      typeof options.machine === 'object'
-        ? options.machine
-        : boardMap(options.machine ?? 'x86_64', options.memory);
-    const cpus = options.cpus ?? 4;
+    const kernel = withAllocator(profile, allocator);
+    const map = memoryOf(options);
     const record: BootRecord = {
       kernel: kernel.name,
-      fingerprint: fingerprint(given),
+      fingerprint: fingerprint(profile),
       boot: bootParameters(options, kernel, map, cpus),
       faithful: options.faithful ?? false,
+      sheaves: sheafDefaults(options, kernel),
     };
     const memory = createPhysicalMemory({
       map,
@@ -201,10 +194,17 @@ export class Machine {
       ...(options.ledger && { ledger: options.ledger }),
       ...(allocator === 'slub' && options.statistics !== undefined && { statistics: options.statistics }),
       ...(allocator === 'slab' && { arrayEntriesPerCache: arrayEntries(cpus, USUAL_TUNABLES) }),
+      ...(record.sheaves.sheafCapacity !== 0 && {
+        sheafEntriesPerCache: sheafEntries(cpus, record.sheaves.sheafCapacity),
+      }),
       ...(options.shared !== undefined && { shared: options.shared }),
       ...(options.log && { log: options.log }),
     });
-    const machine = new Machine(memory, kernel, record, attachedBytes(options.bytes, kernel.pageSize));
+    if (options.shared) claimCpu(memory);
+    const bytes = attachedBytes(options.bytes, map, kernel.pageSize);
+    const machine = new Machine(memory, kernel, record, bytes, options);
+    if (isBuffer(options.bytes)) machine.#buffer = options.bytes;
+    machine.#bufferBase = map.ram[0]!.start;
     if (options.standing) machine.#addStandingCaches();
     return machine;
   }
@@ -216,13 +216,81 @@ export class Machine {
   static open(buffer: ArrayBuffer | SharedArrayBuffer, options: OpenOptions = {}): Machine {
     const memory = openPhysicalMemory(buffer, options.log);
     const record = ledgerExtra(memory.ledger) as BootRecord;
-    const kernel = options.kernel ?? lookUp('kernel', record.kernel, KERNELS);
+    const kernel = options.kernel ?? lookUp('kernel', record.kernel, PROFILES);
     if (fingerprint(kernel) !== record.fingerprint) {
       throw new ArgumentError(
         `this machine was made with a profile '${record.kernel}' of its own: give the same one as \`kernel\``,
       );
     }
     return new Machine(memory, withAllocator(kernel, record.boot.allocator), record, options.bytes);
+  }
+
+  /**
+   * In another thread: the machine that a handle leads to, and this thread as one more CPU of it (attach.ts, docs/workers.md). Throws
+   * NoCpuError when all are taken, ArgumentError for what is no handle. What is no data does not travel, as with `open`.
+   */
+  static attach(handle: MachineHandle, options: Omit<OpenOptions, 'bytes'> = {}): Machine {
+    const memory = adoptMemory(handle, options.log);
+    const record = ledgerExtra(memory.ledger) as BootRecord;
+    const kernel = options.kernel ?? lookUp('kernel', record.kernel, PROFILES);
+    if (fingerprint(kernel) !== record.fingerprint)
+      throw new ArgumentError(
+        `this machine was made with a profile '${record.kernel}' of its own: give the same one`,
+      );
+    claimCpu(memory);
+    const bytes = handle.bytes === null ? undefined : bufferBytes(handle.bytes, handle.base);
+    const machine = new Machine(memory, kernel, record, bytes);
+    machine.#buffer = handle.bytes ?? undefined;
+    machine.#bufferBase = handle.base;
+    return machine;
+  }
+
+  /**
+   * What to post to a Worker that will attach. From the first time that it is read, slow paths lock what they change (machine/locks.ts).
+   * Throws ArgumentError for a machine that is not `shared`, and for one that keeps something beside its ledger: SLAB, the faithful mode.
+   */
+  get handle(): MachineHandle {
+    const { memory, boot, faithful } = this;
+    return machineHandle(memory, this.#buffer, this.#bufferBase, boot.allocator, faithful);
+  }
+
+  /** Which CPU this thread is; -1 after `detach`. */
+  get cpu(): number {
+    return this.memory.locks.cpu;
+  }
+
+  /** This thread gives back what its CPU kept, and is no CPU any more: every later call of this machine throws. */
+  detach(): void {
+    const own = this.cpu;
+    if (own < 0) return;
+    this.#detach([own], own);
+    for (const handle of this.#handles.values()) handle.close();
+    this.#handles.clear();
+    this.#kmalloc = undefined;
+    this.memory.locks.become(-1);
+  }
+
+  /**
+   * Threads that were these CPUs have ended, however: what they kept goes back to its caches, what they had locked is put in order and
+   * unlocked (attach.ts), and others can be these CPUs. What they had been given stays live (`liveObjects`).
+   */
+  detachCpu(...cpus: readonly number[]): void {
+    if (cpus.includes(this.cpu)) throw new ArgumentError(`CPU ${this.cpu} is this thread: it calls detach()`);
+    this.#detach(cpus, this.cpu);
+  }
+
+  #detach(cpus: readonly number[], self: number): void {
+    if (this.#allocator.kind === 'slab') throw new ArgumentError('a machine with SLAB has no other threads');
+    detachCpus(this.memory, this.#allocator, cpus, self);
+  }
+
+  /** Every object of a cache that was handed out and not freed. Others must not be at work on it. */
+  liveObjects(cache: KmemCache): PhysAddr[] {
+    const found: PhysAddr[] = [];
+    eachLive(this.memory, [cache.id], (id, address) => {
+      if (id === cache.id) found.push(address);
+    });
+    return found;
   }
 
   get ledger(): Ledger {
@@ -281,15 +349,24 @@ export class Machine {
    * kernel would not survive or not notice.
    */
   kmemCacheCreate(name: string | null, size: number, options: CacheOptions = {}): KmemCache | null {
+    return whileInTable(this.memory, () => this.#create(name, size, options));
+  }
+
+  #create(name: string | null, size: number, options: CacheOptions): KmemCache | null {
     const { ctor, align = 0, flags: givenFlags = 0 } = options;
     if (givenFlags & ~this.kernel.permittedFlags) return this.#failCreate(name, givenFlags);
     if (name === null && this.faithful && ctor !== undefined)
       return this.#failCreate(name, givenFlags, ENOMEM);
-    this.#refuseNonsense(name, size, align, options);
+    refuseNonsense(this, name, size, align, options);
     const flags = givenFlags & this.kernel.createMask;
     const { useroffset, usersize } = this.#usercopy(options, size);
+    const sheaves = this.#sheavesOf(options);
     const request = { name: name!, size, align, flags, ctor: ctor !== undefined, usersize };
-    const shared = findMergeable(this.ledger, this.kernel, this.boot, request);
+    // Who asks for sheaves of its own gets a cache of its own.
+    const shared =
+      sheaves && Object.keys(sheaves).length > 0
+        ? 0
+        : findMergeable(this.ledger, this.kernel, this.boot, request);
     if (shared !== 0) {
       this.#link(name!, this.#handle(shared));
       joinCache(this.ledger, this.kernel, shared, size);
@@ -316,6 +393,7 @@ export class Machine {
       useroffset,
       usersize,
       ctor: request.ctor,
+      ...(sheaves && { sheaves }),
     });
     if (ctor !== undefined) this.#constructors.set(cache.id, ctor);
     return cache;
@@ -323,7 +401,11 @@ export class Machine {
 
   /** Adds a cache as it is described, without looking for a merge: for caches known from a real machine. */
   adoptCache(row: CacheRow): KmemCache {
-    const id = addCache(this.ledger, row);
+    return whileInTable(this.memory, () => this.#adopt(row));
+  }
+
+  #adopt(row: CacheRow): KmemCache {
+    const id = addCache(this.ledger, row, (added) => this.#addSheaves(added, row));
     // The row may have belonged to a cache that was destroyed.
     this.#handles.delete(id);
     this.#constructors.delete(id);
@@ -354,19 +436,42 @@ export class Machine {
     if (slab === 0) return undefined;
     const index = this.#allocator.indexIn(slab, address);
     const { slabCache, slabSerial, slabLinks, link } = this.ledger;
-    const live = index >= 0 && link[slabLinks[slab]! + index] === LINK_LIVE;
+    const inUse = index >= 0 && link[slabLinks[slab]! + index] === LINK_LIVE;
+    const live = inUse && !isInSheaf(this.ledger, slabCache[slab]!, address);
     return { cache: this.#handle(slabCache[slab]!), slab: slabSerial[slab]!, index, live };
   }
 
   // ---- kmalloc -------------------------------------------------------------------------------------------------------------
 
   /** `size` bytes, NULL if there is no memory, ZERO_SIZE_PTR for none. */
-  kmalloc(size: number, gfp: Gfp = GFP.KERNEL, cpu = 0): PhysAddr {
-    return this.#kmallocCaches().alloc(size, gfp, cpu);
+  kmalloc(size: number, gfp?: Gfp, cpu?: number): PhysAddr {
+    return (this.#kmalloc ?? this.#kmallocCaches()).alloc(size, gfp, cpu);
   }
 
-  kfree(address: PhysAddr, cpu = 0): void {
-    this.#kmallocCaches().free(address, cpu);
+  kfree(address: PhysAddr, cpu?: number): void {
+    (this.#kmalloc ?? this.#kmallocCaches()).free(address, cpu);
+  }
+
+  /**
+   * `size` bytes at a multiple of `align`, a power of two, or NULL. From the smallest kmalloc cache all of whose objects are so aligned, or
+   * from pages.
+   */
+  kmallocAligned(size: number, align: number, gfp: Gfp = GFP.KERNEL, cpu = this.cpu): PhysAddr {
+    return this.#kmallocCaches().allocAligned(size, align, gfp, cpu);
+  }
+
+  /**
+   * At least `size` bytes with the contents of `address`, there or elsewhere: then that is freed. NULL if there is no memory, and `address`
+   * stays. Contents are copied where bytes are attached; else they are the caller's to copy, before anything else is allocated.
+   */
+  krealloc(address: PhysAddr, size: number, gfp: Gfp = GFP.KERNEL, cpu = this.cpu): PhysAddr {
+    return this.#kmallocCaches().realloc(address, size, gfp, cpu);
+  }
+
+  /** The memory as typed arrays, which all cursors share. Throws ArgumentError unless it was attached as one array. */
+  get views(): TypedViews {
+    this.#views ??= typedViews(this.bytes);
+    return this.#views;
   }
 
   /** Bytes usable at an address that kmalloc returned. */
@@ -387,30 +492,84 @@ export class Machine {
     checkMachine(this.memory, level, fail, this.faithful);
   }
 
+  /** What is held and what is live, by cache and, where stacks were noted, by the place that allocated it (leaks.ts). */
+  report(): MachineReport {
+    return machineReport(this.memory, this.kernel.name, this.#stacks);
+  }
+
+  /** `using machine = …`: tells `onLeak` what is live, if anything is. The machine can be used on. */
+  [Symbol.dispose](): void {
+    if (this.#onLeak === undefined) return;
+    const report = this.report();
+    if (report.live.objects + report.live.pages.length > 0) this.#onLeak(report);
+  }
+
+  // ---- sheaves -----------------------------------------------------------------------------------------------------------------
+
+  /** What a creation says of sheaves, checked; undefined if it says nothing and the machine's caches have none. */
+  #sheavesOf({ sheafCapacity, liveCheck }: CacheOptions): Partial<SheafOptions> | undefined {
+    if (sheafCapacity !== undefined) checkCapacity(sheafCapacity);
+    if (this.#sheaves === undefined) {
+      if (sheafCapacity !== undefined && sheafCapacity > 0)
+        throw new ArgumentError('this machine has no sheaves: make it with `sheafCapacity` or as `library`');
+      return undefined;
+    }
+    return {
+      ...(sheafCapacity !== undefined && { sheafCapacity }),
+      ...(liveCheck !== undefined && { liveCheck }),
+    };
+  }
+
+  #addSheaves(id: number, { flags, size, sheaves }: CacheRow): void {
+    if (this.#sheaves === undefined || flags & SLAB_DEBUG_FLAGS) return;
+    const { sheafCapacity, liveCheck } = this.#sheafDefaults;
+    this.#sheaves.addSheaves(id, {
+      sheafCapacity: sheaves?.sheafCapacity ?? sheafCapacity ?? usualSheafCapacity(size),
+      liveCheck: sheaves?.liveCheck ?? liveCheck,
+    });
+  }
+
   // ---- inside --------------------------------------------------------------------------------------------------------------
 
   #handle(id: number): KmemCache {
     let handle = this.#handles.get(id);
     if (handle === undefined) {
-      handle = new KmemCache(id, this.#allocator, this.ledger, this.boot, this.kernel, this.faithful);
+      const viewOf = (cache: number, cpu = this.cpu) =>
+        // A view of its own would pass by the stacks.
+        (this.#stacks ? undefined : this.#sheaves?.view(cache, cpu)) ??
+        plainView(this.#allocator, cache, cpu);
+      const { boot, kernel, faithful } = this;
+      handle = new KmemCache(
+        id,
+        this.#allocator,
+        this.ledger,
+        boot,
+        kernel,
+        faithful,
+        viewOf,
+        () => this.views,
+        this.cpu,
+      );
       this.#handles.set(id, handle);
     }
     return handle;
   }
 
   #kmallocCaches(): Kmalloc {
-    if (this.#kmalloc === undefined) {
-      const names = kmallocNames(this.kernel, this.memory.zoneNames.includes('DMA'));
-      // The kernel's own are the oldest of their name, and no other cache of 6.1 can have their flag.
-      const own = this.caches().filter((cache) => cache.info.flags & SLAB.KMALLOC);
-      const known = names.map((row) => row.map((name) => own.find((cache) => cache.name === name)?.id));
-      const ids = known.flat().includes(undefined)
-        ? addKmallocCaches(this.memory, this.kernel, this.boot)
-        : (known as number[][]);
-      for (const id of ids.flat()) this.#link(cacheName(this.ledger, id), this.#handle(id));
-      this.#kmalloc = createKmalloc(this.memory, this.kernel, this.#allocator, ids);
-    }
+    this.#kmalloc ??= whileInTable(this.memory, () => this.#findKmalloc());
     return this.#kmalloc;
+  }
+
+  #findKmalloc(): Kmalloc {
+    const names = kmallocNames(this.kernel, this.memory.zoneNames.includes('DMA'));
+    // The kernel's own are the oldest of their name, and no other cache of 6.1 can have their flag.
+    const own = this.caches().filter((cache) => cache.info.flags & SLAB.KMALLOC);
+    const known = names.map((row) => row.map((name) => own.find((cache) => cache.name === name)?.id));
+    const ids = known.flat().includes(undefined)
+      ? addKmallocCaches(this.memory, this.kernel, this.boot, (id, row) => this.#addSheaves(id, row))
+      : (known as number[][]);
+    for (const id of ids.flat()) this.#link(cacheName(this.ledger, id), this.#handle(id));
+    return createKmalloc(this.memory, this.kernel, this.#allocator, ids, this.bytes, this.cpu);
   }
 
   #addStandingCaches(): void {
@@ -464,46 +623,6 @@ export class Machine {
     return null;
   }
 
-  /** What the kernel would crash on, or take without noticing. The faithful mode lets through what a kernel survives. */
-  #refuseNonsense(name: string | null, size: number, align: number, { ctor, flags = 0 }: CacheOptions): void {
-    for (const [what, value] of [
-      ['size', size],
-      ['align', align],
-    ] as const) {
-      if (!Number.isInteger(value) || value < 0 || value >= U32) {
-        throw new ArgumentError(`${what} is a whole number of bytes below 4 GiB, not ${value}`);
-      }
-    }
-    const slab = this.boot.allocator === 'slab';
-    // SLAB looks at no name to find a merge, and needs none for it.
-    if (name === null && !(slab && this.faithful)) {
-      const unseen = slab
-        ? 'silent nonsense: a merge, else NULL'
-        : 'oops in strlen when a merge is looked for';
-      throw new KernelWouldCrashError('a cache needs a name', ctor ? 'NULL, error -12' : unseen);
-    }
-    if (size === 0) {
-      if (flags & SLAB.HWCACHE_ALIGN)
-        throw new KernelWouldCrashError(
-          `${name}: an object needs a size`,
-          'hang: an endless loop halves the line',
-        );
-      if (ctor === undefined && !slab)
-        throw new KernelWouldCrashError(`${name}: an object needs a size`, 'divide error');
-      if (!this.faithful)
-        throw new KernelWouldCrashError(
-          `${name}: an object needs a size`,
-          'silent nonsense: objects of 0 bytes',
-        );
-    }
-    if (!this.faithful && align !== 0 && !isPowerOfTwo(align)) {
-      throw new KernelWouldCrashError(
-        `${name}: alignment ${align} is no power of two`,
-        'silent nonsense: objects are not aligned to it',
-      );
-    }
-  }
-
   /** Looked at only when no merge was found: a bad offset that merges is never noticed. */
   #freeptrFits(size: number, { freeptrOffset, flags = 0 }: CacheOptions): boolean {
     if (freeptrOffset === undefined || !this.kernel.freeptrOffset) return true;
@@ -553,79 +672,4 @@ export class Machine {
       cacheName: (id) => cacheName(ledger, id),
     };
   }
-}
-
-const ALLOCATORS: ReadonlyMap<string, AllocatorName> = new Map([
-  ['slub', 'slub'],
-  ['slab', 'slab'],
-]);
-
-/** What the arrays of a cache of small objects hold; those of larger objects hold less. */
-const USUAL_TUNABLES = { limit: 120, batchcount: 60, sharedFactor: 8 };
-
-function withAllocator(kernel: KernelProfile, allocator: AllocatorName): KernelProfile {
-  return allocator === 'slab' ? slabKernel(kernel) : kernel;
-}
-
-function attachedBytes(wanted: MachineOptions['bytes'], pageSize: number): ManagedBytes | undefined {
-  return wanted === true ? sparseBytes(pageSize) : wanted || undefined;
-}
-
-/** A profile is long and does not change; machines are made by the thousand. */
-const fingerprints = new WeakMap<KernelProfile, number>();
-
-/** FNV-1a over what of a profile is data. */
-function fingerprint(kernel: KernelProfile): number {
-  const known = fingerprints.get(kernel);
-  if (known !== undefined) return known;
-  let hash = 0x811c9dc5;
-  for (const char of JSON.stringify(kernel)) hash = Math.imul(hash ^ char.charCodeAt(0), 0x01000193);
-  fingerprints.set(kernel, hash >>> 0);
-  return hash >>> 0;
-}
-
-function bootParameters(
-  options: MachineOptions,
-  kernel: KernelProfile,
-  map: MemoryMap,
-  cpus: number,
-): MachineBoot {
-  const whole = (what: string, value: number, most: number) => {
-    if (!Number.isInteger(value) || value < 0 || value > most) {
-      throw new ArgumentError(`${what} is a whole number from 0 to ${most}, not ${value}`);
-    }
-    return value;
-  };
-  const allocator = options.allocator ?? 'slub';
-  const debug: SlubDebug = parseSlubDebug(allocator === 'slub' ? (options.slubDebug ?? '') : '');
-  let minOrder = whole('slub_min_order', options.slubMinOrder ?? 0, kernel.orders - 1);
-  let maxOrder = whole('slub_max_order', options.slubMaxOrder ?? kernel.defaultMaxOrder, kernel.orders - 1);
-  if (kernel.ordersFollow && minOrder > maxOrder) {
-    // The one that was read later wins; options keep the order in which they were written.
-    const given = Object.keys(options);
-    if (given.indexOf('slubMaxOrder') > given.indexOf('slubMinOrder')) minOrder = maxOrder;
-    else maxOrder = minOrder;
-  }
-  return {
-    minOrder,
-    maxOrder,
-    minObjects: whole('slub_min_objects', options.slubMinObjects ?? 0, 32767),
-    noMerge: options.slubNomerge ?? false,
-    debug,
-    cpus,
-    allocator,
-    slabMaxOrder: whole(
-      'slab_max_order',
-      options.slabMaxOrder ?? usualSlabOrder(kernel, map),
-      kernel.orders - 1,
-    ),
-  };
-}
-
-/** `slab_max_order` where nobody says otherwise: larger slabs on machines with more than little memory. */
-function usualSlabOrder({ slab }: KernelProfile, { ram }: MemoryMap): number {
-  if (slab === null) return 0;
-  const { small, large, largeAbove } = slab.maxOrder;
-  const bytes = ram.reduce((sum, { start, end }) => sum + end - start, 0);
-  return bytes > largeAbove ? large : small;
 }

@@ -69,6 +69,12 @@ export interface KernelProfile extends PageProfile {
   readonly parameterPrefixes: readonly string[];
   /** The name in the kernel's messages about a create that failed. */
   readonly createFunction: string;
+  /** Whether caches have sheaves unless told otherwise (sheaf.ts). */
+  readonly sheaves: boolean;
+  /** Whether caches of a kind merge unless told otherwise. */
+  readonly merges: boolean;
+  /** Whether kmalloc has caches for reclaimable and accounted memory beside the plain ones and those of ZONE_DMA. */
+  readonly kmallocTypes: boolean;
   /** What the debug checks notice and say. */
   readonly debug: DebugProfile;
   /** The caches of a machine that has just booted, beside kmalloc's, which come behind the first few of them. */
@@ -134,6 +140,9 @@ export const LINUX_6_1: KernelProfile = {
   dmaPoolExactFit: false,
   parameterPrefixes: ['slub'],
   createFunction: 'kmem_cache_create_usercopy',
+  sheaves: false,
+  merges: true,
+  kmallocTypes: true,
   debug: DEBUG_6_1,
   standing: STANDING_6_1,
   standingBeforeKmalloc: 2,

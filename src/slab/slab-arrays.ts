@@ -40,8 +40,15 @@ export function arrayEntries(cpus: number, { limit, batchcount, sharedFactor }: 
   return cpus * limit + sharedFactor * batchcount;
 }
 
-/** The first of so many entries that no cache has. Throws LedgerFullError; nothing is taken before `setArrays`. */
-export function findEntries({ cache, header, shape }: Ledger, wanted: number): number {
+/**
+ * The first of so many entries of a table that no cache has: of SLAB's arrays, or of sheaves (sheaf.ts). Throws LedgerFullError; nothing is
+ * taken before the cache's row says so.
+ */
+export function findEntries(
+  { cache, header, shape }: Ledger,
+  wanted: number,
+  table: 'arrayEntries' | 'sheafEntries' = 'arrayEntries',
+): number {
   const runs: (readonly [first: number, end: number])[] = [];
   for (let id = 1; id <= header[H_CACHE_HIGH]!; id++) {
     const c = id * CACHE_WORDS;
@@ -53,8 +60,10 @@ export function findEntries({ cache, header, shape }: Ledger, wanted: number): n
     if (first - free >= wanted) break;
     free = Math.max(free, end);
   }
-  if (free + wanted > shape.arrayEntries)
-    throw new LedgerFullError('array entries', shape.arrayEntries, 'ledger.arrayEntries');
+  if (free + wanted > shape[table]) {
+    const what = table === 'arrayEntries' ? 'array entries' : 'sheaf entries';
+    throw new LedgerFullError(what, shape[table], `ledger.${table}`);
+  }
   return free;
 }
 

@@ -8,6 +8,8 @@ import {
   H_SLAB_HIGH,
   type Ledger,
   LINK_END,
+  LINK_LOST,
+  MAX_OBJECTS_PER_SLAB,
   P_LINKS,
   P_OWN,
   shapeObjects,
@@ -24,8 +26,12 @@ export function countInUse(ledger: Ledger, id: number): number {
   }
   // A CPU's own objects count as in use.
   eachCpuLine(ledger, id, (p) => {
-    for (let own = cpuCache[p + P_OWN]!; own !== LINK_END; own = link[cpuCache[p + P_LINKS]! + own - 1]!)
+    let own = cpuCache[p + P_OWN]!;
+    // A list that its CPU changes meanwhile may lead to a live object; it ends there, and has an end.
+    for (let left = MAX_OBJECTS_PER_SLAB; own !== LINK_END && own < LINK_LOST && left > 0; left--) {
+      own = link[cpuCache[p + P_LINKS]! + own - 1]!;
       count--;
+    }
   });
   return count;
 }
@@ -35,7 +41,10 @@ export function countOnNode(ledger: Ledger, id: number): { inUse: number; free: 
   const { cache, slabCounters, slabNext, slabShape } = ledger;
   let inUse = 0;
   let objects = 0;
-  for (let slab = cache[id * CACHE_WORDS + C_PARTIAL_HEAD]!; slab !== 0; slab = slabNext[slab]!) {
+  // Others may change the list under a report's eyes: it ends all the same.
+  let left = ledger.shape.slabs;
+  for (let slab = cache[id * CACHE_WORDS + C_PARTIAL_HEAD]!; slab !== 0 && left > 0; slab = slabNext[slab]!) {
+    left--;
     inUse += countersInUse(slabCounters[slab]!);
     objects += shapeObjects(slabShape[slab]!);
   }

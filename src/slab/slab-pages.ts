@@ -1,5 +1,12 @@
 /**
  * Slabs come and go: pages from the page allocator, cut into objects, and given back.
+ *
+ * On its way in or out a slab belongs to nobody: its CPU has it *in hand* (ledger.ts, J_HAND), the slab's id as soon as it is taken and as
+ * long as it is not given back, and the same of its block. If the CPU dies, what it has in hand goes back (attach.ts). A new slab is
+ * put down by whoever gives it a place, when it has one.
+ *
+ *     block taken ─▸ id and links taken ─▸ frames name it ─▸ objects constructed ─▸ has its place      hand empty
+ *     hand: block     block, id                                                      frames name nothing ◂─ id given ◂─ block given
  */
 import { ArgumentError, type Gfp, NO_PFN, type Pfn, type PhysAddr } from '../base/index.js';
 import {
@@ -13,13 +20,21 @@ import {
   C_RED_LEFT_PAD,
   C_SLABS_MADE,
   C_TOTAL_OBJECTS,
+  CACHE_WORDS,
+  COUNTERS_FROZEN,
   GFP_KNOWN_BITS,
   GFP_SLAB_BUG_BITS,
   giveLinks,
   giveSlabId,
+  H_LINK_LOCK,
+  J_HAND,
+  J_HAND_FRAME,
+  J_HAND_ORDER,
+  J_HAND_SLAB,
   LINK_END,
   type ManagedBytes,
   type PhysicalMemory,
+  packCounters,
   shapeObjects,
   shapeOrder,
   takeLinks,
@@ -43,7 +58,10 @@ export interface SlabPagesOptions {
 
 /** `c` is the first word of a cache's row. */
 export interface SlabPages {
-  /** SLUB's new slab, on no list: of the preferred order or, if that is not to be had, of the smallest. 0 if there is no memory. */
+  /**
+   * SLUB's new slab, on no list: of the preferred order or, if that is not to be had, of the smallest. 0 if there is no memory. Among
+   * several CPUs it is frozen and in this one's hand.
+   */
   newSlab(id: number, c: number, callerGfp: Gfp): number;
   /** The caller's gfp without the bits that are wrong in a slab's request, which are reported. Only here anybody looks at them. */
   checkGfp(id: number, callerGfp: Gfp): number;
@@ -51,6 +69,10 @@ export interface SlabPages {
   makeSlab(id: number, c: number, pfn: Pfn, shape: number, offset: number): number;
   /** Gives an empty slab's pages back. It is on no list. */
   discard(c: number, slab: number): void;
+  /** The slab in hand has a place. */
+  putDown(): void;
+  /** What this CPU has in hand goes back, however much of that was done before. */
+  emptyHand(): void;
 }
 
 /** What of a caller's gfp reaches the page allocator. */
@@ -74,7 +96,8 @@ export function createSlabPages(memory: PhysicalMemory, options: SlabPagesOption
   const { pageSize } = memory.profile;
   const { reports, bytes, objectAddress, count, onNew, onDiscard } = options;
   const { cache, slabCounters, slabNext, slabPrev, slabCache, slabFrame, slabOffset, slabLinks } = ledger;
-  const { slabShape, slabSerial, frameSlab, link } = ledger;
+  const { slabShape, slabSerial, frameSlab, header, journal, link } = ledger;
+  const { locks } = memory;
   /** Caches whose new slab is being constructed. */
   const constructing = new Set<number>();
   const objectsOf = (slab: number) => shapeObjects(slabShape[slab]!);
@@ -97,20 +120,81 @@ export function createSlabPages(memory: PhysicalMemory, options: SlabPagesOption
     const gfp = checkGfp(id, callerGfp);
     const request = (gfp & REQUEST_BITS) | cache[c + C_ALLOCFLAGS]!;
     let shape = cache[c + C_OO]!;
+    openHand(id);
     let pfn = pages.allocPages(firstTry(request, shape, cache[c + C_MIN]!), shapeOrder(shape));
     if (pfn === NO_PFN) {
       shape = cache[c + C_MIN]!;
       pfn = pages.allocPages(request as Gfp, shapeOrder(shape));
       if (pfn === NO_PFN) {
-        cache[c + C_FAILED]!++;
+        putDown();
+        countEvent(c + C_FAILED);
         if (!(gfp & __GFP.NOWARN)) reports.outOfMemory(id, callerGfp);
         return 0;
       }
-      cache[c + C_ORDER_FALLBACK]!++;
+      countEvent(c + C_ORDER_FALLBACK);
       count(STAT.order_fallback);
     }
     count(STAT.alloc_slab);
     return makeSlab(id, c, pfn, shape, cache[c + C_RED_LEFT_PAD]!);
+  }
+
+  /** A cache's counter that no lock guards. */
+  function countEvent(at: number): void {
+    if (locks.concurrent()) Atomics.add(cache, at, 1);
+    else cache[at]!++;
+  }
+
+  // ---- what a CPU has in hand --------------------------------------------------------------------------------------
+
+  function openHand(id: number): void {
+    if (!locks.concurrent()) return;
+    const j = locks.journal;
+    if (journal[j + J_HAND] !== 0) {
+      throw new ArgumentError(
+        `${reports.cacheName(id)} needs a slab while a constructor runs: among several CPUs that cannot be`,
+      );
+    }
+    journal[j + J_HAND_SLAB] = 0;
+    journal[j + J_HAND_FRAME] = 0;
+    journal[j + J_HAND] = 1;
+  }
+
+  function putDown(): void {
+    if (locks.concurrent()) journal[locks.journal + J_HAND] = 0;
+  }
+
+  function takeInHand(slab: number): void {
+    if (!locks.concurrent()) return;
+    const j = locks.journal;
+    journal[j + J_HAND_SLAB] = slab;
+    journal[j + J_HAND_FRAME] = slabFrame[slab]! + 1;
+    journal[j + J_HAND_ORDER] = shapeOrder(slabShape[slab]!);
+    journal[j + J_HAND] = 1;
+  }
+
+  function emptyHand(): void {
+    const j = locks.journal;
+    if (journal[j + J_HAND] === 0) return;
+    const slab = journal[j + J_HAND_SLAB]!;
+    const frame = journal[j + J_HAND_FRAME]! - 1;
+    const order = journal[j + J_HAND_ORDER]!;
+    if (frame >= 0) frameSlab.fill(0, frame, frame + 2 ** order);
+    if (slab !== 0) giveSlab(slab);
+    if (frame >= 0) pages.freePages((frame + basePfn) as Pfn, order);
+    journal[j + J_HAND] = 0;
+  }
+
+  /** The slab's id and links go back. */
+  function giveSlab(slab: number): void {
+    const c = slabCache[slab]! * CACHE_WORDS;
+    const objects = objectsOf(slab);
+    locks.take(header, H_LINK_LOCK, 'the table of links');
+    cache[c + C_NR_SLABS]!--;
+    cache[c + C_TOTAL_OBJECTS]! -= objects;
+    giveLinks(ledger, slabLinks[slab]!, objects);
+    giveSlabId(ledger, slab);
+    if (locks.concurrent()) journal[locks.journal + J_HAND_SLAB] = 0;
+    locks.release(header, H_LINK_LOCK);
   }
 
   /** The larger order is an offer, not a need: it may not warn, retry hard, reclaim, or use the reserves. */
@@ -123,33 +207,48 @@ export function createSlabPages(memory: PhysicalMemory, options: SlabPagesOption
 
   function makeSlab(id: number, c: number, pfn: Pfn, shape: number, offset: number): number {
     const objects = shapeObjects(shape);
+    const slab = takeSlab(id, c, pfn, shape);
+    const links = slabLinks[slab]!;
+    const frame = pfn - basePfn;
+    slabFrame[slab] = frame;
+    slabOffset[slab] = offset;
+    slabNext[slab] = 0;
+    slabPrev[slab] = 0;
+    for (let i = 0; i < objects; i++) link[links + i] = i + 1 < objects ? i + 2 : LINK_END;
+    slabCounters[slab] = packCounters(1, 0, locks.concurrent() ? COUNTERS_FROZEN : 0);
+    frameSlab.fill(slab, frame, frame + 2 ** shapeOrder(shape));
+    onNew(id, slab);
+    if (options.hasConstructor(id)) constructAll(id, c, slab);
+    return slab;
+  }
+
+  /** An id and links; the cache has a slab more. */
+  function takeSlab(id: number, c: number, pfn: Pfn, shape: number): number {
+    const objects = shapeObjects(shape);
     let slab = 0;
-    let links = 0;
+    locks.take(header, H_LINK_LOCK, 'the table of links');
     try {
       slab = takeSlabId(ledger);
-      links = takeLinks(ledger, objects);
+      slabLinks[slab] = takeLinks(ledger, objects);
+      slabShape[slab] = shape;
+      if (locks.concurrent()) {
+        // Whoever looks for partial slabs must not take what the id's last slab left for one.
+        slabCounters[slab] = COUNTERS_FROZEN;
+        journal[locks.journal + J_HAND_SLAB] = slab;
+      }
+      slabSerial[slab] = cache[c + C_SLABS_MADE]!++;
+      cache[c + C_NR_SLABS]!++;
+      cache[c + C_TOTAL_OBJECTS]! += objects;
+      slabCache[slab] = id;
     } catch (error) {
       // The ledger is full: what was taken so far goes back, and the caller learns which table it was.
       if (slab !== 0) giveSlabId(ledger, slab);
+      locks.release(header, H_LINK_LOCK);
       pages.freePages(pfn, shapeOrder(shape));
+      putDown();
       throw error;
     }
-    const frame = pfn - basePfn;
-    slabCache[slab] = id;
-    slabFrame[slab] = frame;
-    slabOffset[slab] = offset;
-    slabLinks[slab] = links;
-    slabShape[slab] = shape;
-    slabSerial[slab] = cache[c + C_SLABS_MADE]!++;
-    slabNext[slab] = 0;
-    slabPrev[slab] = 0;
-    slabCounters[slab] = 1;
-    for (let i = 0; i < objects; i++) link[links + i] = i + 1 < objects ? i + 2 : LINK_END;
-    frameSlab.fill(slab, frame, frame + 2 ** shapeOrder(shape));
-    cache[c + C_NR_SLABS]!++;
-    cache[c + C_TOTAL_OBJECTS]! += objects;
-    onNew(id, slab);
-    if (options.hasConstructor(id)) constructAll(id, c, slab);
+    locks.release(header, H_LINK_LOCK);
     return slab;
   }
 
@@ -169,16 +268,14 @@ export function createSlabPages(memory: PhysicalMemory, options: SlabPagesOption
   function discard(c: number, slab: number): void {
     const frame = slabFrame[slab]!;
     const order = shapeOrder(slabShape[slab]!);
-    const objects = objectsOf(slab);
-    onDiscard(slabCache[slab]!, slab);
+    takeInHand(slab);
+    onDiscard(c / CACHE_WORDS, slab);
     bytes?.forget((frame + basePfn) * pageSize, pageSize * 2 ** order);
-    cache[c + C_NR_SLABS]!--;
-    cache[c + C_TOTAL_OBJECTS]! -= objects;
     frameSlab.fill(0, frame, frame + 2 ** order);
-    giveLinks(ledger, slabLinks[slab]!, objects);
-    giveSlabId(ledger, slab);
+    giveSlab(slab);
     pages.freePages((frame + basePfn) as Pfn, order);
+    putDown();
   }
 
-  return { newSlab, checkGfp, makeSlab, discard };
+  return { newSlab, checkGfp, makeSlab, discard, putDown, emptyHand };
 }

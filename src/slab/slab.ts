@@ -350,7 +350,7 @@ export function createSlab(
 
   function freeBulk(id: number, objects: PhysAddr[], cpu: number): void {
     if (cpu >>> 0 !== cpu || cpu >= cpus) throw noSuchCpu(cpu);
-    const bad = faithful ? undefined : firstBad(ledger, addresses, id, objects);
+    const bad = faithful ? undefined : firstBad(ledger, addresses, id, objects, false);
     if (bad !== undefined) throw badFree(id, bad);
     for (const address of objects) free(id, address, cpu);
   }
@@ -488,6 +488,8 @@ export function createSlab(
     flushCpu,
     live,
     freeOnNode: (id) => cache[id * CACHE_WORDS + C_FREE_OBJECTS]!,
+    // One thread plays all CPUs.
+    whileUnkept: (_, act) => act(),
     slabAt,
     indexIn,
     setTunables,

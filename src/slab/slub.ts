@@ -45,9 +45,19 @@
  *     cache.free(table, cpu);
  *
  * ## What is stored
- * A slab's state word (`slabCounters`) packs first free object, objects in use and frozen, so that another CPU's free is one write of
- * a link and one exchange of that word. The word may come back to the same value in between: harmless, because a push
- * depends on the head alone, and a live object keeps its slab from being discarded.
+ * A slab's state word (`slabCounters`) packs first free object, objects in use and frozen, and it is the slab's lock (machine/locks.ts).
+ *
+ * ## Several CPUs at once
+ * Steps a and f touch nothing but the CPU's own line and links of its active slab that no list of others holds: they lock nothing. In
+ * all others, what is locked is:
+ *  - a slab, while its own list or `frozen` changes (b, c, d, g): whether it is frozen and who keeps it change in the same section;
+ *  - the node, while slabs come to its list or leave it (d, i, the last two of g), and all that a debugged cache does.
+ * A slab that is not frozen and has a free object is on the node's list, always, unless the node is locked. A word is read
+ * before it is locked to know whether the node has to be locked first; if it is another one by then, the step begins again.
+ * Each CPU flushes itself: nobody takes a slab from a CPU that is at work, so a shrink leaves alone what other CPUs have.
+ *
+ * An object that two CPUs free at the same moment is refused to the second one under the slab's lock; only where one of them owns
+ * the active slab nobody looks.
  *
  * Rules: truth/README.md, "SLUB at run time", learnt from recorded sequences of a real Linux 6.1 and checked against
  * them: slab, index, birth and death of every slab, list order, sysfs counters. Ideas: Christoph Lameter, "SLUB: The unqueued
@@ -58,6 +68,7 @@ import {
   C_CPU_PARTIAL_SLABS,
   C_EXTRA_FROM_NODE,
   C_FLAGS,
+  C_LOCK,
   C_MIN_PARTIAL,
   C_NR_PARTIAL,
   C_NR_SLABS,
@@ -69,6 +80,8 @@ import {
   COUNTERS_FROZEN,
   CPU_WORDS,
   countersInUse,
+  H_CONCURRENT,
+  J_SENT,
   LINK_END,
   LINK_LIVE,
   P_LINKS,
@@ -86,7 +99,8 @@ import {
   shapeObjects,
 } from '../machine/index.js';
 import type { AllocatorOptions, CacheAllocator } from './allocator.js';
-import { eachGroup, firstBad } from './bulk-free.js';
+import { whileOnNode, whileUnkept } from './attach.js';
+import { eachGroup, firstBad, firstNot } from './bulk-free.js';
 import { createSlubDebug, zeroing } from './debug.js';
 import type { DebugSlabs } from './debug-slabs.js';
 import { divide } from './divide.js';
@@ -101,6 +115,18 @@ import { STAT, statisticsOf } from './statistics.js';
 export interface Slub extends CacheAllocator {
   readonly kind: 'slub';
   readonly debug: DebugSlabs;
+  /**
+   * A bulk free of what is known to be objects of this cache, in use, each once: nothing is looked at. Whatever their links say is
+   * overwritten. Leaves the array's order changed.
+   */
+  freeKnown(cache: number, objects: PhysAddr[], cpu: number): void;
+  /**
+   * The same for objects of one slab whose links lead from one to the next: `head` is the first one's index + 1, `tailLink` the last one's
+   * link. While one thread has the machine, and not for a debugged cache.
+   */
+  freeChain(cache: number, cpu: number, slab: number, head: number, tailLink: number, freed: number): void;
+  /** What this thread's CPU has in hand goes back (slab-pages.ts). */
+  emptyHand(): void;
 }
 
 /** Slabs with more free objects than this keep their place when a cache is shrunk. */
@@ -109,12 +135,15 @@ const SHRINK_PROMOTE_MAX = 32;
 export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): Slub {
   const { ledger } = memory;
   const { faithful, bytes } = options;
+  const { locks } = memory;
+  const SHARED = locks.shared;
   const nodeLists = createNodeLists(ledger);
   const { listFirst, listLast, unlist } = nodeLists;
   const addresses = createObjectAddresses(memory);
   const { slabAt, indexIn, objectAddress, badFree } = addresses;
   const { cache, cpuCache, cpuDouble, slabCounters, slabNext, slabCache, slabLinks, slabShape, link } =
     ledger;
+  const { header, journal } = ledger;
   const cacheRows = ledger.shape.caches + 1;
   const { cpus } = ledger.shape;
 
@@ -129,16 +158,57 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
   const isDebug = (id: number) => (cache[id * CACHE_WORDS + C_FLAGS]! & SLAB_DEBUG_FLAGS) !== 0;
   const objectsOf = (slab: number) => shapeObjects(slabShape[slab]!);
   const cpuOf = (p: number) => Math.floor(p / (cacheRows * CPU_WORDS));
-  const { newSlab, discard } = createSlabPages(memory, {
+  const { newSlab, discard, putDown, emptyHand } = createSlabPages(memory, {
     ...options,
     objectAddress,
     count: countSlow,
     onNew: (id, slab) => (isDebug(id) ? checks.setUp(id, slab) : undefined),
     onDiscard: (id, slab) => (isDebug(id) ? checks.onDiscard(id, slab) : strays.drop(slab)),
   });
-  const hooks = { isDebug, newSlab, discard, freePlain, park, count: countSlow };
+  const hooks = { isDebug, newSlab: newForDebug, discard, freePlain, park, count: countSlow };
   const parts = { ...options, ...nodeLists, ...addresses, ...hooks };
   const { checks, debug, strays, freeBad } = createSlubDebug(memory, parts);
+
+  // Small, so that they are compiled into their callers: what one thread pays is a look at a constant, and in shared memory at a word.
+  const concurrent = () => SHARED && header[H_CONCURRENT] !== 0;
+  const takeSlab = (slab: number, p: number, chain: number, was = LINK_LIVE): number =>
+    concurrent() ? locks.takeSlab(slab, p, chain, was) : slabCounters[slab]!;
+  const releaseSlab = (slab: number, counters: number): void => {
+    if (concurrent()) locks.releaseSlab(slab, counters);
+    else slabCounters[slab] = counters;
+  };
+  const takeNode = (c: number): void => {
+    if (concurrent()) locks.take(cache, c + C_LOCK, 'the node of a cache');
+  };
+  const releaseNode = (c: number): void => {
+    if (concurrent()) locks.release(cache, c + C_LOCK);
+  };
+
+  /** Does something to a debugged cache, of which nothing happens outside the node's lock. */
+  const onNode = <T>(c: number, act: () => T): T => whileOnNode(memory, c, act);
+
+  /** The slab's place is what a debugged cache makes of it next; nobody else can look at the node before. */
+  function newForDebug(id: number, c: number, gfp: Gfp): number {
+    const slab = newSlab(id, c, gfp);
+    if (slab !== 0 && concurrent()) {
+      slabCounters[slab]! &= ~COUNTERS_FROZEN;
+      putDown();
+    }
+    return slab;
+  }
+
+  // Functions of their own: one that makes a closure pays for it at each call, whether it comes to that or not.
+  function allocDebug(id: number, gfp: Gfp, p: number): PhysAddr {
+    return onNode(id * CACHE_WORDS, () => debug.alloc(id, gfp, cpuOf(p)));
+  }
+
+  function freeDebug(id: number, address: PhysAddr, cpu: number): void {
+    onNode(id * CACHE_WORDS, () => debug.free(id, address, cpu));
+  }
+
+  function freeGroupDebug(id: number, p: number, slab: number, chain: readonly PhysAddr[]): void {
+    onNode(id * CACHE_WORDS, () => debug.freeGroup(id, slab, chain, cpuOf(p)));
+  }
 
   // ---- alloc -----------------------------------------------------------------------------------------------------------
 
@@ -164,7 +234,7 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
     if (cache[c + C_STATE] !== CACHE_ALIVE) throw new ArgumentError(`cache ${id} does not exist (any more)`);
     line = p;
     if (COUNTING) count(p, STAT.alloc_slowpath);
-    if (isDebug(id)) return debug.alloc(id, gfp, cpuOf(p));
+    if (isDebug(id)) return allocDebug(id, gfp, p);
     // Each round either finds an object, gives up the active slab, or takes a slab off a list: it ends.
     while (true) {
       const active = cpuCache[p + P_SLAB]!;
@@ -176,9 +246,10 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
       }
       const partial = cpuCache[p + P_PARTIAL]!;
       if (partial !== 0) {
+        // In this order: a CPU that dies in between holds the slab twice, and not nowhere.
+        activate(p, partial);
         cpuCache[p + P_PARTIAL] = slabNext[partial]!;
         cpuCache[p + P_PARTIAL_COUNT]!--;
-        activate(p, partial);
         if (COUNTING) count(p, STAT.cpu_partial_alloc);
         continue;
       }
@@ -190,10 +261,8 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
       const slab = newSlab(id, c, gfp);
       if (slab === 0) return NULL;
       activate(p, slab);
-      const first = slabCounters[slab]! & COUNTERS_FREE;
-      cpuCache[p + P_OWN] = first;
-      slabCounters[slab] = packCounters(LINK_END, objectsOf(slab), COUNTERS_FROZEN);
-      return takeOwn(p, first);
+      putDown();
+      return takeOwn(p, takeList(p, slab, takeSlab(slab, p, 0)));
     }
   }
 
@@ -214,39 +283,53 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
   /** Step b: the active slab's own list becomes the CPU's. An empty one makes the slab full. Returns the first object + 1. */
   function takeSlabsList(p: number): number {
     const slab = cpuCache[p + P_SLAB]!;
-    const counters = slabCounters[slab]!;
-    const first = counters & COUNTERS_FREE;
-    if (first === LINK_END) {
-      slabCounters[slab] = packCounters(LINK_END, countersInUse(counters), 0);
+    const counters = takeSlab(slab, p, 0);
+    if ((counters & COUNTERS_FREE) === LINK_END) {
       leave(p);
+      releaseSlab(slab, packCounters(LINK_END, countersInUse(counters), 0));
       if (COUNTING) count(p, STAT.deactivate_bypass);
       return 0;
     }
-    slabCounters[slab] = packCounters(LINK_END, objectsOf(slab), COUNTERS_FROZEN);
-    cpuCache[p + P_OWN] = first;
     if (COUNTING) count(p, STAT.alloc_refill);
+    return takeList(p, slab, counters);
+  }
+
+  /** What is free on a locked slab's own list is this CPU's now, and the slab is frozen. Returns the first object + 1. */
+  function takeList(p: number, slab: number, counters: number): number {
+    const first = counters & COUNTERS_FREE;
+    cpuCache[p + P_OWN] = first;
+    releaseSlab(slab, packCounters(LINK_END, objectsOf(slab), COUNTERS_FROZEN));
     return first;
   }
 
   /** Step d. Returns false if the node has no partial slab. */
   function takeFromNode(c: number, p: number): boolean {
+    if (cache[c + C_PARTIAL_HEAD] === 0) return false;
+    takeNode(c);
     const first = cache[c + C_PARTIAL_HEAD]!;
-    if (first === 0) return false;
-    unlist(c, first);
-    activate(p, first);
-    if (COUNTING) count(p, STAT.alloc_from_partial);
-    cpuCache[p + P_OWN] = slabCounters[first]! & COUNTERS_FREE;
-    slabCounters[first] = packCounters(LINK_END, objectsOf(first), COUNTERS_FROZEN);
+    if (first !== 0) {
+      unlist(c, first);
+      const counters = takeSlab(first, p, 0);
+      activate(p, first);
+      takeList(p, first, counters);
+      if (COUNTING) count(p, STAT.alloc_from_partial);
+      takeExtra(c, p);
+    }
+    releaseNode(c);
+    return first !== 0;
+  }
+
+  function takeExtra(c: number, p: number): void {
     const extra = cache[c + C_EXTRA_FROM_NODE]!;
     for (let moved = 0; moved < extra; moved++) {
       const slab = cache[c + C_PARTIAL_HEAD]!;
       if (slab === 0) break;
       unlist(c, slab);
-      slabCounters[slab]! |= COUNTERS_FROZEN;
+      const counters = takeSlab(slab, p, 0);
       pushCpuPartial(p, slab);
+      releaseSlab(slab, counters | COUNTERS_FROZEN);
       if (COUNTING) count(p, STAT.cpu_partial_node);
     }
-    return true;
   }
 
   function pushCpuPartial(p: number, slab: number): void {
@@ -257,19 +340,35 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
 
   // ---- slabs leave a CPU ------------------------------------------------------------------------------------
 
-  /** Discards an empty slab where the node has enough partial ones; else it becomes node-partial. For slabs that are on no list. */
-  function unfreeze(c: number, slab: number, toFront: boolean, listed: number): void {
-    const counters = slabCounters[slab]! & ~COUNTERS_FROZEN;
-    slabCounters[slab] = counters;
+  /**
+   * A slab that is on no list and frozen no more finds its place under the node's lock: full on no list, empty nowhere where the node has
+   * enough partial ones, else node-partial. `counters` is its word as it was when it left the CPU.
+   */
+  function place(c: number, slab: number, counters: number, toFront: boolean, listed: number): void {
     if (countersInUse(counters) === 0 && cache[c + C_NR_PARTIAL]! >= cache[c + C_MIN_PARTIAL]!) {
       if (COUNTING) count(line, STAT.deactivate_empty);
       if (COUNTING) count(line, STAT.free_slab);
       discard(c, slab);
       return;
     }
+    if (countersInUse(counters) === objectsOf(slab)) return;
     if (COUNTING) count(line, listed);
     if (toFront) listFirst(c, slab);
     else listLast(c, slab);
+  }
+
+  /** All slabs of a CPU's partial list go to the node, in their order. */
+  function unfreezePartial(c: number, p: number): void {
+    if (cpuCache[p + P_PARTIAL] === 0) return;
+    takeNode(c);
+    for (let slab = cpuCache[p + P_PARTIAL]!; slab !== 0; slab = cpuCache[p + P_PARTIAL]!) {
+      const counters = takeSlab(slab, p, 0) & ~COUNTERS_FROZEN;
+      cpuCache[p + P_PARTIAL] = slabNext[slab]!;
+      cpuCache[p + P_PARTIAL_COUNT]!--;
+      releaseSlab(slab, counters);
+      place(c, slab, counters, false, STAT.free_add_partial);
+    }
+    releaseNode(c);
   }
 
   // ---- free --------------------------------------------------------------------------------------------------------------
@@ -292,14 +391,32 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
   /** An object of another slab than the active one, or something that is no object. */
   function freeElsewhere(id: number, p: number, address: PhysAddr, cpu: number): void {
     line = p;
-    if (isDebug(id)) return debug.free(id, address, cpu);
+    if (isDebug(id)) return freeDebug(id, address, cpu);
     const slab = slabAt(address);
     if (slab === 0 || slabCache[slab] !== id) return freeBad(id, p, address, cpu);
     const index = indexIn(slab, address);
     if (index < 0) return freeBad(id, p, address, cpu);
     const at = slabLinks[slab]! + index;
     if (link[at] !== LINK_LIVE) return freeBad(id, p, address, cpu);
-    freeToSlab(id, p, slab, index + 1, at, 1);
+    if (concurrent()) return freeAmong(id, p, slab, index, address, cpu);
+    freeToSlab(id, p, slab, slabCounters[slab]!, index + 1, at, 1);
+  }
+
+  /** The same among several CPUs. */
+  function freeAmong(
+    id: number,
+    p: number,
+    slab: number,
+    index: number,
+    address: PhysAddr,
+    cpu: number,
+  ): void {
+    const at = slabLinks[slab]! + index;
+    const counters = takeForFree(p, slab, index + 1, 1, LINK_LIVE);
+    if (link[at] === LINK_LIVE) return freeToSlab(id, p, slab, counters, index + 1, at, 1);
+    // Another CPU freed it in the meantime.
+    letGo(slab, counters, 1);
+    freeBad(id, p, address, cpu);
   }
 
   /** A live object of `id`, as a CPU frees it that has another active slab. */
@@ -307,7 +424,8 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
     const slab = slabAt(address);
     const index = indexIn(slab, address);
     const p = (cpu * cacheRows + id) * CPU_WORDS;
-    freeToSlab(id, p, slab, index + 1, slabLinks[slab]! + index, 1);
+    const counters = concurrent() ? takeForFree(p, slab, index + 1, 1, LINK_LIVE) : slabCounters[slab]!;
+    freeToSlab(id, p, slab, counters, index + 1, slabLinks[slab]! + index, 1);
   }
 
   /** Where a stray lies on the active slab, its objects wait on the slab's own list: the next alloc has to come by the slow path. */
@@ -316,94 +434,162 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
     if (slab === 0 || strays.count(slab) === 0) return;
     const own = cpuCache[p + P_OWN]!;
     cpuCache[p + P_OWN] = 0;
-    returnOwn(slab, own, COUNTERS_FROZEN);
+    releaseSlab(slab, withOwn(slab, takeSlab(slab, p, 0), own) | COUNTERS_FROZEN);
   }
 
-  /** Step g: puts a chain of `count` objects on a slab's own list; `head` is the first object + 1, `tailLink` the last one's link. */
+  /**
+   * Among several CPUs: locks a slab of which objects will be freed, and the node too if the slab may leave its list; makes room on the
+   * CPU's partial list if the slab will go there. `chain` is the first object + 1, `was` what the links of all of them hold. Returns
+   * the slab's word.
+   */
+  function takeForFree(p: number, slab: number, chain: number, freed: number, was: number): number {
+    const c = slabCache[slab]! * CACHE_WORDS;
+    line = p;
+    // Each round that begins again saw another CPU's step succeed.
+    while (true) {
+      const seen = slabCounters[slab]!;
+      const leaves = emptiesPartial(slab, seen, freed);
+      if (leaves) takeNode(c);
+      else if (isFull(slab, seen)) makeRoom(c, p);
+      const counters = takeSlab(slab, p, chain, was);
+      if (emptiesPartial(slab, counters, freed) === leaves) return counters;
+      releaseSlab(slab, counters);
+      if (leaves) releaseNode(c);
+    }
+  }
+
+  /** The slab is node-partial, and these are its last objects in use. Holds for a locked word too. */
+  function emptiesPartial(slab: number, counters: number, freed: number): boolean {
+    const used = countersInUse(counters);
+    return counters >= 0 && used === freed && used !== objectsOf(slab);
+  }
+
+  /** Nothing is free and nobody keeps it: the CPU that frees to it gets it. */
+  function isFull(slab: number, counters: number): boolean {
+    return counters >= 0 && countersInUse(counters) === objectsOf(slab);
+  }
+
+  /** Unlocks what `takeForFree` locked; nothing was freed. */
+  function letGo(slab: number, counters: number, freed: number): void {
+    releaseSlab(slab, counters);
+    if (emptiesPartial(slab, counters, freed)) releaseNode(slabCache[slab]! * CACHE_WORDS);
+  }
+
+  /**
+   * Step g: puts a chain of `freed` objects on the own list of a slab, which `takeForFree` locked among several CPUs; `head` is the first
+   * object + 1, `tailLink` the last one's link.
+   */
   function freeToSlab(
     id: number,
     p: number,
     slab: number,
+    counters: number,
     head: number,
     tailLink: number,
     freed: number,
   ): void {
     const c = id * CACHE_WORDS;
-    const counters = slabCounters[slab]!;
     const prior = counters & COUNTERS_FREE;
     const used = countersInUse(counters) - freed;
     const frozen = counters & COUNTERS_FROZEN;
     link[tailLink] = prior;
-    slabCounters[slab] = packCounters(head, used, frozen);
+    // Whatever else this CPU notes of the group (sheaf-flush.ts): it is gone when the slab is unlocked.
+    if (concurrent()) journal[locks.journal + J_SENT] = 1;
     line = p;
     if (COUNTING) count(p, STAT.free_slowpath);
-    if (COUNTING && frozen !== 0) count(p, STAT.free_frozen);
-    if (frozen !== 0) return;
-    if (prior === LINK_END) {
-      slabCounters[slab] = packCounters(head, used, COUNTERS_FROZEN);
-      keepOnCpu(c, p, slab);
+    if (frozen !== 0) {
+      releaseSlab(slab, packCounters(head, used, frozen));
+      if (COUNTING) count(p, STAT.free_frozen);
+    } else if (prior === LINK_END) {
+      // Among several CPUs there is room already: the node comes before the slab.
+      if (!concurrent()) makeRoom(c, p);
+      pushCpuPartial(p, slab);
+      releaseSlab(slab, packCounters(head, used, COUNTERS_FROZEN));
       if (COUNTING) count(p, STAT.cpu_partial_free);
-    } else if (used === 0 && cache[c + C_NR_PARTIAL]! >= cache[c + C_MIN_PARTIAL]!) {
+    } else {
+      releaseSlab(slab, packCounters(head, used, 0));
+      if (used === 0) leaveNode(c, p, slab);
+    }
+  }
+
+  /** A node-partial slab is empty now, and this CPU has the node's lock, which it lets go. */
+  function leaveNode(c: number, p: number, slab: number): void {
+    if (cache[c + C_NR_PARTIAL]! >= cache[c + C_MIN_PARTIAL]!) {
       if (COUNTING) count(p, STAT.free_remove_partial);
       if (COUNTING) count(p, STAT.free_slab);
       unlist(c, slab);
       discard(c, slab);
     }
+    releaseNode(c);
   }
 
-  /** A full slab that got an object back: first of this CPU's partial list, after a list that is full has gone to the node. */
-  function keepOnCpu(c: number, p: number, slab: number): void {
-    let drained = 0;
-    const first = cpuCache[p + P_PARTIAL]!;
-    if (first !== 0 && cpuCache[p + P_PARTIAL_COUNT]! >= cache[c + C_CPU_PARTIAL_SLABS]!) {
-      drained = first;
-      cpuCache[p + P_PARTIAL] = 0;
-      cpuCache[p + P_PARTIAL_COUNT] = 0;
-    }
-    pushCpuPartial(p, slab);
-    if (drained === 0) return;
-    unfreezeChain(c, drained);
+  /** A CPU's partial list that is full goes to the node, so that a slab can be its first. */
+  function makeRoom(c: number, p: number): void {
+    if (cpuCache[p + P_PARTIAL] === 0) return;
+    if (cpuCache[p + P_PARTIAL_COUNT]! < cache[c + C_CPU_PARTIAL_SLABS]!) return;
+    unfreezePartial(c, p);
     if (COUNTING) count(p, STAT.cpu_partial_drain);
-  }
-
-  function unfreezeChain(c: number, first: number): void {
-    for (let slab = first; slab !== 0; ) {
-      const next = slabNext[slab]!;
-      unfreeze(c, slab, false, STAT.free_add_partial);
-      slab = next;
-    }
   }
 
   function freeBulk(id: number, objects: PhysAddr[], cpu: number): void {
     if (cpu >>> 0 !== cpu || cpu >= cpus) throw noSuchCpu(cpu);
-    const bad = firstBad(ledger, addresses, id, objects);
+    const bad = firstBad(ledger, addresses, id, objects, concurrent());
     if (bad !== undefined && !faithful) throw badFree(id, bad);
-    const p = (cpu * cacheRows + id) * CPU_WORDS;
-    if (bad === undefined)
-      return eachGroup(objects, slabAt, (slab, from, to) => freeGroup(id, p, slab, objects, from, to));
+    if (bad === undefined) return freeKnown(id, objects, cpu);
     // What happens to a bad one is told where it is freed alone.
     for (let i = objects.length - 1; i >= 0; i--) free(id, objects[i]!, cpu);
+  }
+
+  function freeKnown(id: number, objects: PhysAddr[], cpu: number): void {
+    const p = (cpu * cacheRows + id) * CPU_WORDS;
+    eachGroup(objects, slabAt, (slab, from, to) => freeGroup(id, p, slab, objects, from, to));
+  }
+
+  function freeChain(
+    id: number,
+    cpu: number,
+    slab: number,
+    head: number,
+    tailLink: number,
+    freed: number,
+  ): void {
+    const p = (cpu * cacheRows + id) * CPU_WORDS;
+    if (slab !== cpuCache[p + P_SLAB])
+      return freeToSlab(id, p, slab, slabCounters[slab]!, head, tailLink, freed);
+    link[tailLink] = cpuCache[p + P_OWN]!;
+    cpuCache[p + P_OWN] = head;
+    if (COUNTING) count(p, STAT.free_fastpath);
   }
 
   function freeGroup(
     id: number,
     p: number,
     slab: number,
-    addresses: readonly PhysAddr[],
+    objects: readonly PhysAddr[],
     from: number,
     to: number,
   ): void {
     line = p;
-    if (isDebug(id)) return debug.freeGroup(id, slab, addresses.slice(from, to).reverse(), cpuOf(p));
+    if (isDebug(id)) return freeGroupDebug(id, p, slab, objects.slice(from, to).reverse());
     const links = slabLinks[slab]!;
-    const head = indexIn(slab, addresses[to - 1]!) + 1;
+    const head = indexIn(slab, objects[to - 1]!) + 1;
+    const own = slab === cpuCache[p + P_SLAB];
+    const was = link[links + head - 1]!;
+    const among = !own && concurrent();
+    const counters = among ? takeForFree(p, slab, head, to - from, was) : slabCounters[slab]!;
+    // Between the check of the whole bulk and the slab's lock, another CPU may have freed one of them.
+    const bad = among ? firstNot(was, ledger, indexIn, slab, objects.slice(from, to)) : undefined;
+    if (bad !== undefined) {
+      letGo(slab, counters, to - from);
+      throw badFree(id, bad);
+    }
     let at = links + head - 1;
     for (let i = to - 2; i >= from; i--) {
-      const index = indexIn(slab, addresses[i]!);
+      const index = indexIn(slab, objects[i]!);
       link[at] = index + 1;
       at = links + index;
     }
-    if (slab !== cpuCache[p + P_SLAB]) return freeToSlab(id, p, slab, head, at, to - from);
+    if (!own) return freeToSlab(id, p, slab, counters, head, at, to - from);
     link[at] = cpuCache[p + P_OWN]!;
     cpuCache[p + P_OWN] = head;
     if (COUNTING) count(p, STAT.free_fastpath);
@@ -415,37 +601,39 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
 
   // ---- shrink, flush, count ----------------------------------------------------------------------------------------------
 
-  /** The CPU's own objects return to their slab, in front of what others freed there; then its slabs go to the node. */
+  /**
+   * The CPU's own objects return to their slab, in front of what others freed there; then its slabs go to the node. A CPU that is another
+   * thread's keeps what it has.
+   */
   function flushCpu(id: number, cpu: number): void {
+    if (concurrent() && cpu !== locks.cpu) return;
     const c = id * CACHE_WORDS;
     const p = (cpu * cacheRows + id) * CPU_WORDS;
-    const active = cpuCache[p + P_SLAB]!;
     line = p;
-    if (active !== 0) {
-      const own = cpuCache[p + P_OWN]!;
-      leave(p);
-      deactivate(c, active, own);
+    if (cpuCache[p + P_SLAB] !== 0) {
+      deactivate(c, p);
       if (COUNTING) count(p, STAT.cpuslab_flush);
     }
-    const partial = cpuCache[p + P_PARTIAL]!;
-    cpuCache[p + P_PARTIAL] = 0;
-    cpuCache[p + P_PARTIAL_COUNT] = 0;
-    unfreezeChain(c, partial);
+    unfreezePartial(c, p);
   }
 
-  function deactivate(c: number, slab: number, own: number): void {
-    const remote = slabCounters[slab]! & COUNTERS_FREE;
-    if (COUNTING && remote !== LINK_END) count(line, STAT.deactivate_remote_frees);
+  function deactivate(c: number, p: number): void {
+    const slab = cpuCache[p + P_SLAB]!;
+    takeNode(c);
+    const counters = takeSlab(slab, p, 0);
     // A slab with nothing free is full and goes on no list; objects that others freed send it to the end.
-    const toFront = remote === LINK_END;
-    if (returnOwn(slab, own, 0) !== LINK_END) {
-      unfreeze(c, slab, toFront, toFront ? STAT.deactivate_to_head : STAT.deactivate_to_tail);
-    } else if (COUNTING) count(line, STAT.deactivate_full);
+    const toFront = (counters & COUNTERS_FREE) === LINK_END;
+    if (COUNTING && !toFront) count(p, STAT.deactivate_remote_frees);
+    const left = withOwn(slab, counters, cpuCache[p + P_OWN]!);
+    leave(p);
+    releaseSlab(slab, left);
+    if (COUNTING && (left & COUNTERS_FREE) === LINK_END) count(p, STAT.deactivate_full);
+    place(c, slab, left, toFront, toFront ? STAT.deactivate_to_head : STAT.deactivate_to_tail);
+    releaseNode(c);
   }
 
-  /** Puts a CPU's own objects in front of their slab's list. Returns that list's first. */
-  function returnOwn(slab: number, own: number, frozen: number): number {
-    const counters = slabCounters[slab]!;
+  /** Puts a CPU's own objects in front of their slab's list. Returns the slab's word after that, not frozen. */
+  function withOwn(slab: number, counters: number, own: number): number {
     const remote = counters & COUNTERS_FREE;
     let returned = 0;
     let last = 0;
@@ -454,14 +642,17 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
       returned++;
     }
     if (own !== 0) link[last] = remote;
-    const first = own !== 0 ? own : remote;
-    slabCounters[slab] = packCounters(first, countersInUse(counters) - returned, frozen);
-    return first;
+    return packCounters(own !== 0 ? own : remote, countersInUse(counters) - returned, 0);
   }
 
   function shrink(id: number): boolean {
     const c = id * CACHE_WORDS;
     for (let cpu = 0; cpu < cpus; cpu++) flushCpu(id, cpu);
+    onNode(c, () => shrinkNode(c));
+    return cache[c + C_NR_SLABS] !== 0;
+  }
+
+  function shrinkNode(c: number): void {
     const byFree: number[][] = Array.from({ length: SHRINK_PROMOTE_MAX }, () => []);
     const rest: number[] = [];
     for (let slab = cache[c + C_PARTIAL_HEAD]!; slab !== 0; ) {
@@ -476,12 +667,27 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
     // Fewest free objects first, so that nearly full slabs fill up and sparse ones drain; equals come out in reverse.
     for (const slabs of byFree) for (const slab of slabs.reverse()) listLast(c, slab);
     for (const slab of rest) listLast(c, slab);
-    return cache[c + C_NR_SLABS] !== 0;
   }
 
   const live = (id: number) => countInUse(ledger, id) - (isDebug(id) ? debug.lost(id) : 0);
   const freeOnNode = (id: number) => countOnNode(ledger, id).free;
   const allocZeroed = bytes === undefined ? alloc : zeroing(bytes, checks, alloc);
-  const operations = { alloc: allocZeroed, free, freeBulk, shrink, flushCpu, live, freeOnNode };
-  return { kind: 'slub', ...operations, slabAt, indexIn, debug };
+  const kept = (id: number, act: () => void) => whileUnkept(memory, id, act);
+  const whole: DebugSlabs = {
+    ...debug,
+    validate: (id) => onNode(id * CACHE_WORDS, () => debug.validate(id)),
+    dropLost: (id) => onNode(id * CACHE_WORDS, () => debug.dropLost(id)),
+  };
+  const operations = {
+    alloc: allocZeroed,
+    free,
+    freeBulk,
+    freeKnown,
+    freeChain,
+    shrink,
+    flushCpu,
+    live,
+    freeOnNode,
+  };
+  return { kind: 'slub', ...operations, slabAt, indexIn, debug: whole, emptyHand, whileUnkept: kept };
 }

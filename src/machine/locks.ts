@@ -1,0 +1,205 @@
+/**
+ * # Locks, and when nobody needs them
+ *
+ *     a lock word      0 | CPU + 1                          zone, node of a cache, links, table of caches
+ *     a slab's word    frozen | in use | first free         unlocked
+ *                      frozen | in use | LOCKED | CPU + 1   locked: the first free object is in the holder's journal
+ *
+ * A lock names its holder, so that a dead Worker's lock is known for what it is. Lock words are taken by one compare-exchange; who finds
+ * one taken spins for a while, marks the word (WAITED) and sleeps until it is let go. A host that forbids sleeping (a page's main
+ * thread) spins on. After PATIENCE_MS nobody waits any longer: LockHeldError.
+ *
+ * A slab is locked in its own word, which SLUB does too where a machine has no exchange of two words (`slab_lock`). The kernel's
+ * lock-free push would cost one exchange less; but a CPU that is killed at it leaves no trace of whether the push took place, and the
+ * object may have been handed out again since. The lock leaves one: what is locked has not taken place. Sections are a dozen writes long.
+ *
+ * ## While nobody else can be there, nothing of this is paid
+ *  1. A ledger in an ArrayBuffer has one thread. `SHARED` is false, a constant, and what asks it is compiled away.
+ *  2. A ledger in a SharedArrayBuffer has one thread until somebody else is given its handle. Only the attached thread itself can give it
+ *     away, and it sets `H_CONCURRENT` before it does. So between two words of a slow path there is no moment at which another CPU
+ *     could join: the thread is reading its handle then and not allocating. No fence is needed, and no handshake: whoever has the
+ *     handle got it by a message, and sees all that was written before.
+ *  3. From then on everybody locks, for good. Going back would need to know that no handle is on its way, and every slow path would need a
+ *     fence between "I begin" and "did somebody join?", which costs as much as the lock.
+ *
+ * Fast paths (slub.ts, steps a and f) touch what one CPU owns, and take no lock in any of the three.
+ *
+ * ## The journal
+ * Before a CPU changes what others see, it notes in its journal (ledger.ts, J_) what it is about to do; plain stores to a line of its own.
+ * If it dies, its heir reads there what to undo (slab/attach.ts). In states 1 and 2 nothing is noted: when the only thread dies, the
+ * machine dies with it.
+ *
+ * Slow paths ask `concurrent()` at each step instead of once: a handle may be given away in a constructor's callback.
+ */
+import { ArgumentError, EngineError, LockHeldError } from '../base/index.js';
+import {
+  COUNTERS_FREE,
+  COUNTERS_LOCKED,
+  H_CONCURRENT,
+  J_CHAIN,
+  J_CHAIN_WAS,
+  J_LINE,
+  J_SLAB,
+  J_WORD,
+  JOURNAL_WORDS,
+  type Ledger,
+  LINK_LIVE,
+} from './ledger.js';
+
+export interface Locks {
+  /** The ledger lies in a SharedArrayBuffer. */
+  readonly shared: boolean;
+  /** Another CPU may be at work, or may come at any moment. */
+  concurrent(): boolean;
+  /** The CPU that this thread is. */
+  readonly cpu: number;
+  /** This thread takes another CPU's place: its own from the beginning, or a dead one's. */
+  become(cpu: number): void;
+  /** First word of this CPU's journal. */
+  readonly journal: number;
+  /** Takes a lock word. Nothing happens where no other CPU can be. Throws LockHeldError. */
+  take(words: Int32Array, at: number, what: string): void;
+  release(words: Int32Array, at: number): void;
+  /** Whether this CPU has it. */
+  holds(words: Int32Array, at: number): boolean;
+  /**
+   * Locks a slab and returns its word as it was. `p` is the CPU's line of the slab's cache; `chain` the first object + 1 that is being
+   * freed, 0 for none, and `was` what the links of the chain hold now. Throws LockHeldError.
+   */
+  takeSlab(slab: number, p: number, chain: number, was?: number): number;
+  /** Writes a slab's new word, which unlocks it. */
+  releaseSlab(slab: number, counters: number): void;
+}
+
+const WAITED = 1 << 30;
+const HOLDER = WAITED - 1;
+const SPINS = 500;
+const SLEEP_MS = 20;
+const SLAB_SLEEP_MS = 0.1;
+const PATIENCE_MS = 10_000;
+
+/** The holder of a lock word, or -1. */
+export function lockHolder(word: number): number {
+  return (word & HOLDER) - 1;
+}
+
+/** The holder of a slab's lock, or -1. */
+export function slabHolder(counters: number): number {
+  return counters & COUNTERS_LOCKED ? (counters & (COUNTERS_LOCKED - 1)) - 1 : -1;
+}
+
+export function createLocks(ledger: Ledger): Locks {
+  const { header, journal, slabCounters } = ledger;
+  const SHARED = !(ledger.buffer instanceof ArrayBuffer);
+  const canSleep = SHARED && mayWait(header);
+  let cpu = 0;
+  let j = 0;
+
+  const concurrent = () => SHARED && header[H_CONCURRENT] !== 0;
+
+  /** Passes a moment, or gives up. `round` counts how often. */
+  function pause(words: Int32Array, at: number, seen: number, since: number): void {
+    // Nobody is told when a slab is unlocked, which is at once unless the holder has no processor.
+    if (canSleep) Atomics.wait(words, at, seen, words === slabCounters ? SLAB_SLEEP_MS : SLEEP_MS);
+    if (Date.now() - since < PATIENCE_MS) return;
+    const holder = words === slabCounters ? slabHolder(seen) : lockHolder(seen);
+    throw new LockHeldError(words === slabCounters ? `slab ${at}` : 'a lock', holder, PATIENCE_MS / 1000);
+  }
+
+  function take(words: Int32Array, at: number, what: string): void {
+    if (!concurrent()) return;
+    if (cpu < 0) throw new ArgumentError('this thread is no CPU of the machine any more: it was detached');
+    if (Atomics.compareExchange(words, at, 0, cpu + 1) !== 0) contend(words, at, what);
+  }
+
+  function contend(words: Int32Array, at: number, what: string): void {
+    if (holds(words, at)) throw new EngineError(`CPU ${cpu} takes ${what} twice`);
+    for (let i = 0; i < SPINS; i++) {
+      if (words[at] === 0 && Atomics.compareExchange(words, at, 0, cpu + 1) === 0) return;
+    }
+    const since = Date.now();
+    while (true) {
+      const seen = Atomics.load(words, at);
+      if (seen === 0) {
+        // Others may sleep still: who takes it now wakes them.
+        if (Atomics.compareExchange(words, at, 0, (cpu + 1) | WAITED) === 0) return;
+        continue;
+      }
+      if (seen & WAITED || Atomics.compareExchange(words, at, seen, seen | WAITED) === seen)
+        pause(words, at, seen | WAITED, since);
+    }
+  }
+
+  function release(words: Int32Array, at: number): void {
+    if (!concurrent()) return;
+    // A handle that was given away in between: there was no lock then, and there is none to let go.
+    if (words[at] === 0) return;
+    if (Atomics.exchange(words, at, 0) & WAITED) Atomics.notify(words, at);
+  }
+
+  function holds(words: Int32Array, at: number): boolean {
+    return lockHolder(words[at]!) === cpu;
+  }
+
+  function takeSlab(slab: number, p: number, chain: number, was = LINK_LIVE): number {
+    if (!SHARED || header[H_CONCURRENT] === 0) return slabCounters[slab]!;
+    journal[j + J_SLAB] = 0;
+    journal[j + J_CHAIN] = chain;
+    journal[j + J_CHAIN_WAS] = was;
+    let since = 0;
+    for (let spins = 0; ; spins++) {
+      const word = slabCounters[slab]!;
+      if (!(word & COUNTERS_LOCKED)) {
+        journal[j + J_WORD] = word;
+        // Who frees to a frozen slab leaves it to the CPU that keeps it.
+        journal[j + J_LINE] = chain === 0 || word >= 0 ? p + 1 : 0;
+        journal[j + J_SLAB] = slab;
+        const locked = (word & ~COUNTERS_FREE) | COUNTERS_LOCKED | (cpu + 1);
+        if (Atomics.compareExchange(slabCounters, slab, word, locked) === word) return word;
+        continue;
+      }
+      if (spins < SPINS) continue;
+      if (since === 0) since = Date.now();
+      pause(slabCounters, slab, word, since);
+    }
+  }
+
+  function releaseSlab(slab: number, counters: number): void {
+    if (!SHARED || header[H_CONCURRENT] === 0) {
+      slabCounters[slab] = counters;
+      return;
+    }
+    Atomics.store(slabCounters, slab, counters);
+    journal[j + J_SLAB] = 0;
+  }
+
+  return {
+    shared: SHARED,
+    concurrent,
+    get cpu() {
+      return cpu;
+    },
+    get journal() {
+      return j;
+    },
+    become(other) {
+      cpu = other;
+      j = other * JOURNAL_WORDS;
+    },
+    take,
+    release,
+    holds,
+    takeSlab,
+    releaseSlab,
+  };
+}
+
+/** Asking for a value that is not there returns at once where waiting is allowed, and throws where it is not. */
+function mayWait(words: Int32Array): boolean {
+  try {
+    Atomics.wait(words, H_CONCURRENT, words[H_CONCURRENT]! + 1, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * Arguments of a creation that no kernel means to take.
+ */
+import { ArgumentError, isPowerOfTwo, KernelWouldCrashError } from '../base/index.js';
+import type { MachineBoot } from './cache-layout.js';
+import { SLAB } from './flags.js';
+import type { CacheOptions } from './machine-options.js';
+
+const U32 = 2 ** 32;
+
+/** What the kernel would crash on, or take without noticing. The faithful mode lets through what a kernel survives. */
+export function refuseNonsense(
+  { boot, faithful }: { readonly boot: MachineBoot; readonly faithful: boolean },
+  name: string | null,
+  size: number,
+  align: number,
+  { ctor, flags = 0 }: CacheOptions,
+): void {
+  for (const [what, value] of [
+    ['size', size],
+    ['align', align],
+  ] as const) {
+    if (!Number.isInteger(value) || value < 0 || value >= U32) {
+      throw new ArgumentError(`${what} is a whole number of bytes below 4 GiB, not ${value}`);
+    }
+  }
+  const slab = boot.allocator === 'slab';
+  // SLAB looks at no name to find a merge, and needs none for it.
+  if (name === null && !(slab && faithful)) {
+    const unseen = slab ? 'silent nonsense: a merge, else NULL' : 'oops in strlen when a merge is looked for';
+    throw new KernelWouldCrashError('a cache needs a name', ctor ? 'NULL, error -12' : unseen);
+  }
+  if (size === 0) {
+    if (flags & SLAB.HWCACHE_ALIGN)
+      throw new KernelWouldCrashError(
+        `${name}: an object needs a size`,
+        'hang: an endless loop halves the line',
+      );
+    if (ctor === undefined && !slab)
+      throw new KernelWouldCrashError(`${name}: an object needs a size`, 'divide error');
+    if (!faithful)
+      throw new KernelWouldCrashError(
+        `${name}: an object needs a size`,
+        'silent nonsense: objects of 0 bytes',
+      );
+  }
+  if (!faithful && align !== 0 && !isPowerOfTwo(align)) {
+    throw new KernelWouldCrashError(
+      `${name}: alignment ${align} is no power of two`,
+      'silent nonsense: objects are not aligned to it',
+    );
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * kmalloc and kfree in front of sheaves, for a machine with one type of kmalloc caches and all addresses within 31 bits. The shape is that
+ * of `hotView` in sheaf.ts, for its reasons: plain parameters around two functions. What is not common goes the slow way.
+ */
+import type { Gfp, PhysAddr } from '../base/index.js';
+
+/** The general path of the same two calls. */
+export interface SlowKmalloc {
+  alloc(size: number, gfp: Gfp, cpu: number): PhysAddr;
+  free(address: PhysAddr, cpu: number): void;
+}
+
+/** Who does not say for whom, or which CPU, means itself. */
+export interface HotKmalloc {
+  alloc(size: number, gfp?: Gfp, cpu?: number): PhysAddr;
+  free(address: PhysAddr, cpu?: number): void;
+}
+
+/**
+ * `idOfWord`: the cache for so many words; `linesPerCpu` and `lineWords` say where a CPU's line of a cache is, `AVAIL`, `LIMIT`, `ENTRIES`,
+ * `INVERSE` and `SHIFT` which of its words are which (ledger.ts).
+ */
+export function hotKmalloc(
+  cpuCache: Int32Array,
+  sheafAddress: Float64Array,
+  frameSlab: Int32Array,
+  slabCache: Int32Array,
+  slabFrame: Int32Array,
+  slabShape: Int32Array,
+  idOfWord: Int32Array,
+  isKmalloc: Uint8Array,
+  basePhys: number,
+  pageShift: number,
+  wordShift: number,
+  largest: number,
+  cpus: number,
+  linesPerCpu: number,
+  lineWords: number,
+  AVAIL: number,
+  LIMIT: number,
+  ENTRIES: number,
+  INVERSE: number,
+  SHIFT: number,
+  ZERO: number,
+  KERNEL: Gfp,
+  ownCpu: number,
+  slow: SlowKmalloc,
+): HotKmalloc {
+  const round = (1 << wordShift) - 1;
+  return {
+    alloc(size, gfp = KERNEL, cpu = ownCpu) {
+      if (size > largest || size >>> 0 !== size || cpu >>> 0 >= cpus || gfp & ZERO)
+        return +slow.alloc(size, gfp, cpu) as PhysAddr;
+      const id = idOfWord[(size + round) >>> wordShift]!;
+      const p = (cpu * linesPerCpu + id) * lineWords;
+      const avail = cpuCache[p + AVAIL]! - 1;
+      if (avail < 0) return +slow.alloc(size, gfp, cpu) as PhysAddr;
+      cpuCache[p + AVAIL] = avail;
+      return sheafAddress[cpuCache[p + ENTRIES]! + avail]! as PhysAddr;
+    },
+    free(address, cpu = ownCpu) {
+      const distance = address - basePhys;
+      const offset = distance | 0;
+      const slab = frameSlab[offset >>> pageShift]! | 0;
+      const id = slabCache[slab]!;
+      const p = (cpu * linesPerCpu + id) * lineWords;
+      const shift = cpuCache[p + SHIFT]!;
+      const product = Math.imul(offset - (slabFrame[slab]! << pageShift), cpuCache[p + INVERSE]!);
+      const index = ((product >>> shift) | (product << (32 - shift))) >>> 0;
+      const misses = index >= (slabShape[slab]! & 0xffff) || offset !== distance || isKmalloc[id] === 0;
+      const avail = cpuCache[p + AVAIL]!;
+      if (misses || avail === cpuCache[p + LIMIT] || cpu >>> 0 >= cpus) return slow.free(address, cpu);
+      sheafAddress[cpuCache[p + ENTRIES]! + avail] = address;
+      cpuCache[p + AVAIL] = avail + 1;
+    },
+  };
+}

@@ -1,0 +1,152 @@
+/**
+ * # Sheaves of a CPU that may die
+ *
+ * Where several threads are at work, an object on its way between a sheaf and its slab is at each moment on one side of one write:
+ *
+ *     filled     J_FILLING   entries up ▸ from the top down, before the count says so; the journal says from which entry on
+ *     in         sheafAddress[entry] = address
+ *     leaving    sheafAddress[entry] = -address      it goes with the next group; J_SENT, which is written under the slab's lock,
+ *                                                    says whether that group is on its slab's list
+ *     gone       sheafAddress[entry] = 0
+ *
+ * A group is the objects of one slab, found by looking past two of other slabs, as in a bulk free (bulk-free.ts). What is left moves
+ * down to the entries that are empty then: who dies at that leaves some entries twice, and never one less.
+ *
+ * Objects that are leaving have links that say ARRAY, so that one that was freed twice, and lies in the sheaf twice, leaves once.
+ */
+import { formatAddress, type PhysAddr } from '../base/index.js';
+import {
+  C_LIVE_CHECK,
+  C_SHEAF_CAPACITY,
+  CACHE_WORDS,
+  CPU_WORDS,
+  J_FILLED_FROM,
+  J_FILLED_TO,
+  J_FILLING,
+  J_SENT,
+  LINK_ARRAY,
+  LINK_LIVE,
+  P_AVAIL,
+  P_ENTRIES,
+  type PhysicalMemory,
+} from '../machine/index.js';
+import { cacheName } from './cache-table.js';
+import { createObjectAddresses } from './object-address.js';
+import type { Slub } from './slub.js';
+
+/** How many objects of other slabs end a group. */
+const LOOKAHEAD = 3;
+
+export interface SheafFlush {
+  /** The oldest `count` objects of a sheaf go back to their slabs. */
+  flush(cache: number, cpu: number, count: number): void;
+  /** A sheaf is being filled: entries `from` up to `to` hold objects, and its count does not say so. */
+  filling(p: number, from: number, to: number): void;
+  /** It is filled, and its count says so. */
+  filled(): void;
+  /** What was half done to the sheaf of a CPU that died is such that it can be flushed. Entries may be empty then. */
+  mendSheaf(cache: number, cpu: number): void;
+}
+
+export function createSheafFlush(memory: PhysicalMemory, slub: Slub): SheafFlush {
+  const { ledger, locks, log } = memory;
+  const { cache, cpuCache, journal, link, sheafAddress, sheafLink, slabLinks } = ledger;
+  const { slabAt, indexIn } = createObjectAddresses(memory);
+  const cacheRows = ledger.shape.caches + 1;
+  const lineOf = (id: number, cpu: number) => (cpu * cacheRows + id) * CPU_WORDS;
+  /** What the link of an object in a sheaf says. */
+  const inSheaf = (id: number) => (cache[id * CACHE_WORDS + C_LIVE_CHECK] !== 0 ? LINK_ARRAY : LINK_LIVE);
+
+  function linkOf(address: number): number {
+    const slab = slabAt(address);
+    return slabLinks[slab]! + indexIn(slab, address);
+  }
+
+  function flush(id: number, cpu: number, count: number): void {
+    const p = lineOf(id, cpu);
+    const first = cpuCache[p + P_ENTRIES]!;
+    const avail = cpuCache[p + P_AVAIL]!;
+    mark(id, first, first + count);
+    for (let entry = first + count - 1; entry >= first; entry--)
+      if (sheafAddress[entry] !== 0) send(id, cpu, first, entry);
+    sheafAddress.copyWithin(first, first + count, first + avail);
+    sheafLink.copyWithin(first, first + count, first + avail);
+    cpuCache[p + P_AVAIL] = avail - count;
+  }
+
+  function mark(id: number, first: number, end: number): void {
+    const was = inSheaf(id);
+    for (let entry = first; entry < end; entry++) {
+      const address = sheafAddress[entry]!;
+      if (address === 0) continue;
+      const at = linkOf(address);
+      if (was === LINK_LIVE && link[at] !== LINK_LIVE) {
+        const twice = `${formatAddress(address)} was freed twice: the second free is dropped`;
+        log.add(`${cacheName(ledger, id)}: ${twice}`);
+        sheafAddress[entry] = 0;
+      } else link[at] = LINK_ARRAY;
+    }
+  }
+
+  /** The group that the object at `last` is the last of. */
+  function send(id: number, cpu: number, first: number, last: number): void {
+    const slab = slabAt(sheafAddress[last]!);
+    const group: PhysAddr[] = [];
+    journal[locks.journal + J_SENT] = 0;
+    let others = 0;
+    let lowest = last;
+    for (let entry = last; entry >= first && others < LOOKAHEAD; entry--) {
+      const address = sheafAddress[entry]!;
+      if (address === 0) continue;
+      if (slabAt(address) !== slab) {
+        others++;
+        continue;
+      }
+      sheafAddress[entry] = -address;
+      group.push(address as PhysAddr);
+      lowest = entry;
+    }
+    slub.freeKnown(id, group.reverse(), cpu);
+    for (let entry = last; entry >= lowest; entry--) if (sheafAddress[entry]! < 0) sheafAddress[entry] = 0;
+  }
+
+  function filling(p: number, from: number, to: number): void {
+    const j = locks.journal;
+    journal[j + J_FILLED_FROM] = from;
+    journal[j + J_FILLED_TO] = to;
+    journal[j + J_FILLING] = p + 1;
+  }
+
+  function filled(): void {
+    journal[locks.journal + J_FILLING] = 0;
+  }
+
+  function mendSheaf(id: number, cpu: number): void {
+    if (cache[id * CACHE_WORDS + C_SHEAF_CAPACITY] === 0) return;
+    const p = lineOf(id, cpu);
+    const j = locks.journal;
+    const first = cpuCache[p + P_ENTRIES]!;
+    if (journal[j + J_FILLING] === p + 1) {
+      sheafAddress.fill(0, first, journal[j + J_FILLED_FROM]!);
+      cpuCache[p + P_AVAIL] = journal[j + J_FILLED_TO]! - first;
+      filled();
+    }
+    const was = inSheaf(id);
+    const met = new Set<number>();
+    for (let entry = first; entry < first + cpuCache[p + P_AVAIL]!; entry++) {
+      const address = Math.abs(sheafAddress[entry]!);
+      if (address === 0) continue;
+      // To its own CPU's active slab a group goes without a lock: then the links say how far it came.
+      const leaving = sheafAddress[entry]! < 0;
+      const gone = leaving && (journal[j + J_SENT] !== 0 || link[linkOf(address)] !== LINK_ARRAY);
+      if (gone || met.has(address)) sheafAddress[entry] = 0;
+      else {
+        met.add(address);
+        sheafAddress[entry] = address;
+        link[linkOf(address)] = was;
+      }
+    }
+  }
+
+  return { flush, filling, filled, mendSheaf };
+}

@@ -1,0 +1,129 @@
+/**
+ * # Threads that share twenty caches, and are killed
+ *
+ * Some threads allocate and free, each what the others allocated (stress-worker.case.test.ts); every now and then one of them is killed in
+ * the middle of whatever it does, its CPU is detached, and a new thread takes its place. In the end nothing is lost: what the ledger calls
+ * live is what lies in the table, and what killed threads had on their way, which is at most a few objects for each of them. And nothing is
+ * there twice: each object says who has it, and everybody looks.
+ */
+import assert from 'node:assert/strict';
+import { Worker } from 'node:worker_threads';
+import type { PhysAddr } from '../base/index.js';
+import { Machine } from './machine.js';
+import { type Duty, STRESS_CACHES, WORD } from './stress-duty.case.test.js';
+
+export interface StressOptions {
+  readonly threads: number;
+  /** Of each thread. */
+  readonly operations: number;
+  readonly killEveryMs: number;
+  readonly slots?: number;
+  /** Called at each kill. */
+  say?(line: string): void;
+}
+
+export interface StressResult {
+  readonly operations: number;
+  readonly kills: number;
+  /** Objects that killed threads had on their way. */
+  readonly adrift: number;
+  readonly seconds: number;
+}
+
+/** Most objects that one killed thread can have on its way: out of a slot or into one, and two into its sheaf. */
+const ADRIFT_MAX = 4;
+
+function sharedWords(length: number): Int32Array {
+  return new Int32Array(new SharedArrayBuffer(length * WORD));
+}
+
+/** Throws AssertionError for what is lost or there twice, and whatever a thread threw. */
+export async function runStress(options: StressOptions): Promise<StressResult> {
+  const { threads, operations, killEveryMs, say } = options;
+  const bytes = new SharedArrayBuffer(64 * 2 ** 20);
+  const machine = Machine.create({ memory: bytes.byteLength, workers: threads + 1, shared: true, bytes });
+  for (const [name, size, of] of STRESS_CACHES) machine.kmemCacheCreate(name, size, of);
+  const slots = sharedWords(options.slots ?? 20_000);
+  const progress = sharedWords(threads * 2);
+  const began = Date.now();
+  let kills = 0;
+  let failure: unknown;
+
+  function start(member: number, life: number): Member {
+    const duty: Duty = { handle: machine.handle, slots, progress, member, life, operations };
+    const worker = new Worker(new URL('./stress-worker.case.test.js', import.meta.url), { workerData: duty });
+    worker.on('error', (error) => {
+      failure ??= error;
+    });
+    const ended = new Promise<void>((resolve) => worker.on('exit', () => resolve()));
+    return { worker, ended, life };
+  }
+
+  const members = Array.from({ length: threads }, (_, member) => start(member, 0));
+  const isOver = (member: number) => Atomics.load(progress, member * 2) >= operations;
+  for (let turn = 0; failure === undefined; turn++) {
+    const allOver = Promise.all(members.map(({ ended }) => ended)).then(() => true);
+    const over = await Promise.race([allOver, pause(killEveryMs).then(() => false)]);
+    if (over) break;
+    const member = turn % threads;
+    const cpu = Atomics.load(progress, member * 2 + 1) - 1;
+    if (cpu < 0 || isOver(member)) continue;
+    await members[member]!.worker.terminate();
+    // It may have ended by itself in the meantime, and then its CPU may be somebody else's.
+    if (Atomics.load(progress, member * 2 + 1) !== cpu + 1) continue;
+    Atomics.store(progress, member * 2 + 1, 0);
+    machine.detachCpu(cpu);
+    kills++;
+    say?.(`${kills} kills, CPU ${cpu} last; ${total(progress)} operations`);
+    members[member] = start(member, members[member]!.life + 1);
+  }
+  if (failure !== undefined) {
+    await Promise.all(members.map(({ worker }) => worker.terminate()));
+    throw failure;
+  }
+  const adrift = checkEnd(machine, slots, kills);
+  return { operations: total(progress), kills, adrift, seconds: (Date.now() - began) / 1000 };
+}
+
+interface Member {
+  readonly worker: Worker;
+  readonly ended: Promise<void>;
+  readonly life: number;
+}
+
+function total(progress: Int32Array): number {
+  return progress.reduce((sum, word, i) => sum + (i % 2 === 0 ? word : 0), 0);
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Nobody is at work any more. Returns how many objects nobody knows of. */
+function checkEnd(machine: Machine, slots: Int32Array, kills: number): number {
+  machine.validate('full');
+  const known = STRESS_CACHES.map(() => new Set<number>());
+  slots.forEach((at, slot) => {
+    if (at === 0) return;
+    const objects = known[slot % STRESS_CACHES.length]!;
+    assert.ok(!objects.has(at * WORD), `${at * WORD} lies in two slots`);
+    objects.add(at * WORD);
+  });
+  let adrift = 0;
+  STRESS_CACHES.forEach(([name], i) => {
+    const cache = machine.findCache(name)!;
+    const live = new Set<number>(machine.liveObjects(cache));
+    for (const address of known[i]!)
+      assert.ok(live.has(address), `${name}: ${address} lies in a slot and is not live`);
+    adrift += live.size - known[i]!.size;
+    for (const address of live) cache.free(address as PhysAddr);
+    assert.equal(cache.live, 0);
+    cache.flush();
+    cache.shrink();
+    assert.equal(cache.info.nrSlabs, 0, `${name} keeps slabs`);
+  });
+  assert.ok(adrift <= kills * ADRIFT_MAX, `${adrift} objects adrift after ${kills} kills`);
+  assert.equal(machine.memory.takenPages(), 0);
+  machine.validate('full');
+  return adrift;
+}
