@@ -259,6 +259,32 @@ test('what a name holds cannot become HTML', async () => {
   assert.match(page, /&lt;odd&gt;/);
 });
 
+test('what no machine can have is left out and told', async () => {
+  const line = (i: number, event: string) =>
+    `          task-7 [000] ..... ${i}.000000: ${event} gfp_flags=GFP_KERNEL\n`;
+  const object = (i: number, bytes: number) =>
+    line(
+      i,
+      `kmem_cache_alloc: call_site=f${i}+0x1/0x2 ptr=ffff888000${String(i).padStart(3, '0')}000 bytes_req=${bytes} bytes_alloc=${bytes}`,
+    );
+  const odd = Array.from({ length: 300 }, (_, i) => object(i + 100, 8 * (i + 3000)));
+  writeFileSync(
+    'damaged.txt',
+    [object(1, 2 ** 32 - 1), object(2, 5_000_000), object(3, 64), ...odd].join(''),
+  );
+  const { code, out, err } = await slablab(['replay', 'damaged.txt', '--wide']);
+  assert.equal(code, 0, err);
+  const words = out.slice(out.indexOf('What the trace does not say')).replace(/\s+/g, ' ');
+  assert.match(
+    words,
+    /\?f1\/4294967295 has objects of 4294967295 bytes, which no slab holds: they were left out\./,
+  );
+  assert.match(
+    words,
+    /\d+ kinds of objects that no known cache has, \?f\d+\/\d+ the first of them, were left out/,
+  );
+});
+
 test('a mistake on the command line gets the nearest word and exit code 2, before the trace is read', async () => {
   for (const [args, message] of [
     [['replay'], /missing required argument 'trace'/],

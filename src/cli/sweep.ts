@@ -33,7 +33,7 @@ import { eachText, readWhatIf } from './what-ifs.js';
 
 interface SweepFlags extends RecordedFlags {
   readonly set?: string[];
-  readonly out: string;
+  readonly out?: string;
   readonly jobs?: number;
   readonly cell?: number;
   readonly list?: true;
@@ -67,11 +67,7 @@ export function addSweep(program: Command, open: OpenSession): void {
     )
     .argument('<trace>', 'a trace of any format; .slt opens at once; - for standard input')
     .option('--set <axis>', 'a setting with several values; can be repeated', eachText)
-    .option(
-      '-o, --out <file>',
-      'the file of rows: .csv or .parquet (default: CSV on standard output)',
-      STDOUT,
-    )
+    .option('-o, --out <file>', 'the file of rows: .csv or .parquet (default: CSV on standard output)')
     .option('--jobs <n>', 'cells at a time (default: a cell a core)', wholeNumber('--jobs'))
     .option('--cell <n>', 'just this cell, in this process', wholeNumber('--cell'))
     .option('--list', 'print the cells, a line each, and compute nothing');
@@ -106,7 +102,7 @@ async function runCommand(path: string, flags: SweepFlags, session: Session): Pr
   const begun = performance.now();
   const { rows, computed } = await runAll(sweep, terminal);
   if (flags.json) terminal.printJson({ version: 1, axes, rows });
-  else if (flags.out === STDOUT) printRows(sweep, rows, terminal);
+  else if ((flags.out ?? STDOUT) === STDOUT) printRows(sweep, rows, terminal);
   else {
     const seconds = (performance.now() - begun) / 1000;
     terminal.print(sweepScreen(sweep, rows, computed, seconds, session));
@@ -119,7 +115,7 @@ async function runAll(
   terminal: Terminal,
 ): Promise<{ rows: Row[]; computed: number }> {
   const plan = planOptions(flags);
-  const { snapshots, kallsyms, jobs, out } = flags;
+  const { snapshots, kallsyms, jobs, out = STDOUT } = flags;
   const text = snapshots === undefined ? undefined : await readInput(snapshots);
   if (snapshots !== undefined && text !== undefined) readSnapshots(text, inputName(snapshots));
   const kept = out === STDOUT ? undefined : await openRows(out, sweepColumns(axes));
@@ -174,7 +170,8 @@ async function runOne(sweep: Sweep, index: number, session: Session): Promise<vo
   const { recorded, opened } = await openRecording(path, flags, terminal);
   const subject = subjectOf(opened.file, opened.trace.rows, flags);
   const columns = sweepColumns(axes);
-  const kept = flags.out === STDOUT ? undefined : await openRows(flags.out, columns);
+  const { out = STDOUT } = flags;
+  const kept = out === STDOUT ? undefined : await openRows(out, columns);
   const same = sweepRow(axes, cell, subject, { refused: '' });
   const isSame = (row: Row) =>
     [...axes.map(({ name }) => name), 'trace', 'machine', 'events'].every((name) => row[name] === same[name]);
@@ -201,7 +198,7 @@ function sweepScreen(
   { terminal }: Session,
 ): string[] {
   const { axes, flags } = sweep;
-  const { out } = flags;
+  const out = flags.out!;
   const { width, textWidth, style } = terminal;
   const number = (row: Row, name: string) => Number(row[name] ?? 0);
   const good = rows.filter((row) => row.error === '');

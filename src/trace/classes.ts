@@ -20,7 +20,7 @@
  * has more live objects than the cache, less what is known to be others', ever had room for. Where several are left one is taken, and
  * `how` says so; where none is, the class gets a cache of its own, `?function/size`. Nothing is guessed silently: `why` is for people.
  *
- * Rules: truth/README.md, what the events lack, 1 to 5.
+ * Rules: truth/traces/README.md, what the events lack, 1 to 5.
  */
 import { __GFP } from '../machine/index.js';
 import { cacheOfSite } from './class-sites.js';

@@ -14,7 +14,7 @@
  * 2. Where they are not, or not yet: the object's event must be the CPU's very next, and the page's flags what a slab allocator leaves of
  *    its caller's. It takes ZERO, ACCOUNT, HIGHMEM and MOVABLE away; SLUB's first try adds NOWARN and NORETRY, SLAB always COMP.
  *
- * Sources: truth/README.md, traces; the flags from the recorded events.
+ * Sources: truth/traces/README.md; the flags from the recorded events.
  */
 import { __GFP } from '../machine/index.js';
 import type { TraceChunk } from './trace.js';

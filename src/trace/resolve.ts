@@ -21,7 +21,7 @@
  *     const report = await read(file, resolver);          // any reader: the resolver is its sink
  *     const trace = resolver.finish();
  *
- * Rules: truth/README.md, what the events lack.
+ * Rules: truth/traces/README.md, what the events lack.
  */
 import { EngineError } from '../base/index.js';
 import { CHUNK_ROWS } from './column-codec.js';

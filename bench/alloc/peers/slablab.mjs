@@ -24,7 +24,7 @@ function createMachine(bytes, options) {
     reserved: [],
     zones: [{ name: 'Normal', end: Number.POSITIVE_INFINITY }],
   };
-  return Machine.create({ machine: map, cpus: 1, ...options });
+  return Machine.create({ machine: map, cpus: 1, kernel: 'library', ...options });
 }
 
 /** Whether freeing an object twice in a row is refused. On a machine of its own, which a second free may ruin. */
@@ -50,7 +50,7 @@ function sheafCapacity(options) {
 export function missing(variant) {
   if (variant === 'live-check' && !checksLinks(OPTIONS[variant]))
     return 'not available yet: no option makes a second free an error';
-  if (variant === 'classic' && sheafCapacity(OPTIONS[variant]) === undefined)
+  if (variant === 'classic' && sheafCapacity(OPTIONS.default) === undefined)
     return 'not available yet as a choice: there are no sheaves, and slablab itself is classic';
   return undefined;
 }
@@ -65,8 +65,8 @@ export function open({ size, bytes, touched }, variant) {
   const freeAtFirst = free();
   const memory = touched ? touchedPages(new ArrayBuffer(bytes)) : undefined;
   return {
-    alloc: cache === undefined ? (bytes) => machine.kmalloc(bytes) : () => cache.alloc(),
-    free: cache === undefined ? (object) => machine.kfree(object) : (object) => cache.free(object),
+    alloc: cache === undefined ? (bytes) => machine.kmalloc(bytes) : cache.alloc,
+    free: cache === undefined ? (object) => machine.kfree(object) : cache.free,
     ...accessTo(memory, BASE),
     align: 8,
     first: BASE,
@@ -111,8 +111,8 @@ export function join({ handle, memory }) {
   // The lowest address of RAM is that of the first zone.
   const base = machine.zones()[0].startPfn * PAGE;
   return {
-    alloc: () => cache.alloc(),
-    free: (object) => cache.free(object),
+    alloc: cache.alloc,
+    free: cache.free,
     ...accessTo(touchedPages(memory), base),
     leave: () => machine.detach?.(),
   };

@@ -93,6 +93,10 @@ export function buildMachine(options: BuildOptions): BuiltMachine {
 
 /** Characters of a cache's name that is made from events; a damaged one may be long. */
 const MADE_NAME_MAX = 90;
+/** Caches that are made from events, at most: no kernel has so many, a damaged trace may. */
+const MADE_MAX = 256;
+/** Room for caches in any case. */
+const CACHES_LEAST = 512;
 
 /** Functions of SLAB that allocate for a slab itself: its list of free objects, which a machine with SLAB allocates by itself. */
 const SLABS_OWN: ReadonlySet<string> = new Set([
@@ -121,6 +125,9 @@ class Builder {
   /** What the plan says, by any name. */
   readonly #specs: ReadonlyMap<string, CacheSpec>;
   readonly #strategies = new Map<ReplayCache, Strategy>();
+  /** Caches that were made from events, and those that would have been too many. */
+  #made = 0;
+  readonly #tooMany = new Set<string>();
   /** Whether layouts must be made anew. */
   readonly #relayout: boolean;
   /** Whether the classes of sizes of kmalloc may be others. */
@@ -134,8 +141,8 @@ class Builder {
     this.#specs = new Map(
       plan.caches.flatMap((spec) => [spec.name, ...spec.names].map((name) => [name, spec] as const)),
     );
-    const machineOptions = optionsOf(plan, whatIf);
-    this.#machine = Machine.create(machineOptions);
+    const caches = Math.max(this.#specs.size + MADE_MAX, CACHES_LEAST);
+    this.#machine = Machine.create({ ...optionsOf(plan, whatIf), ledger: { caches } });
     this.#kernel = this.#machine.kernel;
     const { allocator, pageSize, cpus, slubDebug, slubMinOrder, slubMaxOrder, slubMinObjects } = whatIf;
     this.#resized =
@@ -163,6 +170,11 @@ class Builder {
     const routes = this.#classes.map((_, id) => this.#route(id));
     const replaysPages = this.#replaysPages();
     if (!replaysPages) this.#notes.push(NO_PAGES);
+    if (this.#tooMany.size > 0) {
+      const [first] = this.#tooMany;
+      const which = `${this.#tooMany.size} kinds of objects that no known cache has, ${first} the first of them,`;
+      this.#notes.push(`${which} were left out: more than ${MADE_MAX} caches are not made from events`);
+    }
     return {
       machine: this.#machine,
       routes,
@@ -459,6 +471,11 @@ class Builder {
       );
       return undefined;
     }
+    if (this.#made === MADE_MAX) {
+      this.#tooMany.add(shown);
+      return undefined;
+    }
+    this.#made++;
     const same = this.#classes.filter(
       (each, other) => nameOf(other) === shown && Math.max(each.bytesAlloc, each.bytesReq) <= largest,
     );

@@ -29,7 +29,7 @@
  *     const grown = replay(recorded, parseWhatIf(['dentry.size=200']));
  *     compareReplays(base, grown);          // sentences: what it costs, and where
  *
- * Sources: truth/README.md, traces; the kernel's tracepoints as recorded there. The idea is that of every trace-driven simulation of
+ * Sources: truth/traces/README.md; the kernel's tracepoints as recorded there. The idea is that of every trace-driven simulation of
  * allocators since Zorn and Grunwald, "Evaluating models of memory allocation" (1994).
  */
 
