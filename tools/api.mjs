@@ -87,12 +87,19 @@ function* statementsOf(source) {
         .replace(/^\s*(?:\/\*)?\*.*/, '')
         .replace(/\/\*.*/, '');
       depth += (code.match(/[{([]/g) ?? []).length - (code.match(/[})\]]/g) ?? []).length;
-      if (depth === 0 && /[;}]$/.test(code.trimEnd())) break;
+      if (depth === 0 && /[;}]$/.test(code.trimEnd()) && !goesOn(lines, at + 1)) break;
       if (at + 1 === lines.length) throw new Error(`a statement has no end: ${lines[from]}`);
     }
     yield { comment, text: lines.slice(from, at + 1).join('\n') };
     comment = '';
   }
+}
+
+/** Whether a union goes on behind the closing brace of one of its parts, perhaps behind a comment. */
+function goesOn(lines, from) {
+  let at = from;
+  while (at < lines.length && /^\s*(?:\/\*|\*|$)/.test(lines[at])) at++;
+  return /^\s+[|&]/.test(lines[at] ?? '');
 }
 
 /** What a doc comment says. The theory of a file is no comment of the name that happens to come first. */

@@ -1,12 +1,12 @@
 /** `slablab convert`: a trace of any format as a .slt, which opens at once. */
 import { existsSync, realpathSync } from 'node:fs';
 import type { Command } from 'commander';
-import { ArgumentError, formatBytes, formatCount } from '../base/index.js';
+import { ArgumentError, formatBytes } from '../base/index.js';
 import { type Conversion, convertTrace, inputName, STDOUT, withOutput } from '../node/index.js';
 import { TRACE_FILE_SCHEMA } from '../trace/index.js';
 import { withExamples } from './options.js';
 import { createMeter } from './progress.js';
-import { readReportJson, readWords, resolveWords } from './render/replay-findings.js';
+import { counted, readReportJson, readWords, resolveWords } from './render/replay-findings.js';
 import { wrap, wrapCommand, wrapParts } from './render/text.js';
 import type { OpenSession, Session } from './session.js';
 
@@ -96,16 +96,13 @@ function conversionScreen(
     ...wrapParts(
       [
         `${file}: ${[read.format, ...packed].join(', ')}`,
-        `${formatCount(head.rows)} events`,
-        `${formatCount(head.report.objects.allocs)} objects allocated`,
-        `${head.cpus} CPU${head.cpus === 1 ? '' : 's'}`,
+        counted(head.rows, 'event'),
+        `${counted(head.report.objects.allocs, 'object')} allocated`,
+        counted(head.cpus, 'CPU'),
       ],
       width,
     ),
-    ...wrapParts(
-      [`${out}: ${formatBytes(bytes)}${each}`, `${formatCount(head.classes.length)} classes`],
-      width,
-    ),
+    ...wrapParts([`${out}: ${formatBytes(bytes)}${each}`, counted(head.classes.length, 'class')], width),
     ...[...readWords(read), ...resolveWords(head.report)].flatMap((words) => wrap(words, width, '  ')),
     '',
     'Next:',

@@ -291,7 +291,7 @@ test('what cannot be meant is refused', async () => {
     ['iommu genrated', 2, "no load or file is called 'genrated'; did you mean 'generated'"],
     ['iommu a b', 2, "too many arguments for 'iommu'"],
     ['iommu --wlak 0', 2, 'slablab iommu has no option --wlak; did you mean --walk?'],
-    ['iommu --walk x', 2, "--walk: 'x' is no size"],
+    ['iommu --walk x', 2, "--walk: 'x' is no address"],
     ['iommu --walk 0x100000000', 2, 'an input address has 32 bits here: there is no 0x100000000 to walk'],
     ['iommu --tables slob', 2, "no strategy is called 'slob'; did you mean 'slub'"],
     ['iommu --without-dma32 --tables pages', 2, '--without-dma32 says where tables come from'],

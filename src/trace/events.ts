@@ -20,7 +20,7 @@
  *
  * kmalloc_node and kmem_cache_alloc_node (up to 6.0) are KMALLOC and CACHE_ALLOC with a node.
  *
- * Sources: include/trace/events/kmem.h of the kernels named in truth/README-v7s-traces.md, as recorded there.
+ * Sources: include/trace/events/kmem.h of the kernels named in truth/traces/README.md, as recorded there.
  */
 import type { Strings } from './strings.js';
 

@@ -2,7 +2,7 @@
 import { formatBytes, formatCount } from '../../base/index.js';
 import { compareReplays, type ReplayResult, replayName, resultWords } from '../../lab/index.js';
 import type { Trace, TraceSource } from '../../trace/index.js';
-import { readWords } from './replay-findings.js';
+import { counted, readWords } from './replay-findings.js';
 
 export interface ReplayReport {
   /** What messages call the trace. */
@@ -41,13 +41,13 @@ export function replayedParts({ file, packed, source, trace, base }: ReplayRepor
   const from = source.file === file ? '' : `, converted from ${source.file}`;
   return [
     [
-      `${formatCount(trace.rows)} events of ${file} (${[format, ...packed].join(', ')}${from})`,
-      `${formatCount(trace.report.objects.allocs)} objects`,
+      `${counted(trace.rows, 'event')} of ${file} (${[format, ...packed].join(', ')}${from})`,
+      counted(trace.report.objects.allocs, 'object'),
       base.seconds > 0 ? `${formatSeconds(base.seconds)} s` : 'no time passes in it',
     ],
     [
       `Linux ${machine.kernel}, ${machine.allocator.toUpperCase()}`,
-      `${machine.cpus} CPU${machine.cpus === 1 ? '' : 's'}`,
+      counted(machine.cpus, 'CPU'),
       formatBytes(machine.memory),
       ...(machine.pageSize === 4096 ? [] : [`pages of ${formatBytes(machine.pageSize)}`]),
       machine.source,
