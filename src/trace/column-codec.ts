@@ -72,8 +72,11 @@ export function encodeColumn(values: Column, rows: number): Uint8Array {
   return write();
 }
 
-/** Reads `rows` values into a column. Throws ArgumentError for bytes that are no column of so many rows. */
-export function decodeColumn(bytes: Uint8Array, into: Column, rows: number): void {
+/**
+ * Reads `rows` values into a column. Returns a number that none of them is above: the largest itself where that costs nothing, else
+ * what there is room for. Throws ArgumentError for bytes that are no column of so many rows.
+ */
+export function decodeColumn(bytes: Uint8Array, into: Column, rows: number): number {
   if (bytes.length < HEAD)
     throw new ArgumentError(`a column has at least ${HEAD} bytes, not ${bytes.length}`);
   if (rows > into.length || rows > CHUNK_ROWS)
@@ -83,7 +86,7 @@ export function decodeColumn(bytes: Uint8Array, into: Column, rows: number): voi
   switch (bytes[0]) {
     case CONSTANT:
       into.fill(base, 0, rows);
-      return;
+      return base;
     case RUNS:
       return decodeRuns(view, into, rows, base);
     case OFFSETS: {
@@ -93,14 +96,17 @@ export function decodeColumn(bytes: Uint8Array, into: Column, rows: number): voi
     case DICTIONARY:
       return decodeDictionary(view, bytes, into, rows, base);
     case DELTAS:
-      decodeDeltas(view, bytes, rows, base);
-      into.set(floats.subarray(0, rows));
-      return;
+      if (into instanceof Float64Array) decodeDeltas(view, bytes, into, rows, base);
+      else {
+        decodeDeltas(view, bytes, floats, rows, base);
+        into.set(floats.subarray(0, rows));
+      }
+      return Number.POSITIVE_INFINITY;
     case RAW:
       need(bytes, HEAD + rows * 8);
       for (let i = 0; i < rows; i++) floats[i] = view.getFloat64(HEAD + i * 8, true);
       into.set(floats.subarray(0, rows));
-      return;
+      return Number.POSITIVE_INFINITY;
     default:
       throw new ArgumentError(`a column begins with its codec, 0 to 5, not with ${bytes[0]}`);
   }
@@ -272,18 +278,28 @@ function need(bytes: Uint8Array | DataView, size: number): void {
     throw new ArgumentError(`expected a column of ${size} bytes, but it has ${bytes.byteLength}`);
 }
 
-function decodeRuns(view: DataView, into: Column, rows: number, base: number): void {
+function decodeRuns(view: DataView, into: Column, rows: number, base: number): number {
   const runs = view.byteLength >= HEAD + 4 ? view.getUint32(HEAD, true) : 0;
   need(view, HEAD + 4 + runs * RUN_BYTES);
   let row = 0;
+  let most = 0;
   for (let run = 0; run < runs; run++) {
     const at = HEAD + 4 + run * RUN_BYTES;
     const end = row + view.getUint16(at, true) + 1;
     if (end > rows) throw new ArgumentError(`the runs of a column go beyond its ${rows} rows`);
-    into.fill(base + view.getUint32(at + 2, true), row, end);
+    const offset = view.getUint32(at + 2, true);
+    if (offset > most) most = offset;
+    into.fill(base + offset, row, end);
     row = end;
   }
   if (row !== rows) throw new ArgumentError(`the runs of a column end at row ${row} of ${rows}`);
+  return base + most;
+}
+
+/** Where 32-bit words of a column are written: into the column itself if it has such, else into `words`, to be copied. */
+function wordsOf(into: Column): Uint32Array {
+  if (into instanceof Uint32Array) return into;
+  return into instanceof Int32Array ? new Uint32Array(into.buffer, into.byteOffset, into.length) : words;
 }
 
 function decodeOffsets(
@@ -293,61 +309,77 @@ function decodeOffsets(
   rows: number,
   base: number,
   width: number,
-): void {
+): number {
   if (width < 1 || width > 4) throw new ArgumentError(`offsets are 1 to 4 bytes wide, not ${width}`);
   need(bytes, from + rows * width);
+  const most = base + 2 ** (8 * width) - 1;
   if (width === 1 && base === 0) {
     into.set(bytes.subarray(from, from + rows));
-    return;
+    return most;
   }
-  readWords(bytes, from, rows, width);
+  const target = wordsOf(into);
+  readWords(bytes, from, target, rows, width);
   if (into instanceof Float64Array) {
-    for (let i = 0; i < rows; i++) floats[i] = base + words[i]!;
-    into.set(floats.subarray(0, rows));
-    return;
+    for (let i = 0; i < rows; i++) into[i] = base + target[i]!;
+    return most;
   }
-  if (base !== 0) for (let i = 0; i < rows; i++) words[i] = words[i]! + base;
-  into.set(words.subarray(0, rows));
+  if (base !== 0) for (let i = 0; i < rows; i++) target[i] = target[i]! + base;
+  if (target === words) into.set(words.subarray(0, rows));
+  return most;
 }
 
-/** Fills `words` with numbers of so many bytes, which are there. */
-function readWords(bytes: Uint8Array, from: number, rows: number, width: number): void {
+/** Reads numbers of so many bytes, which are there. */
+function readWords(bytes: Uint8Array, from: number, target: Uint32Array, rows: number, width: number): void {
   let at = from;
-  if (width === 1) for (let i = 0; i < rows; i++) words[i] = bytes[at++]!;
-  else if (width === 2) for (let i = 0; i < rows; i++, at += 2) words[i] = bytes[at]! | (bytes[at + 1]! << 8);
+  if (width === 1) for (let i = 0; i < rows; i++) target[i] = bytes[at++]!;
+  else if (width === 2)
+    for (let i = 0; i < rows; i++, at += 2) target[i] = bytes[at]! | (bytes[at + 1]! << 8);
   else if (width === 3)
     for (let i = 0; i < rows; i++, at += 3)
-      words[i] = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16);
+      target[i] = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16);
   else
     for (let i = 0; i < rows; i++, at += 4)
-      words[i] = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
+      target[i] = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
 }
 
-function decodeDictionary(view: DataView, bytes: Uint8Array, into: Column, rows: number, base: number): void {
+function decodeDictionary(
+  view: DataView,
+  bytes: Uint8Array,
+  into: Column,
+  rows: number,
+  base: number,
+): number {
   const each = bytes.length >= HEAD + 5 ? bytes[HEAD]! : 0;
   if (each !== 1 && each !== 2) throw new ArgumentError(`indices are 1 or 2 bytes wide, not ${each}`);
   const count = view.getUint32(HEAD + 1, true);
   const indices = HEAD + 5 + count * 4;
   need(bytes, indices + rows * each);
-  const values = new Float64Array(count);
-  for (let i = 0; i < count; i++) values[i] = base + view.getUint32(HEAD + 5 + i * 4, true);
-  readWords(bytes, indices, rows, each);
-  let most = 0;
-  for (let i = 0; i < rows; i++) if (words[i]! > most) most = words[i]!;
-  if (rows > 0 && most >= count) throw new ArgumentError(`a dictionary of ${count} has no entry ${most}`);
-  if (into instanceof Float64Array) {
-    for (let i = 0; i < rows; i++) floats[i] = values[words[i]!]!;
-    into.set(floats.subarray(0, rows));
-    return;
-  }
+  const target = wordsOf(into);
   const entries = new Uint32Array(count);
-  for (let i = 0; i < count; i++) entries[i] = values[i]!;
-  for (let i = 0; i < rows; i++) words[i] = entries[words[i]!]!;
-  into.set(words.subarray(0, rows));
+  const shift = into instanceof Float64Array ? 0 : base;
+  let most = 0;
+  for (let i = 0; i < count; i++) {
+    const offset = view.getUint32(HEAD + 5 + i * 4, true);
+    if (offset > most) most = offset;
+    entries[i] = shift + offset;
+  }
+  for (let i = 0, at = indices; i < rows; i++, at += each) {
+    const index = each === 1 ? bytes[at]! : bytes[at]! | (bytes[at + 1]! << 8);
+    if (index >= count) throw new ArgumentError(`a dictionary of ${count} has no entry ${index}`);
+    target[i] = entries[index]!;
+  }
+  if (into instanceof Float64Array) for (let i = 0; i < rows; i++) into[i] = base + target[i]!;
+  else if (target === words) into.set(words.subarray(0, rows));
+  return base + most;
 }
 
-/** Into `floats`. */
-function decodeDeltas(view: DataView, bytes: Uint8Array, rows: number, first: number): void {
+function decodeDeltas(
+  view: DataView,
+  bytes: Uint8Array,
+  into: Float64Array,
+  rows: number,
+  first: number,
+): void {
   if (bytes.length < HEAD + 13) throw new ArgumentError('a column of deltas ends in its head');
   const least = view.getFloat64(HEAD, true);
   const width = bytes[HEAD + 8]!;
@@ -355,11 +387,11 @@ function decodeDeltas(view: DataView, bytes: Uint8Array, rows: number, first: nu
   const exceptions = view.getUint32(HEAD + 9, true);
   const small = HEAD + 13 + exceptions * EXCEPTION_BYTES;
   need(bytes, small + rows * width);
-  readWords(bytes, small, rows, width);
+  readWords(bytes, small, words, rows, width);
   let exception = HEAD + 13;
   let next = exceptions > 0 ? view.getUint32(exception, true) : rows;
   let value = first;
-  if (rows > 0) floats[0] = value;
+  if (rows > 0) into[0] = value;
   for (let i = 1; i < rows; i++) {
     if (i === next) {
       value += view.getFloat64(exception + 4, true);
@@ -368,6 +400,6 @@ function decodeDeltas(view: DataView, bytes: Uint8Array, rows: number, first: nu
     } else {
       value += least + words[i]!;
     }
-    floats[i] = value;
+    into[i] = value;
   }
 }

@@ -92,8 +92,8 @@ export interface ColumnFile {
   readonly chunkRows: readonly number[];
   /** Whether it has a column. */
   has(column: string): boolean;
-  /** Reads a column of a chunk. Throws InputError where it is damaged. */
-  read(chunk: number, column: string, into: Column): void;
+  /** Reads a column of a chunk, and returns what none of its values is above. Throws InputError where it is damaged. */
+  read(chunk: number, column: string, into: Column): number;
   readonly extra: unknown;
 }
 
@@ -123,7 +123,7 @@ export function openColumnFile(source: RandomBytes, file: string): ColumnFile {
         );
       }
       try {
-        decodeColumn(bytes, into, rows);
+        return decodeColumn(bytes, into, rows);
       } catch (error) {
         const why = error instanceof Error ? error.message : String(error);
         throw new InputError(file, 0, `column '${column}' of chunk ${chunk}, at offset ${offset}: ${why}`);

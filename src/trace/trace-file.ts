@@ -184,9 +184,9 @@ function* chunksOf(
       continue;
     }
     for (const name of asked) {
-      columns.read(number, name, into[name]);
+      const most = columns.read(number, name, into[name]);
       const limit = below.get(name);
-      if (limit === undefined) continue;
+      if (limit === undefined || most < limit) continue;
       const row = firstFrom(into[name], rows, limit);
       if (row < rows) {
         throw new InputError(
