@@ -531,5 +531,15 @@ function optionsOf({ kernel, options }: MachinePlan, whatIf: WhatIf): MachineOpt
   const changed = Object.fromEntries(
     Object.entries(whatIf).filter(([key, value]) => key in given && value !== undefined),
   );
-  return { ...options, kernel: profile, allocator, ...changed };
+  const { sheaves } = whatIf;
+  if (sheaves === 'usual') profile = { ...profile, sheaves: true };
+  return {
+    ...options,
+    kernel: profile,
+    allocator,
+    ...changed,
+    ...(typeof sheaves === 'number' && { sheafCapacity: sheaves }),
+    // What lies in a sheaf must not look live to whoever counts at the end.
+    ...(sheaves !== undefined && { liveCheck: true }),
+  };
 }

@@ -99,6 +99,8 @@ test('every what-if ends with a machine in order, and all of the same objects', 
     ['page_size=64K'],
     ['allocator=slab'],
     ['cpu_partial=0', 'min_partial=0'],
+    ['sheaves'],
+    ['sheaves=16', 'cpus=2'],
     ['sim_192.size=200', 'sim_584.flags+=RECLAIM_ACCOUNT'],
   ];
   for (const each of settings) {
@@ -107,6 +109,17 @@ test('every what-if ends with a machine in order, and all of the same objects', 
     assert.deepEqual(result.settings, each);
     assert.equal(result.failed, 0);
   }
+});
+
+test('sheaves hold objects that nobody has, and none of them changes nothing', () => {
+  const { recorded } = simulated();
+  const before = checked(recorded);
+  const none = checked(recorded, ['sheaves=0']);
+  assert.deepEqual(none.end, before.end);
+  const { end, recoverable } = checked(recorded, ['sheaves=32']);
+  assert.ok(end.bytes >= before.end.bytes, `${end.bytes} bytes, ${before.end.bytes} without`);
+  assert.ok(recoverable >= before.recoverable);
+  assert.throws(() => checked(recorded, ['sheaves=32', 'allocator=slab']), /sheaves are for SLUB/);
 });
 
 test('a struct that grows costs what its slabs say', () => {

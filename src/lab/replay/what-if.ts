@@ -6,6 +6,7 @@
  *     slub_max_order=0                  page_size=64K              cpus=8
  *     slab_nomerge                      slub_debug=FZP             allocator=slab
  *     cpu_partial=0                     min_partial=32             (of all caches)
+ *     sheaves                           sheaves=32                 (as Linux 6.18 has them: objects of one sheaf, by size unless told)
  *     dentry.size=200                   dentry.flags+=ACCOUNT      filp.cpu_partial=4
  *     dentry.flags-=RECLAIM_ACCOUNT     dentry.slub_debug=U        filp.strategy=page_frag-32k
  *
@@ -47,6 +48,8 @@ export interface WhatIf {
   /** Of all caches that have CPU partial lists at all: objects; slabs. */
   readonly cpuPartial?: number;
   readonly minPartial?: number;
+  /** Objects of each sheaf of every cache that can have sheaves; `usual` goes by the object's size. */
+  readonly sheaves?: number | 'usual';
   /** By any name of a cache. */
   readonly caches: ReadonlyMap<string, CacheChange>;
 }
@@ -70,6 +73,7 @@ const MACHINE_SETTINGS: ReadonlyMap<string, Reader<WhatIf>> = new Map<string, Re
   ['page_size', (value, setting) => ({ pageSize: pageSize(value, setting) })],
   ['cpu_partial', (value, setting) => ({ cpuPartial: whole(value, setting) })],
   ['min_partial', (value, setting) => ({ minPartial: whole(value, setting) })],
+  ['sheaves', (value, setting) => ({ sheaves: value === '' ? 'usual' : whole(value, setting) })],
 ]);
 
 /** Other words for the same: 6.9 renamed SLUB's parameters, and the older merge parameter still works. */
