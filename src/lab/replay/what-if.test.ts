@@ -71,7 +71,7 @@ test('a word that names nothing is answered with the nearest', () => {
     ['filp.strategy=page_frag', /page_frag-32k/],
     ['allocator=slob', /'slub' or 'slab'|'slab' or 'slub'/],
     ['dentry.flags+=ACOUNT', /did you mean 'ACCOUNT'/],
-    ['sheaves=1', /no setting is called 'sheaves'/],
+    ['sheafs=1', /did you mean 'sheaves'/],
   ];
   for (const [setting, suggestion] of wrong) {
     assert.throws(
