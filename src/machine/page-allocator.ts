@@ -38,6 +38,7 @@
 import {
   ArgumentError,
   BadFreeError,
+  type BadFreeReason,
   EngineError,
   formatAddress,
   type Gfp,
@@ -280,34 +281,25 @@ export function createPageAllocator(ledger: Ledger, options: PageAllocatorOption
     list(row, block, size);
   }
 
+  /** Throws BadFreeError unless a block of this order was handed out here and is no slab's. */
   function checkFree(pfn: Pfn, frame: number, order: Order): void {
+    // One look at the two words says yes to nearly every free; for a frame that is not there they are undefined.
+    if (frameState[frame] !== FRAME_USED + order || frameSlab[frame] !== 0) refuseFree(pfn, frame, order);
+  }
+
+  function refuseFree(pfn: Pfn, frame: number, order: Order): never {
     const address = pfn * pageSize;
-    const where = `pfn ${pfn} (${formatAddress(address)})`;
-    if (!Number.isInteger(frame) || zoneOfFrame(frame) < 0) {
-      throw new BadFreeError(address, 'unknown-address', `${where} is not in this machine's memory`);
-    }
+    const refused = (reason: BadFreeReason, words: string) =>
+      new BadFreeError(address, reason, `pfn ${pfn} (${formatAddress(address)}) ${words}`);
+    if (!Number.isInteger(frame) || zoneOfFrame(frame) < 0)
+      throw refused('unknown-address', "is not in this machine's memory");
     const state = frameState[frame]!;
-    if (!(state & FRAME_USED)) {
-      throw new BadFreeError(
-        address,
-        'not-live',
-        `${where} is not the start of a block that was handed out; it may be free already`,
-      );
-    }
-    if (frameSlab[frame] !== 0) {
-      throw new BadFreeError(
-        address,
-        'not-live',
-        `${where} is a slab's page: free its objects, not its pages`,
-      );
-    }
-    if ((state & FRAME_ORDER) !== order) {
-      throw new BadFreeError(
-        address,
-        'wrong-order',
-        `${where} was handed out with order ${state & FRAME_ORDER} and freed with order ${order}`,
-      );
-    }
+    if (!(state & FRAME_USED))
+      throw refused('not-live', 'is not the start of a block that was handed out; it may be free already');
+    if (frameSlab[frame] !== 0)
+      throw refused('not-live', "is a slab's page: free its objects, not its pages");
+    const had = state & FRAME_ORDER;
+    throw refused('wrong-order', `was handed out with order ${had} and freed with order ${order}`);
   }
 
   return { allocPages, freePages, highestZone, zoneOf: (pfn) => zoneOfFrame(pfn - basePfn) };
