@@ -29,6 +29,7 @@ import { STRATEGIES } from './strategies.js';
 import type { Strategy, StrategyKind } from './strategy.js';
 import type { SlabSample, Workload } from './workload.js';
 
+/** What to compare, and on which machine. */
 export interface CompareOptions {
   readonly machine?: MachineOptions;
   /** Ids; all that the kernel has unless told. Throws UnknownNameError for another word. */
@@ -44,6 +45,11 @@ const MESSAGES = 5;
 const REAP_STEP_S = 2;
 const REAP_MOST_S = 600;
 
+/**
+ * Runs a workload with each strategy, on a machine of its own each, and says what they came to, the best first: those that fail last, then
+ * by what they hold at the peak. Throws ArgumentError for a number of points that is no count, UnknownNameError for a strategy that does
+ * not exist.
+ */
 export function compare(workload: Workload, options: CompareOptions = {}): CompareResult {
   const points = options.points ?? 480;
   if (!Number.isInteger(points) || points < 1)

@@ -6,9 +6,14 @@ import { InputError, parseJson, UnknownNameError } from '../base/index.js';
 import type { IoPgtableConfig } from '../iommu/index.js';
 import { GFP } from '../machine/index.js';
 import { parseQuirks } from './iommu-names.js';
-import type { IommuLoad, IommuStep } from './iommu-script.js';
+import { type IommuLoad, type IommuStep, parseIommuScript } from './iommu-script.js';
 
 const SCHEMA = 'v7s-workload-1';
+
+/** Reads a load of either kind: JSON is a recorded workload, all else a script. Throws InputError as their readers do. */
+export function readIommuLoad(text: string, file: string): IommuLoad {
+  return /^\s*[{[]/.test(text) ? readRecordedLoad(text, file) : parseIommuScript(text, file);
+}
 
 /** Reads the text of such a file, its first run. Throws InputError with the file's name and what was expected there. */
 export function readRecordedLoad(text: string, file: string): IommuLoad {

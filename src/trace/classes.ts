@@ -43,6 +43,7 @@ export interface KnownCache {
   readonly capacity?: number | undefined;
 }
 
+/** How a class's cache was found: by which of the rules of trace/classes.ts. `none` is for what is no object of a cache. */
 export type HowNamed = 'kmalloc' | 'frees' | 'pages' | 'site' | 'size' | 'choice' | 'unnamed' | 'none';
 
 /** The cache of a class. */

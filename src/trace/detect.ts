@@ -25,8 +25,10 @@ export const TEXT_READERS = {
   'perf-script': createPerfScriptReader,
 } as const;
 
+/** The formats of text that can be read as a stream. */
 export type TextFormat = keyof typeof TEXT_READERS;
 
+/** What a file can be, by its first bytes. */
 export type TraceFormat =
   | TextFormat
   | 'trace.dat'

@@ -46,6 +46,7 @@ import {
   UNSEEN,
 } from './trace.js';
 
+/** Who takes the rows of a trace, and what its kernel is like. */
 export interface ResolverOptions {
   /** Takes each chunk as it is complete. It is the taker's to keep. */
   readonly chunk: (chunk: TraceChunk) => void;
@@ -56,6 +57,7 @@ export interface ResolverOptions {
 /** All of a trace but its rows. */
 export type TraceHead = Omit<Trace, 'chunks'>;
 
+/** Takes events, one after the other, and makes a trace of them. */
 export interface Resolver extends EventSink {
   /** The events are over: hands out the last chunk. */
   finish(): TraceHead;
@@ -72,6 +74,7 @@ const ORDER_MAX = 30;
 /** What the upper half of a pointer counts. */
 const HALF = 2 ** 32;
 
+/** A resolver of one trace (trace/resolve.ts). */
 export function createResolver(options: ResolverOptions): Resolver {
   const { largestKmalloc = LARGEST_KMALLOC } = options;
   const strings = new Strings();

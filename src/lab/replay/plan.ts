@@ -63,6 +63,7 @@ export interface CacheSpec {
   readonly source: 'sysfs' | 'slabinfo' | 'profile' | 'events';
 }
 
+/** The machine that a trace was recorded on, as far as the trace and its snapshots tell. */
 export interface MachinePlan {
   /** The kernel's profile, as its allocator has it. */
   readonly kernel: KernelProfile;
@@ -377,7 +378,7 @@ function specFromSlabinfo(
 }
 
 /** What a recording says of a layout. */
-type RecordedLayout = Pick<CacheLayout, 'size' | 'oo'> &
+export type RecordedLayout = Pick<CacheLayout, 'size' | 'oo'> &
   Partial<Pick<CacheLayout, 'minPartial' | 'cpuPartial'>> & {
     readonly slab?: { readonly limit: number; readonly batchcount: number; readonly sharedFactor: number };
   };

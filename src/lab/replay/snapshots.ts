@@ -47,6 +47,7 @@ export interface SnapshotZone {
   readonly onCpus: number;
 }
 
+/** What the recorded kernel said of itself at one moment. */
 export interface Snapshot {
   readonly name: string;
   /** Nanoseconds of the trace's clock. */
@@ -63,6 +64,7 @@ export interface Snapshot {
   readonly aliases: ReadonlyMap<string, string>;
 }
 
+/** All snapshots of a file. */
 export interface Snapshots {
   /** The name of the file, for messages. */
   readonly file: string;

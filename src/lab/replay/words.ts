@@ -1,6 +1,7 @@
 /** What replays found, in sentences. Each can be checked against the figures. */
 import { formatBytes, formatCount } from '../../base/index.js';
 import { formatShare } from '../compare-words.js';
+import { cacheDifferences } from './differences.js';
 import type { ErrorSummary, Nearness } from './nearness.js';
 import type { ReplayResult } from './result.js';
 
@@ -48,9 +49,11 @@ export function compareReplays(base: ReplayResult, other: ReplayResult): string[
     `${name} holds ${formatBytes(other.peak.bytes)} at the peak, ${difference(base.peak.bytes, other.peak.bytes)} ${than} ` +
       `(${formatBytes(base.peak.bytes)}), and ${formatBytes(other.end.bytes)} at the end, ${difference(base.end.bytes, other.end.bytes)}.`,
   ];
-  const caches = cacheDifferences(base, other);
+  const caches = cacheDifferences([base, other]);
   if (caches.length > 0) {
-    const told = caches.slice(0, TOLD).map(([cache, bytes]) => `${cache} ${signed(bytes)}`);
+    const told = caches
+      .slice(0, TOLD)
+      .map(({ name: cache, peaks: [before, after] }) => `${cache} ${signed(after! - before!)}`);
     const rest = caches.length > TOLD ? ` and ${count(caches.length - TOLD, 'other cache')}` : '';
     words.push(`The peaks that differ most: ${told.join(', ')}${rest}.`);
   }
@@ -76,17 +79,6 @@ export function nearnessWords({ slabs, objects, leastSlabs, rows, source }: Near
       `${figures('Slabs', slabs)}. ${figures('Objects', objects)}.`,
     `${capital(source)}.`,
   ];
-}
-
-/** Caches whose peaks differ, by name, those that differ most first. */
-function cacheDifferences(
-  base: ReplayResult,
-  other: ReplayResult,
-): (readonly [name: string, bytes: number])[] {
-  const bytes = new Map<string, number>();
-  for (const { name, peakBytes } of base.caches) bytes.set(name, (bytes.get(name) ?? 0) - peakBytes);
-  for (const { name, peakBytes } of other.caches) bytes.set(name, (bytes.get(name) ?? 0) + peakBytes);
-  return [...bytes].filter(([, by]) => by !== 0).sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]));
 }
 
 /** Settings are written as they were given, also at a sentence's beginning. */
