@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
-import { compare, readV7sWorkload } from 'slablab/lab';
+import { compare, readV7sWorkload } from '#lab';
 
 const text = gunzipSync(
   readFileSync(new URL('../../truth/v7s-workload.json.gz', import.meta.url)),

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
-import { iommuWorkload, readRecordedLoad, readV7sWorkload, runIommu } from 'slablab/lab';
+import { iommuWorkload, readRecordedLoad, readV7sWorkload, runIommu } from '#lab';
 
 const FILE = 'v7s-workload.json.gz';
 const text = gunzipSync(readFileSync(new URL(`../../truth/${FILE}`, import.meta.url))).toString();

@@ -5,8 +5,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
-import { verifyRecording } from 'slablab/lab';
-import { freelistPlace, Machine } from 'slablab/slab';
+import { verifyRecording } from '#lab';
+import { freelistPlace, Machine } from '#slab';
 
 type Tree = Record<string | number, unknown>;
 

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
-import { verifyRecording } from 'slablab/lab';
+import { verifyRecording } from '#lab';
 
 const read = new Map<string, unknown>();
 

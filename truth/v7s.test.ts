@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
-import { verifyRecording } from 'slablab/lab';
+import { verifyRecording } from '#lab';
 
 type Json = Record<string | number, unknown>;
 

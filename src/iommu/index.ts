@@ -15,6 +15,7 @@ export {
   PAGE_SIZES,
   type Registers,
 } from './config.js';
+export type { Level } from './descriptor.js';
 export type { TlbOps } from './domain.js';
 export type { DescriptorField, EntryKind } from './fields.js';
 export * from './iommu-core.js';

@@ -34,6 +34,7 @@ export interface TableSource {
   readonly cache?: KmemCache;
 }
 
+/** Where a domain's tables come from, and who is told of them. */
 export interface TableMemoryOptions {
   /** Of the second level. The domain owns it: it closes it when it is freed, and when it could not be made. */
   tables?: TableSource;

@@ -120,6 +120,7 @@ export const H_CACHE_NEWEST = 21;
 export const H_CACHE_OLDEST = 22;
 /** First link page with a free slot, one word a size class (index + 1). */
 export const H_LINK_CLASSES = 23;
+/** Words of the header that are such lists. */
 export const LINK_CLASS_WORDS = 41;
 // On lines of their own: one that is read at every slow step, and the locks.
 /** 1 once another CPU may come at any moment: somebody was given the machine's handle. It stays. */
@@ -147,7 +148,7 @@ const OPTIONAL_TABLES: ReadonlySet<string> = new Set(['statistics', 'arrayEntrie
 export const STATISTICS_WORDS = 32;
 const CONFIG_UNITS = 4096;
 
-// One zone: 64 words.
+/** One zone: 64 words. */
 export const ZONE_WORDS = 64;
 /** First frame, and first behind. */
 export const Z_START = 0;
@@ -171,8 +172,9 @@ export const Z_COUNT = 32;
 export const Z_PEAK = 14;
 export const Z_LOCK = 15;
 
-// One range of managed RAM: 4 words.
+/** One range of managed RAM: 4 words. */
 export const RANGE_WORDS = 4;
+/** Its first frame, and the first behind. */
 export const R_START = 0;
 export const R_END = 1;
 /** The frames of it that are still virgin. */
@@ -184,8 +186,9 @@ export const FRAME_FREE = 0x40;
 export const FRAME_USED = 0x80;
 export const FRAME_ORDER = 0x1f;
 
-// One cache: 64 words. Sizes in bytes.
+/** One cache: 64 words. Sizes in bytes. */
 export const CACHE_WORDS = 64;
+/** One of the CACHE_ states; then the fields of `struct kmem_cache`, as the kernel names them. */
 export const C_STATE = 0;
 export const C_FLAGS = 1;
 export const C_SIZE = 2;
@@ -271,10 +274,12 @@ export const C_BORN = 61;
 /** What was written to `min_partial` beyond the numbers of C_MIN_PARTIAL, as 64 bits (text/sysfs-write.ts). */
 export const C_MIN_PARTIAL_LOW = 62;
 export const C_MIN_PARTIAL_HIGH = 63;
+/** The length of a cache's name and its text, in UTF-16 units. */
 export const CACHE_NAME_UNITS = 96;
 
-// One link of /sys/kernel/slab: the lengths of its name and of its target, and both as text.
+/** One link of /sys/kernel/slab: the lengths of its name and of its target, and both as text. */
 export const CACHE_LINK_UNITS = 128;
+/** Rows of `cacheLink` for each row of `cache`. */
 export const CACHE_LINKS_PER_CACHE = 2;
 
 /** C_STATE */
@@ -283,7 +288,7 @@ export const CACHE_ALIVE = 1;
 /** Destroyed while it had objects: its slabs stay, its name is gone. */
 export const CACHE_LEAKED = 2;
 
-// A CPU's view of a cache: one line of 64 bytes.
+/** A CPU's view of a cache: one line of 64 bytes. */
 export const CPU_WORDS = 16;
 /** First free object of the active slab that this CPU owns, index + 1; 0 none. */
 export const P_OWN = 0;
@@ -308,7 +313,7 @@ export const P_ENTRIES = 14;
 /** The address of the active slab's first object: a double, by its index in `cpuDouble`, where a line is eight of them. */
 export const PD_FIRST = 6;
 
-// A CPU's journal: what whoever takes its place must know if it dies in the middle (slab/attach.ts). Two lines of 64 bytes.
+/** A CPU's journal: what whoever takes its place must know if it dies in the middle (slab/attach.ts). Two lines of 64 bytes. */
 export const JOURNAL_WORDS = 32;
 /** Whether a thread is this CPU: one of the CPU_ states. */
 export const J_STATE = 0;
@@ -345,7 +350,7 @@ export const CPU_ATTACHED = 1;
 /** Gone, and not yet put in order. */
 export const CPU_LEFT = 2;
 
-// Links.
+/** Values of `link`, beside `next + 1`: the last of a list; handed out. */
 export const LINK_END = 0;
 export const LINK_LIVE = 0xffff;
 /** Free, in an array. */
@@ -354,8 +359,11 @@ export const LINK_ARRAY = 0xfffe;
 export const LINK_LOST = 0xfffd;
 /** The most objects a slab can have: 15 bits of `slabCounters`. */
 export const MAX_OBJECTS_PER_SLAB = 32767;
+/** Links of a row of `linkPage`. */
 export const LINKS_PER_PAGE = 2048;
+/** One page of links: 5 words. */
 export const LINKPAGE_WORDS = 5;
+/** The class of its slots, how many are used, the first free one, and its neighbours on the list of its class. */
 export const L_CLASS = 0;
 export const L_USED = 1;
 export const L_FREE_SLOT = 2;
@@ -551,10 +559,12 @@ export function ledgerConfig(ledger: Ledger): string {
   return readText(ledger.config, 0, ledger.header[H_CONFIG_LENGTH]!);
 }
 
+/** Writes a text as UTF-16 units, from index `at` on. */
 export function writeText(into: Uint16Array, at: number, text: string): void {
   for (let i = 0; i < text.length; i++) into[at + i] = text.charCodeAt(i);
 }
 
+/** A text of `length` UTF-16 units, from index `at` on. */
 export function readText(from: Uint16Array, at: number, length: number): string {
   let text = '';
   for (let i = 0; i < length; i++) text += String.fromCharCode(from[at + i]!);
@@ -577,6 +587,7 @@ export function takeSlabId(ledger: Ledger): number {
   return id;
 }
 
+/** Gives a slab id back: the next one that is wanted is this one. */
 export function giveSlabId(ledger: Ledger, id: number): void {
   const { header, slabNext, slabCache } = ledger;
   slabCache[id] = 0;

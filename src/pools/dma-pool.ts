@@ -60,6 +60,7 @@ import {
 } from '../base/index.js';
 import { __GFP, FRAME_USED, type PhysicalMemory, pfnToPhys } from '../machine/index.js';
 
+/** What `dma_pool_create` is told. Sizes in bytes. */
 export interface DmaPoolOptions {
   readonly name: string;
   /** Bytes of a block. */
@@ -76,6 +77,7 @@ const LINK_END = 0;
 const LINK_LIVE = 0xffff;
 const MIN_SIZE = 4;
 
+/** The kernel's dma_pool: blocks of one size, cut from pages, which are kept until the pool is destroyed (pools/dma-pool.ts). */
 export class DmaPool {
   readonly name: string;
   /** Bytes of a block, after rounding. */

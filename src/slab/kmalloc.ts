@@ -82,6 +82,7 @@ function typesOf(profile: KernelProfile, hasDma: boolean): readonly KmallocType[
   return hasDma ? TYPES : TYPES.slice(NORMAL, DMA);
 }
 
+/** kmalloc: memory of any size, from caches of a few sizes or, above the largest, from whole pages. */
 export interface Kmalloc extends HotKmalloc {
   /** `size` bytes from the smallest cache that fits, or NULL. The CPU is this thread's unless told. */
   alloc(size: number, gfp?: Gfp, cpu?: number): PhysAddr;
@@ -159,6 +160,7 @@ export function addKmallocCaches(
   }
 }
 
+/** kmalloc over caches that are there: `idsByType` has their rows in the ledger, by type and then by size. */
 export function createKmalloc(
   memory: PhysicalMemory,
   profile: KernelProfile,

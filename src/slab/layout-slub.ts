@@ -49,6 +49,7 @@ export interface BootParameters {
   readonly cpus: number;
 }
 
+/** What SLUB has to lay out. Sizes in bytes. */
 export interface LayoutRequest {
   /** Bytes of one object, 32 bits. */
   readonly size: number;
@@ -66,6 +67,7 @@ export interface SlabShape {
   readonly objects: number;
 }
 
+/** What SLUB makes of it. Sizes in bytes. */
 export interface SlubLayout {
   /** The final flags, unsigned. */
   readonly flags: number;

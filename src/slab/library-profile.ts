@@ -58,6 +58,7 @@ const orderByWaste: OrderRule = ({ size, minOrder, maxOrder, minObjects, pageSiz
   return best;
 };
 
+/** The profile behind `kernel: 'library'`: slab/library-profile.ts says what differs from Linux 6.12. */
 export const LIBRARY: KernelProfile = {
   ...LINUX_6_12,
   name: 'library',

@@ -14,6 +14,7 @@ import { STANDING_ALIASES_6_1, STANDING_ALIASES_6_12, type StandingAliases } fro
 /** Which of the kernel's allocators makes the caches. */
 export type AllocatorName = 'slub' | 'slab';
 
+/** A kernel: what its allocators do differently from those of other kernels. */
 export interface KernelProfile extends PageProfile {
   /** Such as `6.1`. */
   readonly name: string;
@@ -186,6 +187,7 @@ export const LINUX_6_12: KernelProfile = {
   slab: null,
 };
 
+/** The kernels that `kernel` can name, by their version. */
 export const KERNELS: ReadonlyMap<string, KernelProfile> = new Map(
   [LINUX_6_1, LINUX_6_12].map((profile) => [profile.name, profile]),
 );

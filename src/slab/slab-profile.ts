@@ -7,6 +7,7 @@ import type { StandingCache } from './standing-6.1.js';
 import type { StandingAliases } from './standing-aliases.js';
 import { STANDING_SLAB_6_1 } from './standing-slab-6.1.js';
 
+/** What a kernel's SLAB does differently from other kernels'. */
 export interface SlabProfile {
   /** Bytes of one index of a slab's list of free objects; and the most objects that a slab can therefore have. */
   readonly indexBytes: number;

@@ -132,6 +132,7 @@ export interface Slub extends CacheAllocator {
 /** Slabs with more free objects than this keep their place when a cache is shrunk. */
 const SHRINK_PROMOTE_MAX = 32;
 
+/** SLUB over a machine's memory. All of its state is in the ledger. */
 export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): Slub {
   const { ledger } = memory;
   const { faithful, bytes } = options;
