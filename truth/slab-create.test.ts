@@ -1,10 +1,10 @@
 /**
- * SLAB's creations, merges and kmalloc held against the public recordings of 6.1. What its arrays and lists do is in slab.test.ts.
+ * SLAB's creations, merges and kmalloc held against the public recordings of 6.1. What its arrays and lists do is in slab.test.ts; the caches of
+ * a booted machine are in src/lab/verify/standing.test.ts.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { verifyRecording } from 'slablab/lab';
-import { freelistPlace, Machine } from 'slablab/slab';
 import { type Change, type Path, plusOne, recording, type Tree, testPlanted, testSet } from './sets.js';
 
 /** How many cases each recording holds, so that a reader that skips some is noticed. */
@@ -111,72 +111,3 @@ const PLANTED: readonly (readonly [what: string, name: string, set: number, path
 ];
 
 for (const [what, name, set, path, change] of PLANTED) testPlanted({ what, name, set, path, change });
-
-// ---- the caches of a machine that has just booted ------------------------------------------------------------------------
-
-interface Standing {
-  readonly name: string;
-  readonly flags: string;
-  readonly free_limit: number;
-}
-
-/** The fields of a recording, of each cache of a booted machine, newest first. */
-function bootedCaches(slubNomerge: boolean): Tree[] {
-  const machine = Machine.create({
-    memory: 6 * 2 ** 30,
-    cpus: 4,
-    allocator: 'slab',
-    slubNomerge,
-    standing: true,
-  });
-  machine.validate();
-  return machine
-    .caches()
-    .reverse()
-    .map(({ info }) => {
-      const slab = info.slab!;
-      const place = freelistPlace(info.flags);
-      return {
-        name: info.name,
-        flags: (info.flags >>> 0).toString(16),
-        size: info.size,
-        object_size: info.objectSize,
-        align: info.align,
-        allocflags: info.allocflags.toString(16),
-        refcount: info.refcount,
-        useroffset: info.useroffset,
-        usersize: info.usersize,
-        ctor: info.ctor ? 1 : 0,
-        num: info.oo.objects,
-        gfporder: info.oo.order,
-        colour: slab.colours,
-        colour_off: slab.colourOff,
-        freelist_size: slab.freelistSize,
-        limit: slab.limit,
-        batchcount: slab.batchcount,
-        shared: slab.sharedFactor,
-        free_limit: slab.freeLimit,
-        off_slab: place === 'outside' ? 1 : 0,
-        objfreelist_slab: place === 'object' ? 1 : 0,
-      };
-    });
-}
-
-test('a booted machine has the caches of the recorded one, in their order and to the last number', () => {
-  const recorded = recording(DEFAULT).caches_already_there as Standing[];
-  assert.deepEqual(bootedCaches(false), recorded);
-  // Those that were there before the other CPUs do not count all of them.
-  const early = recorded.filter(({ name, free_limit }) => name === 'kmalloc-64' && free_limit === 304);
-  assert.equal(early.length, 1);
-});
-
-test('booted with slab_nomerge they are the same caches, but that nobody shares them', () => {
-  const recorded = recording('create-slab-nomerge-public').caches_already_there as Standing[];
-  const ours = bootedCaches(true);
-  const names = new Set(ours.map(({ name }) => name));
-  // Names that would have shared one of them are caches of their own there.
-  assert.deepEqual(
-    ours,
-    recorded.filter(({ name }) => names.has(name)),
-  );
-});
