@@ -2,7 +2,7 @@
  * How the tests type command lines: in their own process, for they are many; and as a person does, in a process that runs the compiled
  * program, where that is what is tested: standard input, pipes, signals, exit codes.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -61,6 +61,18 @@ export function spawnSlablab(
     maxBuffer: 1 << 28,
   });
   return { code: status, out: stdout.toString(), err: stderr.toString(), bytes: stdout };
+}
+
+/** Runs them in a process of their own, whose reader goes away after the first bytes. */
+export async function spawnForHasty(words: string | readonly string[]): Promise<Omit<Ended, 'out'>> {
+  const child = spawn(process.execPath, [MAIN, ...split(words)]);
+  let err = '';
+  child.stderr.on('data', (text) => {
+    err += text;
+  });
+  child.stdout.once('data', () => child.stdout.destroy());
+  const code = await new Promise<number | null>((done) => child.on('close', done));
+  return { code, err };
 }
 
 function split(words: string | readonly string[]): readonly string[] {

@@ -1,6 +1,5 @@
 /** `slablab replay`, `sweep` and `verify` of a trace, as they are typed. They run in this process, for they are many. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
@@ -8,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { parquetReadObjects } from 'hyparquet';
 import { openTrace } from '../node/index.js';
-import { enterFolder, MAIN, slablab } from './command-line.case.test.js';
+import { enterFolder, slablab, spawnForHasty } from './command-line.case.test.js';
 
 const TRACES = fileURLToPath(new URL('../../truth/traces/', import.meta.url));
 const folder = enterFolder('replay');
@@ -321,14 +320,7 @@ test('a file that is not what it should be ends in exit code 3 with the place an
 });
 
 test('a pipe that closes ends it silently', async () => {
-  const child = spawn(process.execPath, [MAIN, ...BOOT, '--json']);
-  let err = '';
-  child.stderr.on('data', (text) => {
-    err += text;
-  });
-  child.stdout.once('data', () => child.stdout.destroy());
-  const code = await new Promise((done) => child.on('close', done));
-  assert.deepEqual({ code, err }, { code: 0, err: '' });
+  assert.deepEqual(await spawnForHasty([...BOOT, '--json']), { code: 0, err: '' });
 });
 
 test('verify holds a replay against the snapshots, and finds those of another boot', async () => {
