@@ -5,6 +5,7 @@
  * over all fields. Sites are interned texts such as `seq_open+0x2a`; a class has the function alone, for the same call is at another offset
  * in another build.
  */
+import { grown } from '../base/index.js';
 import type { Strings } from './strings.js';
 import { CLASS_KIND, type TraceClass } from './trace.js';
 
@@ -254,10 +255,4 @@ export function countIn<K>(table: Map<K, Map<number, number>>, key: K, item: num
 /** Most first; equals by number. */
 function byCount(counts: ReadonlyMap<number, number> | undefined): (readonly [number, number])[] {
   return [...(counts ?? [])].sort((a, b) => b[1] - a[1] || a[0] - b[0]);
-}
-
-function grown(array: Int32Array<ArrayBuffer>, length: number): Int32Array<ArrayBuffer> {
-  const more = new Int32Array(length);
-  more.set(array);
-  return more;
 }

@@ -23,7 +23,7 @@
  *
  * Rules: truth/traces/README.md, what the events lack.
  */
-import { EngineError } from '../base/index.js';
+import { EngineError, grown } from '../base/index.js';
 import { CHUNK_ROWS } from './column-codec.js';
 import { EVENT, type EventBatch, type EventSink, PFN_NONE } from './events.js';
 import { createPointerTable, NONE } from './pointer-table.js';
@@ -111,12 +111,11 @@ export function createResolver(options: ResolverOptions): Resolver {
     }
     slots++;
     if (slots < slotClass.length) return;
-    slotClass = doubled(slotClass);
-    slotPages = doubled(slotPages);
-    freeSlots = doubled(freeSlots);
-    const more = new Uint8Array(slotUse.length * 2);
-    more.set(slotUse);
-    slotUse = more;
+    const length = slotClass.length * 2;
+    slotClass = grown(slotClass, length);
+    slotPages = grown(slotPages, length);
+    freeSlots = grown(freeSlots, length);
+    slotUse = grown(slotUse, length);
   }
 
   function giveSlot(slot: number): void {
@@ -228,11 +227,7 @@ export function createResolver(options: ResolverOptions): Resolver {
   }
 
   function watch(name: number): void {
-    if (name >= isWatched.length) {
-      const more = new Uint8Array(2 ** Math.ceil(Math.log2(name + 1)));
-      more.set(isWatched);
-      isWatched = more;
-    }
+    if (name >= isWatched.length) isWatched = grown(isWatched, 2 ** Math.ceil(Math.log2(name + 1)));
     isWatched[name] = 1;
   }
 
@@ -412,10 +407,4 @@ export function createResolver(options: ResolverOptions): Resolver {
   }
 
   return { strings, take, finish };
-}
-
-function doubled(array: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
-  const more = new Int32Array(array.length * 2);
-  more.set(array);
-  return more;
 }
