@@ -1,7 +1,7 @@
 /**
  * The page allocator against a model that knows nothing of buddies or lists: each frame is free or taken, and
  * a zone can give a block when some aligned run of its frames is free and its watermark allows. What the
- * model says of marks is computed here from truth/README.md, section 10, not taken from the engine.
+ * model says of marks is computed here from truth/README.md, "Page allocator", not taken from the engine.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
