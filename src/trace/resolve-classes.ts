@@ -36,8 +36,11 @@ export interface ClassTable {
   grew(id: number, order: number): void;
   /** The function of a call site, both texts. */
   functionOf(site: number): number;
-  /** All of it, with the neighbours that the caller found. */
-  list(neighbours: ReadonlyMap<number, ReadonlyMap<number, number>>): TraceClass[];
+  /**
+   * All of it, with the neighbours that the caller found. What was taken for whole pages and has no more bytes than `largestKmalloc` is
+   * kmalloc's after all: larger pages were seen later.
+   */
+  list(neighbours: ReadonlyMap<number, ReadonlyMap<number, number>>, largestKmalloc: number): TraceClass[];
 }
 
 // Words of a class.
@@ -188,10 +191,15 @@ export function createClassTable(strings: Strings): ClassTable {
     else countIn(otherNames, id, name);
   }
 
-  function list(neighbours: ReadonlyMap<number, ReadonlyMap<number, number>>): TraceClass[] {
+  function list(
+    neighbours: ReadonlyMap<number, ReadonlyMap<number, number>>,
+    largestKmalloc: number,
+  ): TraceClass[] {
     return Array.from({ length: count }, (_, id) => {
       const w = id * WORDS;
-      const kind = words[w + KIND]!;
+      const isKmalloc =
+        words[w + KIND] === CLASS_KIND.LARGE && words[w + BYTES_ALLOC]! >>> 0 <= largestKmalloc;
+      const kind = isKmalloc ? CLASS_KIND.KMALLOC : words[w + KIND]!;
       const text = strings.text(words[w + FUNCTION]!);
       const isPages = kind === CLASS_KIND.PAGES || kind === CLASS_KIND.PAGE_FREE;
       const names = new Map(otherNames.get(id));
