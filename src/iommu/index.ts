@@ -21,5 +21,5 @@ export type { DescriptorField, EntryKind } from './fields.js';
 export * from './iommu-core.js';
 export type { MapResult } from './map.js';
 export type { DriverBug, DriverBugKind } from './reports.js';
-export type { TableMemoryOptions, TableSource } from './table-memory.js';
+export { L2_CACHE_NAME, type TableMemoryOptions, type TableSource } from './table-memory.js';
 export type { WalkStep } from './walk.js';

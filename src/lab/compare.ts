@@ -15,8 +15,8 @@ import { ArgumentError, lookUp, NULL, type PhysAddr } from '../base/index.js';
 import { boardMap, GFP, type MemoryMap, ramBytes } from '../machine/index.js';
 import { KERNELS, Machine, type MachineOptions } from '../slab/index.js';
 import { sysfsCounters } from '../text/index.js';
+import { summarizeCache } from './cache-summary.js';
 import type {
-  CacheSummary,
   CompareResult,
   MachineSummary,
   RecordedCheck,
@@ -149,7 +149,8 @@ class StrategyRun {
       if (sample !== undefined) this.#compareSample(sample);
     }
     const zones = this.#machine.zones();
-    const cache = this.#summarizeCache();
+    const { cache: tables } = this.#strategy;
+    const cache = tables === undefined ? null : summarizeCache(tables, this.#mergedWith);
     this.#machine.validate('cheap');
     this.#strategy.validate();
     for (const slot of this.#workload.drain) this.#play(-slot - 1, this.#cpus.at(-1)!);
@@ -249,21 +250,6 @@ class StrategyRun {
       slabsErrorMedian: errors[errors.length >> 1]!,
       slabsErrorMax: errors.at(-1)!,
       firstDifference: this.#firstDifference,
-    };
-  }
-
-  #summarizeCache(): CacheSummary | null {
-    const { cache } = this.#strategy;
-    if (cache === undefined) return null;
-    const { name, size, oo, orderFallbacks } = cache.info;
-    return {
-      name,
-      id: cache.sysfsId,
-      slabSize: size,
-      order: oo.order,
-      objectsPerSlab: oo.objects,
-      orderFallbacks,
-      mergedWith: this.#mergedWith,
     };
   }
 }

@@ -2,7 +2,7 @@
  * The operations of a recorded workload (schema `v7s-workload-1`, truth/README.md) as a load to be run again: what a driver
  * mapped and unmapped, without what the kernel made of it.
  */
-import { InputError, parseJson, UnknownNameError } from '../base/index.js';
+import { InputError, isObject, parseJson, UnknownNameError } from '../base/index.js';
 import type { IoPgtableConfig } from '../iommu/index.js';
 import { GFP } from '../machine/index.js';
 import { parseQuirks } from './iommu-names.js';
@@ -86,8 +86,4 @@ function readQuirks(quirks: readonly unknown[], fail: (what: string, got: unknow
 
 function isAddress(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

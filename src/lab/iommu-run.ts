@@ -33,10 +33,12 @@ import {
   type IoPgtableConfig,
   iommuMap,
   iommuUnmap,
+  L2_CACHE_NAME,
   type TableSource,
 } from '../iommu/index.js';
 import { __GFP, boardMap, GFP } from '../machine/index.js';
 import { type KmemCache, Machine, type MachineOptions } from '../slab/index.js';
+import { summarizeCache } from './cache-summary.js';
 import { summarizeMachine } from './compare.js';
 import { errnoName } from './iommu-names.js';
 import type {
@@ -437,9 +439,14 @@ export class IommuRun {
       peakBytes: Math.max(this.#peakPages, this.#tablePages()) * pageSize,
       meanBytes: (this.#pageSum / Math.max(1, this.#counts.done)) * pageSize,
       above4GiB: above,
-      cache: cache === undefined ? null : summarizeCache(cache),
+      cache: cache === undefined ? null : summarizeTables(cache),
     };
   }
+}
+
+function summarizeTables(cache: KmemCache): NonNullable<SecondLevel['cache']> {
+  const { name, info } = cache;
+  return { ...summarizeCache(cache, name === L2_CACHE_NAME ? null : name), slabs: info.nrSlabs };
 }
 
 const LETTERS: Readonly<Record<string, string>> = { fault: '.', table: 't', section: 's', supersection: 'S' };
@@ -478,20 +485,3 @@ function tableSource(strategy: Strategy): TableSource {
     close: () => strategy.close(),
   };
 }
-
-function summarizeCache(cache: KmemCache): NonNullable<SecondLevel['cache']> {
-  const { name, size, oo, orderFallbacks, nrSlabs } = cache.info;
-  return {
-    name,
-    id: cache.sysfsId,
-    slabSize: size,
-    order: oo.order,
-    objectsPerSlab: oo.objects,
-    orderFallbacks,
-    mergedWith: name === CACHE_NAME ? null : name,
-    slabs: nrSlabs,
-  };
-}
-
-/** What the driver calls its cache. */
-const CACHE_NAME = 'io-pgtable_armv7s_l2';

@@ -5,6 +5,7 @@ import { ArgumentError } from '../base/index.js';
 import type { PageProfile } from '../machine/index.js';
 import { DEBUG_6_1, DEBUG_6_12, type DebugProfile } from './debug-profile.js';
 import { SLAB } from './flags.js';
+import { KMALLOC_SIZES } from './kmalloc-sizes.js';
 import { type OrderRule, orderByFewerObjects, orderByMoreWaste } from './slab-order.js';
 import { SLAB_6_1, type SlabProfile } from './slab-profile.js';
 import { STANDING_6_1, type StandingCache } from './standing-6.1.js';
@@ -86,22 +87,6 @@ export interface KernelProfile extends PageProfile {
   /** The kernel's other allocator; null where it was removed ("mm/slab: remove mm/slab.c and slab_def.h", 6.8). */
   readonly slab: SlabProfile | null;
 }
-
-const KMALLOC_SIZES: readonly (readonly [number, string])[] = [
-  [8, '8'],
-  [16, '16'],
-  [32, '32'],
-  [64, '64'],
-  [96, '96'],
-  [128, '128'],
-  [192, '192'],
-  [256, '256'],
-  [512, '512'],
-  [1024, '1k'],
-  [2048, '2k'],
-  [4096, '4k'],
-  [8192, '8k'],
-];
 
 /** Linux 6.1, x86_64, as recorded in truth/. */
 export const LINUX_6_1: KernelProfile = {

@@ -20,7 +20,7 @@
  *     kernel part without this was merged, so the tool of a released kernel never prints it;
  *  6. sizes have one decimal, cut off, of a thousand, a million or a thousand million bytes.
  *
- * A link whose directory is gone ends the kernel's tool; here it is left out. Rules: BEHAVIOUR.md 18 and the tool's own output; the
+ * A link whose directory is gone ends the kernel's tool; here it is left out. Rules: the tool's own output; the
  * totals follow in slabinfo-totals.ts.
  */
 import { STATISTICS, type Statistic } from '../slab/index.js';
