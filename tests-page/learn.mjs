@@ -141,7 +141,7 @@ export default function (test) {
     await page.getByRole('button', { name: 'kmem_cache_create' }).click();
     await page.getByRole('alert').getByText("did you mean 'ACCOUNT'").waitFor();
     await page.getByLabel('others').fill('');
-    await page.getByLabel('align').fill('3');
+    await page.getByLabel('align', { exact: true }).fill('3');
     await page.getByRole('button', { name: 'kmem_cache_create' }).click();
     await page.getByRole('alert').getByText('alignment 3 is no power of two').waitFor();
   });

@@ -1,7 +1,7 @@
 /** `slablab open` as a person has it: the compiled program in a process of its own. What the page makes of it is tested in tests-page/. */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -18,8 +18,8 @@ function installed(name: string, hasPage: boolean): string {
   const root = join(folder, name);
   mkdirSync(join(root, 'dist'), { recursive: true });
   for (const room of ['base', 'machine', 'slab', 'pools', 'iommu', 'text', 'trace', 'lab', 'node', 'cli'])
-    cpSync(join(DIST, room), join(root, 'dist', room), { recursive: true });
-  cpSync(join(ROOT, 'package.json'), join(root, 'package.json'));
+    symlinkSync(join(DIST, room), join(root, 'dist', room));
+  symlinkSync(join(ROOT, 'package.json'), join(root, 'package.json'));
   symlinkSync(join(ROOT, 'node_modules'), join(root, 'node_modules'));
   if (hasPage) {
     mkdirSync(join(root, 'dist/page'));
@@ -29,9 +29,11 @@ function installed(name: string, hasPage: boolean): string {
 }
 
 const main = installed('whole', true);
+/** The program is what it is called, not where its parts really lie. */
+const NODE = ['--preserve-symlinks', '--preserve-symlinks-main'];
 
 function slablab(...args: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [...NODE, main, ...args], {
     cwd: folder,
     encoding: 'utf8',
   });
@@ -43,7 +45,7 @@ async function opened(
   args: readonly string[],
   step: (url: string, child: ReturnType<typeof spawn>) => Promise<void>,
 ): Promise<number | null> {
-  const child = spawn(process.execPath, [main, 'open', '--no-browser', ...args], { cwd: folder });
+  const child = spawn(process.execPath, [...NODE, main, 'open', '--no-browser', ...args], { cwd: folder });
   const ended = new Promise<number | null>((resolve) => child.on('exit', resolve));
   try {
     const line = await new Promise<string>((resolve, reject) => {
@@ -106,7 +108,7 @@ test('what is no file to open is refused before a browser sees it', () => {
 
 test('where the page is not built it says what builds it', () => {
   const without = installed('bare', false);
-  const { status, stderr } = spawnSync(process.execPath, [without, 'open'], {
+  const { status, stderr } = spawnSync(process.execPath, [...NODE, without, 'open'], {
     cwd: folder,
     encoding: 'utf8',
   });

@@ -37,7 +37,7 @@
  * Sources: truth/README.md, "SLAB geometry", checked against every recorded create. All arithmetic is on 32-bit unsigned numbers as in the
  * kernel: an object of 0xffffffff bytes wraps to nothing and takes 16.
  */
-import { alignMask32 } from '../base/index.js';
+import { alignMask32, orderOf } from '../base/index.js';
 import { __GFP } from '../machine/index.js';
 import { SLAB } from './flags.js';
 import { calculateAlignment, type LayoutRequest, type SlabShape } from './layout-slub.js';
@@ -267,9 +267,10 @@ function searchOrder(
   return kept;
 }
 
-/** Bytes that the kmalloc object for so many bytes takes; a list of 255 indices always has one. */
-function kmallocSlotSize({ kmallocSizes, cacheLineSize }: KernelProfile, bytes: number): number {
-  const [objectSize] = kmallocSizes.find(([most]) => most >= bytes)!;
+/** Bytes that kmalloc takes for so many bytes: whole pages where they are more than its largest cache has. */
+function kmallocSlotSize({ kmallocSizes, cacheLineSize, pageSize }: KernelProfile, bytes: number): number {
+  const [objectSize] = kmallocSizes.find(([most]) => most >= bytes) ?? [];
+  if (objectSize === undefined) return pageSize * 2 ** orderOf(bytes, pageSize);
   // kmalloc-96 is aligned to cache lines too.
   return objectSize < cacheLineSize ? objectSize : alignMask32(objectSize, cacheLineSize);
 }

@@ -17,7 +17,7 @@
  * Numbers: a *frame* is a page frame counted from the machine's first (machine/ledger.ts), a *row* an event of the trace; a moment's row
  * is that of the event that comes next, so that row 0 is the machine in front of the trace and `rows` the machine at its end.
  */
-import type { KmemCache, Machine } from '../../slab/index.js';
+import type { Machine } from '../../slab/index.js';
 import type { CacheLayout } from '../layout-result.js';
 import type { Pin } from '../replay/pins.js';
 import type { Recorded } from '../replay/replay.js';
@@ -301,9 +301,6 @@ export interface CacheSlab {
   readonly live: number;
   readonly objects: number;
 }
-
-/** What a machine's cache is called, for those who have it in hand. */
-export type CacheOf = Pick<KmemCache, 'id' | 'name'>;
 
 // ---- events ----------------------------------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 /** Replays held against each other: which caches differ, and by how much. */
 import type { ReplayResult } from './result.js';
 
-/** A cache that differs between results. */
+/** A cache whose peak is not the same in every result. */
 export interface CacheDifference {
   readonly name: string;
   /** Bytes at the peak, one a result; 0 where there is no such cache. */

@@ -101,9 +101,9 @@ const ALLOCATORS: ReadonlyMap<string, AllocatorName> = new Map([
   ['slab', 'slab'],
 ]);
 
-/** All words of a setting, of the machine and of a cache; `flags+` and `flags-` with their sign. For those who let a person choose. */
+/** All words of a setting of the machine, for those who let a person choose. */
 export const MACHINE_SETTING_WORDS: readonly string[] = [...MACHINE_SETTINGS.keys()];
-/** The same, of one cache. */
+/** All words of a setting of a cache; `flags+` and `flags-` with their sign. */
 export const CACHE_SETTING_WORDS: readonly string[] = [...CACHE_SETTINGS.keys()];
 
 /** `slub_max_order=0` as `['', 'slub_max_order', '0']`, `dentry.flags+=ACCOUNT` as `['dentry', 'flags+', 'ACCOUNT']`. */

@@ -44,9 +44,9 @@ export function resultWords(result: ReplayResult): string[] {
 /** What a what-if costs against another result, mostly the machine as it was recorded. */
 export function compareReplays(base: ReplayResult, other: ReplayResult): string[] {
   const name = shownName(other);
-  const than = `than ${replayName(base)}`;
+  const held = difference(base.peak.bytes, other.peak.bytes);
   const words = [
-    `${name} holds ${formatBytes(other.peak.bytes)} at the peak, ${difference(base.peak.bytes, other.peak.bytes)} ${than} ` +
+    `${name} holds ${formatBytes(other.peak.bytes)} at the peak, ${held} ${comparedWith(base, held)} ` +
       `(${formatBytes(base.peak.bytes)}), and ${formatBytes(other.end.bytes)} at the end, ${difference(base.end.bytes, other.end.bytes)}.`,
   ];
   const caches = cacheDifferences([base, other]);
@@ -85,11 +85,20 @@ export function nearnessWords({ slabs, objects, leastSlabs, rows, source }: Near
 const shownName = (result: ReplayResult) =>
   result.settings.length === 0 ? capital(replayName(result)) : replayName(result);
 
+const AS_MUCH = 'as much';
+
 /** `48 KiB (0.5 %) more`, `as much`. */
 function difference(before: number, after: number): string {
-  if (before === after) return 'as much';
+  if (before === after) return AS_MUCH;
   const by = Math.abs(after - before);
   return `${formatBytes(by)} (${formatShare(by / Math.max(before, 1))}) ${after > before ? 'more' : 'less'}`;
+}
+
+/** `than as recorded`, and after `as much`: `as recorded`, `as slub_max_order=0`. */
+function comparedWith(base: ReplayResult, held: string): string {
+  const name = replayName(base);
+  if (held !== AS_MUCH) return `than ${name}`;
+  return base.settings.length === 0 ? name : `as ${name}`;
 }
 
 const signed = (bytes: number) => `${bytes < 0 ? '-' : '+'}${formatBytes(Math.abs(bytes))}`;

@@ -2,7 +2,6 @@
  * The strip below all views of a trace: bytes held over all of it, with the range and the cursor; play, steps, the peak. What it sets is
  * what every view shows.
  */
-import { useComputed } from '@preact/signals';
 import { formatBytes, formatCount } from '../../base/index.js';
 import type { Series } from '../../lab/index.js';
 import { isPlaying, togglePlay } from '../state/playback.js';
@@ -12,6 +11,7 @@ import type { OpenedTrace } from '../worker/open-calls.js';
 import { Canvas, type Draw } from './canvas.js';
 import { formatSeconds } from './format.js';
 import { useKeys } from './keys.js';
+import { useAnswer } from './use-answer.js';
 
 export function Transport() {
   const { value } = opened;
@@ -33,7 +33,7 @@ async function step(by: -1 | 1): Promise<void> {
 }
 
 function Strip({ trace }: { readonly trace: OpenedTrace }) {
-  const { series, peak } = trace.result;
+  const { peak } = trace.result;
   const at = shownCursor.value;
   useKeys([
     { keys: ',', does: 'to the previous event (of the picked cache)', run: () => void step(-1) },
@@ -45,7 +45,7 @@ function Strip({ trace }: { readonly trace: OpenedTrace }) {
     { keys: 'p', does: 'to the peak', run: () => moveCursor(peak.row) },
     { keys: 'Space', does: 'play, or stop', run: togglePlay },
   ]);
-  const last = useComputed(() => lastOf(series, shownCursor.value));
+  const held = useAnswer(() => engine.call('heldAt', { row: at }), String(at), trace);
   return (
     <section class="transport" aria-label="Where in the trace">
       <div class="transport-buttons">
@@ -76,7 +76,9 @@ function Strip({ trace }: { readonly trace: OpenedTrace }) {
       <div class="transport-at">
         <span class="mono">{formatSeconds(timeAt(trace, at) - trace.firstTime)}</span> · event{' '}
         {formatCount(at)} of {formatCount(trace.rows)}
-        <div class="muted">{formatBytes(last.value)} in pages with objects</div>
+        <div class="muted">
+          {held.value === undefined ? '' : `${formatBytes(held.value)} in pages with objects`}&nbsp;
+        </div>
       </div>
     </section>
   );
@@ -156,10 +158,6 @@ function pointOf({ rows: begins }: Series, row: number): number {
     else high = middle;
   }
   return Math.max(low - 1, 0);
-}
-
-function lastOf(series: Series, row: number): number {
-  return series.last[pointOf(series, row)] ?? 0;
 }
 
 /** About when a row happened: between the points of the series as if time passed evenly. */

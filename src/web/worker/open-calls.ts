@@ -102,7 +102,11 @@ export function openHandlers(session: Session): Handlers<OpenCalls> {
       const [trace, second] = traces;
       if (second !== undefined)
         throw new ArgumentError(`${trace!.file} and ${second.file} are two traces: open one at a time`);
-      if (trace === undefined) return openOther(others, context);
+      if (trace === undefined) {
+        const other = await openOther(others, context);
+        session.close();
+        return other;
+      }
       if (others.length > 1)
         throw new ArgumentError(
           `a trace takes one file of snapshots, not ${others.map(({ file }) => file).join(', ')}`,
@@ -153,8 +157,7 @@ async function openTrace(
     snapshots,
     onProgress: (done) => tell(done, Math.min(done / rows, 1)),
   });
-  session.open(trace, recorded);
-  const { result } = session.look('', context);
+  const { result } = session.open(trace, recorded, () => session.look('', context));
   return {
     kind: 'trace',
     file: input.file,

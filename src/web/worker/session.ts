@@ -7,39 +7,50 @@ import type { CallContext } from './call.js';
 /** Looks hold memory of their own: so many are kept, those asked for last. */
 const LOOKS_MAX = 3;
 
-export class Session {
-  #recorded: Recorded | undefined;
-  #trace: SavedTrace | undefined;
+interface Held {
+  readonly trace: SavedTrace;
+  readonly recorded: Recorded;
   /** By the text of their settings, the one asked for last at the end. */
-  readonly #looks = new Map<string, Look>();
+  readonly looks: Map<string, Look>;
+}
 
-  open(trace: SavedTrace, recorded: Recorded): void {
-    this.#trace = trace;
-    this.#recorded = recorded;
-    this.#looks.clear();
+export class Session {
+  #held: Held | undefined;
+
+  /** Opens a trace in place of what was open. If `step` throws, that is open as before. */
+  open<T>(trace: SavedTrace, recorded: Recorded, step: () => T): T {
+    const before = this.#held;
+    this.#held = { trace, recorded, looks: new Map() };
+    try {
+      return step();
+    } catch (error) {
+      this.#held = before;
+      throw error;
+    }
   }
 
   close(): void {
-    this.#trace = undefined;
-    this.#recorded = undefined;
-    this.#looks.clear();
+    this.#held = undefined;
+  }
+
+  get #open(): Held {
+    if (this.#held === undefined) throw new ArgumentError('no trace is open');
+    return this.#held;
   }
 
   get recorded(): Recorded {
-    if (this.#recorded === undefined) throw new ArgumentError('no trace is open');
-    return this.#recorded;
+    return this.#open.recorded;
   }
 
   get trace(): SavedTrace {
-    if (this.#trace === undefined) throw new ArgumentError('no trace is open');
-    return this.#trace;
+    return this.#open.trace;
   }
 
   /** The replay under a what-if, as `--set` takes it; '' is as recorded. Made when it is asked for first. */
   look(set: string, context: CallContext): Look {
-    let look = this.#looks.get(set);
+    const { recorded, looks } = this.#open;
+    let look = looks.get(set);
     if (look === undefined) {
-      const { recorded } = this;
       const begun = performance.now();
       const { rows } = recorded.trace;
       look = createLook(recorded, readWhatIf(set), {
@@ -52,11 +63,11 @@ export class Session {
           }),
       });
     }
-    this.#looks.delete(set);
-    this.#looks.set(set, look);
-    for (const oldest of this.#looks.keys()) {
-      if (this.#looks.size <= LOOKS_MAX) break;
-      if (oldest !== '') this.#looks.delete(oldest);
+    looks.delete(set);
+    looks.set(set, look);
+    for (const oldest of looks.keys()) {
+      if (looks.size <= LOOKS_MAX) break;
+      if (oldest !== '') looks.delete(oldest);
     }
     return look;
   }

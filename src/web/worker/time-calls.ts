@@ -23,6 +23,8 @@ export interface TimeCalls {
   >;
   /** Bytes of some series in front of a row, exactly. */
   levelsAt: Call<{ readonly series: readonly number[]; readonly row: number }, readonly number[]>;
+  /** Bytes of pages that hold objects in front of a row, exactly. */
+  heldAt: Call<{ readonly row: number }, number>;
   /** What pages with objects held over some rows, to the byte. */
   span: Call<{ readonly from: number; readonly to: number }, SpanFacts>;
   /** The event of a row, or null at the end. */
@@ -55,6 +57,10 @@ export function timeHandlers(session: Session): Handlers<TimeCalls> {
       const { levels } = session.look('', context);
       return levelsAt(levels, series, row);
     },
+    heldAt({ row }, context) {
+      const { levels } = session.look('', context);
+      return levelsAt(levels, heldOf(levels), row)[0] ?? 0;
+    },
     span({ from, to }, context) {
       return spanOf(session.look('', context).levels, from, to);
     },
@@ -78,10 +84,14 @@ function levelsAt(levels: Levels, series: readonly number[], row: number): numbe
   });
 }
 
+function heldOf({ series }: Levels): number[] {
+  return [series.findIndex(({ kind }) => kind === 'held')];
+}
+
 /** Whole buckets as they were noted, the rest by replaying it. */
 function spanOf(levels: Levels, from: number, to: number): SpanFacts {
   const { bucket } = levels;
-  const held = [levels.series.findIndex(({ kind }) => kind === 'held')];
+  const held = heldOf(levels);
   const first = Math.min(Math.ceil(from / bucket) * bucket, to);
   const last = Math.max(Math.floor(to / bucket) * bucket, first);
   const before = from === 0 ? undefined : levels.exact(held, from - 1, from, 1).series[0];

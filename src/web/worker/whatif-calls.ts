@@ -32,7 +32,7 @@ export function whatifHandlers(session: Session): Handlers<WhatIfCalls> {
     snapshots: () => session.recorded.snapshots,
     async borrow({ slt, file, snapshots }) {
       const trace = openTraceFile(memoryBytes(new Uint8Array(await slt.arrayBuffer())), file);
-      session.open(trace, prepareReplay({ trace, snapshots }));
+      session.open(trace, prepareReplay({ trace, snapshots }), () => {});
       return null;
     },
     whatIf({ set }, { tell }) {

@@ -168,5 +168,6 @@ export function tablePages(tables: IommuResult['tables']): TablePage[] {
 /** `1 MiB at 0x10000000`, for a list of what is mapped. */
 export function tableWords({ id, address, iova, used }: IommuResult['tables'][number]): string {
   const maps = iova === null ? 'lost: nothing points to it' : `maps from ${formatAddress(iova)}`;
-  return `table ${id} at ${formatAddress(address)}, ${maps}, ${used} of ${TABLE_ENTRIES} entries in use (${formatBytes(used * SPAN.second)})`;
+  const mapped = formatBytes(used * SPAN.second);
+  return `table ${id} at ${formatAddress(address)}, ${maps}, ${used} of ${TABLE_ENTRIES} entries in use (${mapped})`;
 }

@@ -307,8 +307,10 @@ function Second({ reply, iova, onGo }: LevelProps) {
       </h3>
       {steps === undefined || table === undefined ? (
         <p class="iommu-no-table muted">
-          Choose an entry that is a table, or press <kbd>t</kbd>: its {TABLE_ENTRIES} entries of 4 KiB are
-          here then.
+          <span>
+            Choose an entry that is a table, or press <kbd>t</kbd>: its {TABLE_ENTRIES} entries of 4 KiB are
+            here then.
+          </span>
         </p>
       ) : (
         <Table steps={steps} table={table} page={page} start={start} onGo={onGo} />

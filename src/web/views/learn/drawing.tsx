@@ -105,7 +105,7 @@ function SlubLanes(props: CacheProps) {
             key={cpu}
             {...props}
             title={`CPU ${cpu}`}
-            about={`active slab${partial.length > 0 ? `, then its partial list, ${partial.length} of at most ${info.cpuPartialSlabs}` : ''}`}
+            about={activeWords(partial.length, info.cpuPartialSlabs)}
             slabs={slabs([...(active === undefined ? [] : [active]), ...partial])}
             none="keeps no slab"
           />
@@ -123,6 +123,10 @@ function SlubLanes(props: CacheProps) {
       {disabled.length > 0 && <Lane {...props} title="given up" about="damaged" slabs={disabled} none="" />}
     </>
   );
+}
+
+function activeWords(partial: number, most: number): string {
+  return partial === 0 ? 'active slab' : `active slab, then its partial list, ${partial} of at most ${most}`;
 }
 
 function SlabLanes(props: CacheProps) {

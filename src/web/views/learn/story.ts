@@ -143,7 +143,7 @@ export function slubAlloc(happened: Happened): Story {
       n('cpu_partial_node') > 0,
       say(
         'get_partial_node',
-        `${many(n('cpu_partial_node'), 'more slab')} from there ${n('cpu_partial_node') === 1 ? 'moves' : 'move'} to the CPU’s partial list.`,
+        `with it ${many(n('cpu_partial_node'), 'slab')} from there to the CPU’s partial list.`,
       ),
     ),
   ];

@@ -9,6 +9,7 @@ import {
 } from '../../../lab/index.js';
 import { cacheColour, type Palette } from '../../parts/colours.js';
 import { cellOf, frontier, gridOf, type MapPlace, type MapView, pageBoxes } from './geometry.js';
+import { type Colour, colourOf, createPixels, mixed, type Pixels } from './pixels.js';
 
 export interface MapDrawing {
   readonly view: MapView;
@@ -31,8 +32,9 @@ const GAP_SIDE = 8;
 const PALE = 0.22;
 const [LIVE, , CACHED] = OBJECT_STATES.map((_, number) => number);
 
-/** How much of a colour a slab's bytes get that are no live object's. */
-const SLAB_ALPHA = 0.38;
+/** How much of its cache's colour a slab's bytes get that are no live object's; and the ground of a slab whose objects are drawn. */
+const SLAB_SHARE = 0.38;
+const GROUND_SHARE = 0.2;
 
 /** One cell's figures, out of columns of whatever size. */
 interface Cell {
@@ -57,17 +59,36 @@ export function drawMap(
   const { columns, rows, cellWidth, cellHeight } = gridOf(place, view);
   const gap = view.side >= GAP_SIDE ? 1 : 0;
   const inks = inksOf(palette, cacheColours(drawing), cache);
-  for (let cell = 0; cell < columns * rows; cell++) {
-    const frame = view.first + cell * view.framesPerCell;
-    if (frame >= frames) break;
-    const known = cellAt(cells, frame) ?? cellAt(overview, frame);
-    if (known === undefined) continue;
-    const [x, y] = [(cell % columns) * cellWidth, Math.floor(cell / columns) * cellHeight];
-    drawCell(context, known, { x, y, width: cellWidth - gap, height: cellHeight - gap }, inks);
-  }
-  if (drawing.slabs !== undefined) drawObjects(context, place, drawing, palette);
+  onPixels(context, palette, (pixels) => {
+    for (let cell = 0; cell < columns * rows; cell++) {
+      const frame = view.first + cell * view.framesPerCell;
+      if (frame >= frames) break;
+      const known = cellAt(cells, frame) ?? cellAt(overview, frame);
+      if (known === undefined) continue;
+      const [x, y] = [(cell % columns) * cellWidth, Math.floor(cell / columns) * cellHeight];
+      drawCell(pixels, known, { x, y, width: cellWidth - gap, height: cellHeight - gap }, inks);
+    }
+    if (drawing.slabs !== undefined) drawObjects(pixels, place, drawing, inks);
+  });
   drawFrontiers(context, place, drawing, palette);
   drawPicked(context, place, drawing, palette);
+}
+
+/** Of each canvas the pixels that it was drawn with last: a new array for each frame would keep the collector busy. */
+const images = new WeakMap<HTMLCanvasElement, ImageData>();
+
+/** Draws boxes, and puts them onto the canvas all at once. */
+function onPixels(context: CanvasRenderingContext2D, { bg }: Palette, draw: (pixels: Pixels) => void): void {
+  const { canvas } = context;
+  const { width, height } = canvas;
+  let image = images.get(canvas);
+  if (image?.width !== width || image.height !== height) {
+    image = new ImageData(width, height);
+    images.set(canvas, image);
+  }
+  const words = new Uint32Array(image.data.buffer);
+  draw(createPixels(width, height, context.getTransform().a, colourOf(bg), words));
+  context.putImageData(image, 0, 0);
 }
 
 interface Box {
@@ -77,85 +98,85 @@ interface Box {
   readonly height: number;
 }
 
-interface Inks {
-  readonly palette: Palette;
-  /** Of free blocks by order. */
-  readonly free: readonly string[];
-  /** By cache id. */
-  readonly colours: ReadonlyMap<number, { readonly name: string; readonly colour: string }>;
-  readonly cache: string | undefined;
+/** Of a slab's live bytes, and of the rest of it. */
+interface SlabInks {
+  readonly strong: Colour;
+  readonly weak: Colour;
 }
 
-function drawCell(
-  context: CanvasRenderingContext2D,
-  cell: Cell,
-  box: Box,
-  { palette, free, colours, cache }: Inks,
-): void {
-  const { x, y, width, height } = box;
+interface Inks {
+  readonly bg: Colour;
+  readonly hole: Colour;
+  readonly pages: Colour;
+  readonly other: Colour;
+  /** Of free blocks by order. */
+  readonly free: readonly Colour[];
+  /** Of caches by id: paler where another one is picked. */
+  readonly caches: ReadonlyMap<number, SlabInks>;
+  /** The same by name. */
+  readonly named: (name: string) => Colour;
+}
+
+function drawCell(pixels: Pixels, cell: Cell, { x, y, width, height }: Box, inks: Inks): void {
   const holder = cell.code >>> HOLDER_SHIFT;
   const number = cell.code & 0xffff;
-  if (holder === HOLDER.NONE) {
-    // Without a gap: it is one piece of nothing.
-    context.fillStyle = palette.hole;
-    context.fillRect(x, y, width + 1, height + 1);
-    return;
-  }
-  context.fillStyle = free[holder === HOLDER.FREE ? number : 0] ?? palette.free;
-  context.fillRect(x, y, width, height);
+  // Without a gap: it is one piece of nothing.
+  if (holder === HOLDER.NONE) return pixels.rect(x, y, width + 1, height + 1, inks.hole);
+  const ground = inks.free[holder === HOLDER.FREE ? number : 0]!;
+  pixels.rect(x, y, width, height, ground);
   if (cell.used === 0) return;
   const tall = Math.max(height * cell.used, 1);
   const top = y + height - tall;
   if (holder === HOLDER.SLAB) {
-    const { name, colour } = colours.get(number) ?? { name: '', colour: palette.other };
-    const strength = cache !== undefined && cache !== name ? PALE : 1;
-    context.fillStyle = colour;
-    context.globalAlpha = SLAB_ALPHA * strength;
-    context.fillRect(x, top, width, tall);
-    context.globalAlpha = strength;
+    const { strong, weak } = inks.caches.get(number)!;
+    pixels.rect(x, top, width, tall, weak);
     const live = tall * cell.use;
-    context.fillRect(x, y + height - live, width, live);
-    context.globalAlpha = 1;
+    pixels.rect(x, y + height - live, width, live, strong);
     return;
   }
-  context.globalAlpha = cache === undefined ? 1 : PALE;
-  context.fillStyle = holder === HOLDER.PAGES ? palette.pages : palette.other;
-  context.fillRect(x, top, width, tall);
-  if (holder === HOLDER.PAGES && height >= GAP_SIDE)
-    hatch(context, { x, y: top, width, height: tall }, palette.bg);
-  context.globalAlpha = 1;
-}
-
-/** One line across: pages that are no slab, for those who see no colours. */
-function hatch(context: CanvasRenderingContext2D, { x, y, width, height }: Box, colour: string): void {
-  context.beginPath();
-  context.moveTo(x, y + height);
-  context.lineTo(x + width, y);
-  context.strokeStyle = colour;
-  context.lineWidth = 1;
-  context.stroke();
+  pixels.rect(x, top, width, tall, holder === HOLDER.PAGES ? inks.pages : inks.other);
+  // One line across: pages that are no slab, for those who see no colours.
+  if (holder === HOLDER.PAGES && height >= GAP_SIDE - 1) pixels.diagonal(x, top, width, tall, inks.bg);
 }
 
 const ORDERS = 11;
 
-const inksOf = (palette: Palette, colours: Inks['colours'], cache: string | undefined): Inks => ({
-  palette,
-  free: Array.from({ length: ORDERS }, (_, order) => freeColour(palette, order)),
-  colours,
-  cache,
-});
-
-/** The smaller the blocks, the darker: memory in crumbs is worth less. */
-export function freeColour({ free, pages }: Palette, order: number): string {
-  const share = Math.round((Math.max(10 - order, 0) / 10) * 34);
-  return `color-mix(in srgb, ${pages} ${share}%, ${free})`;
+function inksOf(palette: Palette, caches: ReadonlyMap<number, string>, picked: string | undefined): Inks {
+  const [bg, hole, free] = [colourOf(palette.bg), colourOf(palette.hole), colourOf(palette.free)];
+  const strength = picked === undefined ? 1 : PALE;
+  const pale = (text: string) => mixed(colourOf(text), free, strength);
+  const ground = mixed(colourOf(palette.pages), free, freeShare(0));
+  const named = (name: string) => (name === picked ? colourOf(cacheColour(name)) : pale(cacheColour(name)));
+  return {
+    bg,
+    hole,
+    pages: pale(palette.pages),
+    other: pale(palette.other),
+    free: Array.from({ length: ORDERS }, (_, order) =>
+      mixed(colourOf(palette.pages), free, freeShare(order)),
+    ),
+    caches: new Map(
+      [...caches].map(([id, name]) => {
+        const strong = named(name);
+        return [id, { strong, weak: mixed(strong, ground, SLAB_SHARE) }];
+      }),
+    ),
+    named,
+  };
 }
 
-function cacheColours({ cells, overview }: Pick<MapDrawing, 'cells' | 'overview'>): Inks['colours'] {
-  const colours = new Map<number, { name: string; colour: string }>();
-  for (const source of [overview, cells])
-    for (const [id, name] of source?.caches ?? []) colours.set(id, { name, colour: cacheColour(name) });
-  return colours;
+/** The smaller the blocks, the darker: memory in crumbs is worth less. */
+function freeShare(order: number): number {
+  return (Math.max(ORDERS - 1 - order, 0) / (ORDERS - 1)) * 0.34;
+}
+
+/** The same, for a legend. */
+export function freeColour({ free, pages }: Palette, order: number): string {
+  return `color-mix(in srgb, ${pages} ${freeShare(order) * 100}%, ${free})`;
+}
+
+function cacheColours({ cells, overview }: Pick<MapDrawing, 'cells' | 'overview'>): Map<number, string> {
+  return new Map([...(overview?.caches ?? []), ...(cells?.caches ?? [])]);
 }
 
 // ---- objects ---------------------------------------------------------------------------------------------------------------
@@ -164,17 +185,17 @@ function cacheColours({ cells, overview }: Pick<MapDrawing, 'cells' | 'overview'
 const BOX_LEAST = 2.5;
 
 function drawObjects(
-  context: CanvasRenderingContext2D,
+  pixels: Pixels,
   place: MapPlace,
-  { view, pageSize, slabs = [], cache }: MapDrawing,
-  palette: Palette,
+  { view, pageSize, slabs = [] }: MapDrawing,
+  inks: Inks,
 ): void {
   const { columns, rows, cellWidth, cellHeight } = gridOf(place, view);
   for (const slab of slabs) {
     const boxes = pageBoxes({ ...slab, objects: slab.states.length }, pageSize);
     const [wide, tall] = [(cellWidth - 3) / boxes.columns, (cellHeight - 3) / boxes.lines];
-    const colour = cacheColour(slab.cache);
-    context.globalAlpha = cache !== undefined && cache !== slab.cache ? PALE : 1;
+    const colour = inks.named(slab.cache);
+    const ground = mixed(colour, inks.bg, GROUND_SHARE);
     const corner = (page: number) => {
       const cell = cellOf(view, slab.firstFrame + page);
       if (cell < 0 || cell >= columns * rows) return undefined;
@@ -182,62 +203,22 @@ function drawObjects(
     };
     for (let page = 0; page < slab.frames; page++) {
       const at = corner(page);
-      if (at !== undefined) drawPage(context, at, { cellWidth, cellHeight, colour, palette, page, slab });
+      // Pages of one slab touch.
+      const width = page === slab.frames - 1 ? cellWidth - 1 : cellWidth;
+      if (at !== undefined) pixels.rect(at.x, at.y, width, cellHeight - 1, ground);
     }
     if (wide < BOX_LEAST || tall < BOX_LEAST) continue;
+    const gap = wide >= 5 && tall >= 5 ? 1 : 0.5;
     for (const [index, { page, place: number }] of boxes.objects.entries()) {
       const at = corner(page);
       if (at === undefined) continue;
       const x = at.x + 1.5 + (number % boxes.columns) * wide;
       const y = at.y + 1.5 + Math.floor(number / boxes.columns) * tall;
-      drawObject(context, slab.states[index]!, { x, y, width: wide, height: tall }, colour, palette);
+      const state = slab.states[index]!;
+      pixels.rect(x, y, wide - gap, tall - gap, state === LIVE ? colour : inks.bg);
+      if (state === CACHED) pixels.diagonal(x, y, wide - gap, tall - gap, colour);
     }
   }
-  context.globalAlpha = 1;
-}
-
-interface PageDrawing {
-  readonly cellWidth: number;
-  readonly cellHeight: number;
-  readonly colour: string;
-  readonly palette: Palette;
-  readonly page: number;
-  readonly slab: SlabBrief;
-}
-
-/** The ground of one page of a slab; pages of one slab touch. */
-function drawPage(
-  context: CanvasRenderingContext2D,
-  { x, y }: Pick<Box, 'x' | 'y'>,
-  { cellWidth, cellHeight, colour, palette, page, slab }: PageDrawing,
-): void {
-  const width = page === slab.frames - 1 ? cellWidth - 1 : cellWidth;
-  context.fillStyle = palette.bg;
-  context.fillRect(x, y, width, cellHeight - 1);
-  const alpha = context.globalAlpha;
-  context.globalAlpha = alpha * 0.2;
-  context.fillStyle = colour;
-  context.fillRect(x, y, width, cellHeight - 1);
-  context.globalAlpha = alpha;
-}
-
-function drawObject(
-  context: CanvasRenderingContext2D,
-  state: number,
-  { x, y, width, height }: Box,
-  colour: string,
-  palette: Palette,
-): void {
-  const gap = width >= 5 && height >= 5 ? 1 : 0.5;
-  const [w, h] = [width - gap, height - gap];
-  if (state === LIVE) {
-    context.fillStyle = colour;
-    context.fillRect(x, y, w, h);
-    return;
-  }
-  context.fillStyle = palette.bg;
-  context.fillRect(x, y, w, h);
-  if (state === CACHED) hatch(context, { x, y, width: w, height: h }, colour);
 }
 
 // ---- lines -----------------------------------------------------------------------------------------------------------------
@@ -334,11 +315,13 @@ export function drawStrip(
   const x = (frame: number) => (frame / frames) * width;
   const inks = inksOf(palette, cacheColours({ overview, cells: undefined }), cache);
   const tall = height - STRIP_NAMES;
-  for (let column = 0; column < width; column++) {
-    const known = cellAt(overview, Math.floor((column / width) * frames));
-    if (known !== undefined)
-      drawCell(context, known, { x: column, y: STRIP_NAMES, width: 1.02, height: tall }, inks);
-  }
+  onPixels(context, palette, (pixels) => {
+    for (let column = 0; column < width; column++) {
+      const known = cellAt(overview, Math.floor((column / width) * frames));
+      if (known !== undefined)
+        drawCell(pixels, known, { x: column, y: STRIP_NAMES, width: 1, height: tall }, inks);
+    }
+  });
   context.font = '12px system-ui, sans-serif';
   context.textBaseline = 'middle';
   let end = 0;

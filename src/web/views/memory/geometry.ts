@@ -1,6 +1,6 @@
 /**
- * Page frames in rows of cells, read like a page of text. Zoomed out a cell is many frames; zoomed in it is one, and then it grows until the
- * objects of its slab have room.
+ * Page frames in rows of cells, read like a page of text. Zoomed out a cell is many frames; zoomed in it is one, and then it grows until
+ * the objects of its slab have room.
  */
 
 /** Frames of a cell, and the height of one in CSS pixels. */
@@ -46,7 +46,7 @@ export function zoomsOf(frames: number): Zoom[] {
 /** The cells that have room. */
 export function gridOf({ width, height }: MapPlace, { framesPerCell, side }: Zoom): Grid {
   let columns = Math.max(Math.floor(width / side), 1);
-  if (framesPerCell === 1 && columns > SLAB_PAGES) columns -= columns % SLAB_PAGES;
+  if (framesPerCell === 1 && columns > SLAB_PAGES) columns = Math.round(columns / SLAB_PAGES) * SLAB_PAGES;
   const rows = Math.max(Math.floor(height / side), 1);
   return { columns, rows, cellWidth: width / columns, cellHeight: side };
 }

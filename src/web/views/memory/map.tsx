@@ -1,5 +1,5 @@
 /** The map of page frames: the strip of the whole memory, and below it what is in sight, cell by cell. */
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { formatBytes, formatCount } from '../../../base/index.js';
 import type { FrameCells, SlabBrief, SlabMap } from '../../../lab/index.js';
 import { Canvas } from '../../parts/canvas.js';
@@ -75,6 +75,31 @@ export function FrameMap(props: MapProps) {
   const { columns, rows } = view === undefined ? { columns: 0, rows: 0 } : gridOf(place, view);
   const from = view?.first ?? 0;
   const to = Math.min(from + columns * rows * (view?.framesPerCell ?? 0), frames);
+  // Drawn again when something of it is another, not at each answer that says the same.
+  const picture = useMemo(
+    () => (
+      <Canvas
+        draw={(context, width, height, palette) => {
+          if (view === undefined || place.width !== width) return;
+          const drawing = { view, frames, pageSize: at.pageSize, zones: at.zones, overview, cache, picked };
+          drawMap(context, { width, height }, { ...drawing, ...shown }, palette);
+        }}
+        label={mapWords(at, from, to)}
+        onSize={(width, height) => setPlace({ width, height })}
+      />
+    ),
+    [
+      view && viewText(view),
+      place,
+      at,
+      overview,
+      shown.cells,
+      shown.slabs,
+      cache,
+      picked?.first,
+      picked?.frames,
+    ],
+  );
   return (
     <div class="memory-map">
       <Tools {...{ at, view, place, overview, go }} />
@@ -83,15 +108,7 @@ export function FrameMap(props: MapProps) {
         onPick={(first) => view && go(clamped({ ...view, first }, place, frames))}
       />
       <MapSurface {...{ view, place, frames, go, pick, enter, setPointer }}>
-        <Canvas
-          draw={(context, width, height, palette) => {
-            if (view === undefined || place.width !== width) return;
-            const drawing = { view, frames, pageSize: at.pageSize, zones: at.zones, overview, cache, picked };
-            drawMap(context, { width, height }, { ...drawing, ...shown }, palette);
-          }}
-          label={mapWords(at, from, to)}
-          onSize={(width, height) => setPlace({ width, height })}
-        />
+        {picture}
         {pointer !== undefined && view !== undefined && (
           <PointerWords {...{ at, view, place, pointer }} cells={shown.cells} slabs={shown.slabs} />
         )}
@@ -408,6 +425,17 @@ interface StripProps {
 function Strip({ at, overview, from, to, onPick }: StripProps) {
   const { frames, zones } = at;
   const { cache } = selection.value;
+  const picture = useMemo(
+    () => (
+      <Canvas
+        draw={(context, width, height, palette) =>
+          drawStrip(context, { width, height }, { frames, zones, overview, cache, from, to }, palette)
+        }
+        label="The whole memory"
+      />
+    ),
+    [frames, zones, overview, cache, from, to],
+  );
   const move = (event: PointerEvent) => {
     const { left, width } = (event.currentTarget as HTMLElement).getBoundingClientRect();
     const frame = ((event.clientX - left) / width) * frames;
@@ -425,12 +453,7 @@ function Strip({ at, overview, from, to, onPick }: StripProps) {
         if (event.buttons & 1) move(event);
       }}
     >
-      <Canvas
-        draw={(context, width, height, palette) =>
-          drawStrip(context, { width, height }, { frames, zones, overview, cache, from, to }, palette)
-        }
-        label="The whole memory"
-      />
+      {picture}
     </div>
   );
 }
@@ -458,7 +481,7 @@ function PointerWords({ at, view, place, pointer, cells, slabs }: PointerProps) 
   const object = index === undefined ? undefined : slab?.objects[index];
   const lines = [
     view.framesPerCell === 1
-      ? `page ${formatCount(frame)} · pfn ${formatCount(frame + at.basePfn)}`
+      ? `page ${formatCount(frame)}${at.basePfn === 0 ? '' : ` · pfn ${formatCount(frame + at.basePfn)}`}`
       : `pages ${formatCount(frame)} to ${formatCount(Math.min(frame + view.framesPerCell, at.frames) - 1)}`,
     ...(brief === undefined
       ? cellWords(cells, frame)

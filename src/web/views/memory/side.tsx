@@ -23,7 +23,7 @@ export interface SideProps {
 export function Side({ at, frame, slab, enter }: SideProps) {
   return (
     <aside class="memory-side" aria-label="What is picked, zones, pins">
-      <Picked {...{ at, frame, slab, enter }} />
+      {selection.value.slab === undefined && <Picked {...{ at, frame, slab, enter }} />}
       <Zones at={at} />
       <Colours />
       <Pins {...{ at, enter }} />
@@ -41,7 +41,8 @@ function Picked({ at, frame, slab, enter }: SideProps) {
   return (
     <section class="memory-picked" role="status" aria-label="The picked page">
       <h3>
-        Page {formatCount(frame.frame)} <span class="muted">pfn {formatCount(frame.pfn)}</span>
+        Page {formatCount(frame.frame)}{' '}
+        {frame.pfn !== frame.frame && <span class="muted">pfn {formatCount(frame.pfn)}</span>}
       </h3>
       <p>
         <span class="mono">{formatAddress(frame.address)}</span>

@@ -64,8 +64,8 @@ export function SlabFacts({ slab }: { readonly slab: SlabMap }) {
     slab;
   const owner = cpu === null ? '' : ` of CPU ${cpu}`;
   const lists = [
-    ...(cpuList.length > 0 ? [`${cpuList.length} free on CPU ${cpu}'s list`] : []),
-    ...(slabList.length > 0 ? [`${slabList.length} on the slab's`] : []),
+    ...(cpuList.length > 0 ? [`${cpuList.length} free on the list of CPU ${cpu}`] : []),
+    ...(slabList.length > 0 ? [`${slabList.length} free on the slab's own list`] : []),
   ];
   const others = names.filter((name) => name !== cache);
   const spare = bytes - objects.length * size;
@@ -186,7 +186,7 @@ function drawBox(
   context.fillStyle = isLive ? colour : palette.bg;
   context.fillRect(left, top, width, height);
   context.lineWidth = 1;
-  context.setLineDash(state === 'free' ? [] : [3, 3]);
+  context.setLineDash(state === 'cached' || state === 'lost' ? [3, 3] : []);
   context.strokeStyle = isLive ? colour : palette.muted;
   context.strokeRect(left + 0.5, top + 0.5, width - 1, height - 1);
   context.setLineDash([]);
@@ -252,7 +252,7 @@ function Legend({ slab }: { readonly slab: SlabMap }) {
         <span class="swatch" style={{ background: cacheColour(cache) }} /> live
       </li>
       <li>
-        <span class="swatch" /> free
+        <span class="swatch" /> free, dashed if kept in an array or a sheaf
       </li>
       {cpuList.length > 1 && (
         <li>

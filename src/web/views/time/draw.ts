@@ -232,11 +232,15 @@ function drawRowsScale(
   context.moveTo(0, plot + 0.5);
   context.lineTo(width, plot + 0.5);
   const wanted = Math.max(Math.floor(width / 130), 2);
+  let free = 0;
   const write = (x: number, text: string) => {
     context.moveTo(Math.round(x) + 0.5, plot);
     context.lineTo(Math.round(x) + 0.5, plot + 5);
     const space = context.measureText(text).width;
-    context.fillText(text, x + 4 + space < width ? x + 4 : x - 4 - space, plot + 12);
+    const at = x + 4 + space < width ? x + 4 : x - 4 - space;
+    if (at < free) return;
+    context.fillText(text, at, plot + 12);
+    free = at + space + 8;
   };
   if (isByClock) {
     const begin = timeOf(stretch.from);

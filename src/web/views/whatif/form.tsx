@@ -150,9 +150,16 @@ function ControlField({
   const id = useId();
   const { word, label, about } = control;
   const value = settingValue(text, cache, word);
+  // What is being typed stays when the page draws itself again, as it does while replays run.
+  const [draft, setDraft] = useState<string | undefined>(undefined);
   const commit = (next: string) => {
+    setDraft(undefined);
     const set = next === AS_IT_WAS || (next === '' && control.kind !== 'choice') ? undefined : next.trim();
     if (set !== value) onSet(cache, word, set);
+  };
+  const typing = {
+    value: draft ?? value ?? '',
+    onInput: (event: Event) => setDraft((event.currentTarget as HTMLInputElement).value),
   };
   const common = {
     id,
@@ -183,7 +190,7 @@ function ControlField({
           type="number"
           min={control.least}
           step={1}
-          value={value ?? ''}
+          {...typing}
           placeholder={control.unit === '' ? 'as recorded' : control.unit}
         />
       ) : (
@@ -195,7 +202,7 @@ function ControlField({
             list={`${id}-likely`}
             spellcheck={false}
             autocomplete="off"
-            value={value ?? ''}
+            {...typing}
             placeholder={control.example}
           />
           <datalist id={`${id}-likely`}>
