@@ -22,8 +22,8 @@ function recorded(name: string): string {
   return gunzipSync(readFileSync(join(TRUTH, `${name}.json.gz`))).toString();
 }
 
-/** A workload of so many tables, each handed out and given back. */
-function workload(tables: number): string {
+/** A workload of so many tables, each given back after so many others. */
+function workload(tables: number, after = 0): string {
   const ops = Array.from({ length: tables }, (_, id) => [
     'B',
     0,
@@ -33,15 +33,14 @@ function workload(tables: number): string {
     0,
     0,
     0,
-    [
-      ['a', id],
-      ['f', id],
-    ],
+    [['a', id], ...(id >= after ? [['f', id - after]] : [])],
   ]);
   return JSON.stringify({ meta: { schema: 'v7s-workload-1' }, runs: [{ ops }] }, null, 1);
 }
 
 const FEW = '--strategies slub-dma32,pages,slub';
+/** A workload of few events, for what is done many times. */
+const MANY = file('many.json', workload(3000, 40));
 
 test('without a command there is help, which begins with examples', async () => {
   const bare = await slablab('');
@@ -190,13 +189,11 @@ test('compare says how the recorded kernel did', async () => {
 });
 
 test('--json is the result, and the table and CSV say the same', async () => {
-  const result = JSON.parse(
-    (await slablab(`compare steady --live 40 ${FEW} --points 7 --json`)).out,
-  ) as CompareResult;
+  const result = JSON.parse((await slablab(`compare ${MANY} ${FEW} --points 7 --json`)).out) as CompareResult;
   assert.equal(result.version, 1);
   assert.equal(result.strategies[0]!.series.length, 7);
-  const table = (await slablab(`compare steady --live 40 ${FEW}`)).out.split('\n');
-  const csv = (await slablab(`compare steady --live 40 ${FEW} --format csv`)).out.trimEnd().split('\n');
+  const table = (await slablab(`compare ${MANY} ${FEW}`)).out.split('\n');
+  const csv = (await slablab(`compare ${MANY} ${FEW} --format csv`)).out.trimEnd().split('\n');
   assert.equal(csv.length, 4);
   result.strategies.forEach((strategy, i) => {
     const { peakBytes, meanBytes, endBytes, drainedBytes, wastePeak } = strategy;
@@ -213,7 +210,7 @@ test('--json is the result, and the table and CSV say the same', async () => {
     assert.ok(csv[i + 1]!.includes(`,${peakBytes},${meanBytes},${endBytes},${drainedBytes},${wastePeak},`));
   });
   assert.match(
-    (await slablab(`compare steady ${FEW} --format md`)).out,
+    (await slablab(`compare ${MANY} ${FEW} --format md`)).out,
     /^\| id +\| where from +\| peak KiB \|/,
   );
 });
@@ -235,28 +232,27 @@ test('a workload comes from a file, packed or not, or from standard input', asyn
 
 test('nothing is wider than the terminal', async () => {
   const commands = [
-    'compare many.json',
-    'compare many.json --wide',
+    `compare ${MANY}`,
+    `compare ${MANY} --wide`,
     'layout --size 1024 --align 1024 --flags CACHE_DMA32 --cpus 4',
     'layout --size 1024 --align 1024 --flags CACHE_DMA32 --cpus 4 --debug FZPU',
     'layout --size 1000 --flags HWCACHE_ALIGN,PANIC,ACCOUNT,RECLAIM_ACCOUNT',
   ];
-  file('many.json', workload(3000));
   for (const words of commands) {
     for (const columns of [72, 80, 120]) {
       const { out } = await slablab(words, { columns });
       assert.ok(widest(out) <= columns, `${words}: ${widest(out)} columns of ${columns}\n${out}`);
     }
   }
-  const wide = (await slablab('compare steady', { columns: 120 })).out;
+  const wide = (await slablab(`compare ${MANY}`, { columns: 120 })).out;
   assert.ok(widest(wide) > 100 && widest(wide) <= 120, 'and there is use for a wide one');
 });
 
 test('colours never reach a pipe, and a closed pipe is silent', async () => {
-  assert.ok(!(await slablab(`compare steady ${FEW}`)).out.includes('\u001b'));
+  assert.ok(!(await slablab(`compare ${MANY} ${FEW}`)).out.includes('\u001b'));
   assert.ok(!(await slablab('--help')).out.includes('\u001b'));
   const program = `"${process.execPath}" "${MAIN}"`;
-  const command = `${program} compare steady --json | head -c 1; echo "-\${PIPESTATUS[0]}"`;
+  const command = `${program} compare ${MANY} --json | head -c 1; echo "-\${PIPESTATUS[0]}"`;
   const { stdout, stderr } = spawnSync('bash', ['-c', command], { encoding: 'utf8' });
   assert.equal(stdout, '{-0\n');
   assert.equal(stderr, '');

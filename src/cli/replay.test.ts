@@ -156,7 +156,7 @@ test('the screen fits 80 columns, has no colours in a pipe, and ends with what t
   assert.match(out, /\nas recorded +10\.\d\d +8\.\d\d/);
   assert.match(out, /\n\[1\] dentry\.size=200 +10\.\d\d +\+0\.\d %/);
   assert.match(out, /\nNext:\n {2}slablab verify boot\.slt --snapshots boot\.json\.gz\n/);
-  const narrow = await slablab([...BOOT, '--set', 'dentry.size=200'], { columns: 40 });
+  const narrow = await slablab(['replay', FEW, '--set', 'dentry.size=200'], { columns: 40 });
   assert.equal(narrow.code, 0);
 });
 
