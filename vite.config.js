@@ -40,6 +40,8 @@ export default defineConfig({
     target: 'es2023',
     modulePreload: { polyfill: false },
     rollupOptions: {
+      // How long a build takes is the machine's business.
+      checks: { pluginTimings: false },
       input: { index: here('src/web/index.html'), sw: here('src/web/sw.ts') },
       output: { entryFileNames: ({ name }) => (name === 'sw' ? 'sw.js' : 'assets/[name]-[hash].js') },
     },

@@ -18,7 +18,7 @@ export interface LookOptions extends Pick<ReplayOptions, 'onProgress'> {
 
 /** Rows between two copies of the first run, at least; more where a copy is dear. */
 const COPY_ROWS_MIN = 65536;
-/** Of the bytes that a copy goes through, so many cost as much as a row. With 1 in 4, copies take a fifth of the time. */
+/** A copy waits for a row for each so many bytes that it goes through: then copies and curves are a fifth to a third of the time. */
 const COPY_BYTES_PER_ROW = 50;
 /** Rows in front of one that was asked for from afar, where a copy makes the steps around it quick. */
 const NEAR_ROWS = 1024;

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
+import { runsOf } from '../../base/runs.case.test.js';
 import type { Ledger } from '../../machine/index.js';
 import {
   createResolver,
@@ -24,6 +25,7 @@ import { HOLDER, HOLDER_SHIFT, type Look, type Moment, OBJECT_STATES } from './l
 const TRACES = new URL('../../../truth/traces/', import.meta.url);
 const unzipped = (name: string) => gunzipSync(readFileSync(new URL(`${name}.gz`, TRACES)));
 
+/** Small, so that a great many replays of it take no time. */
 function simulated(options: Partial<Parameters<typeof recordMachine>[0]> = {}): Recorded {
   const { trace, snapshots } = recordMachine({
     seed: 7,
@@ -31,7 +33,7 @@ function simulated(options: Partial<Parameters<typeof recordMachine>[0]> = {}): 
     allocator: 'slub',
     before: 40,
     hidden: 5,
-    operations: 6000,
+    operations: 4000,
     snapshots: 2,
     ...options,
   });
@@ -91,22 +93,23 @@ test('a moment is what a fresh replay of its rows leaves behind, whatever was lo
   for (const settings of WHAT_IFS) {
     // Room for few copies: most of them are given up again.
     const look = createLook(recorded, parseWhatIf(settings), { copyBytes: 2 ** 20 });
-    const rows = fc.array(fc.integer({ min: 0, max: look.rows }), { minLength: 3, maxLength: 4 });
+    const rows = fc.array(fc.integer({ min: 0, max: look.rows }), { minLength: 3, maxLength: 3 });
     fc.assert(
       fc.property(rows, (visited) => {
         for (const row of visited) assertFresh(look, row);
-        // There and back: what an event does is taken back.
-        look.at(visited[0]!).event();
-        assertFresh(look, visited[0]!);
+        // There and back: what an event does is taken back, and steps are as good as jumps.
+        const row = Math.max(visited[0]! - 1, 0);
+        look.at(row).event();
+        assertFresh(look, row);
       }),
-      { seed: 11, numRuns: 2 },
+      { seed: 11, numRuns: runsOf(1) },
     );
   }
 });
 
 test('a strategy keeps its own books: its moments begin anew', () => {
   const look = createLook(simulated(), parseWhatIf(['sim_192.strategy=page_frag-32k']));
-  for (const row of [3000, 2999, 10, look.rows]) {
+  for (const row of [1000, 999, look.rows]) {
     look.at(row).event();
     assertFresh(look, row);
   }
@@ -117,10 +120,9 @@ for (const name of ['boot-find-public', 'boot-find-slab-public']) {
     const recorded = booted(name);
     const look = createLook(recorded, AS_RECORDED);
     assert.deepEqual(look.result, replay(recorded, AS_RECORDED));
-    const middle = look.rows >> 1;
-    for (const row of [middle, look.rows, middle - 3000]) assertFresh(look, row);
+    assertFresh(look, look.rows >> 1);
+    assertFresh(look, (look.rows >> 1) - 3000);
     assertAgrees(look.at(look.rows), look.result);
-    assertAgrees(look.at(middle + 1));
   });
 }
 
@@ -257,7 +259,7 @@ test('the slabs that a pin tells of are as many as it says, each sparse and with
 });
 
 test('a map of slabs has each slab of a stretch once, with what its objects are', () => {
-  const moment = createLook(simulated(), AS_RECORDED).at(4000);
+  const moment = createLook(simulated(), AS_RECORDED).at(3000);
   const { frames } = moment.machine.ledger.shape;
   const all = moment.slabs(0, frames);
   assert.equal(

@@ -108,6 +108,8 @@ interface Inks {
   readonly bg: Colour;
   readonly hole: Colour;
   readonly pages: Colour;
+  /** The line across pages. */
+  readonly across: Colour;
   readonly other: Colour;
   /** Of free blocks by order. */
   readonly free: readonly Colour[];
@@ -136,7 +138,7 @@ function drawCell(pixels: Pixels, cell: Cell, { x, y, width, height }: Box, inks
   }
   pixels.rect(x, top, width, tall, holder === HOLDER.PAGES ? inks.pages : inks.other);
   // One line across: pages that are no slab, for those who see no colours.
-  if (holder === HOLDER.PAGES && height >= GAP_SIDE - 1) pixels.diagonal(x, top, width, tall, inks.bg);
+  if (holder === HOLDER.PAGES && height >= GAP_SIDE - 1) pixels.diagonal(x, top, width, tall, inks.across);
 }
 
 const ORDERS = 11;
@@ -151,6 +153,7 @@ function inksOf(palette: Palette, caches: ReadonlyMap<number, string>, picked: s
     bg,
     hole,
     pages: pale(palette.pages),
+    across: mixed(bg, pale(palette.pages), 0.4),
     other: pale(palette.other),
     free: Array.from({ length: ORDERS }, (_, order) =>
       mixed(colourOf(palette.pages), free, freeShare(order)),
