@@ -59,7 +59,7 @@
  * | --- | --- | --- |
  * | `frameState`, `freeNext`, `freePrev` | frame | zone lock |
  * | `zone`, `range` | zone, RAM range | zone lock |
- * | `frameSlab` | frame | who makes or discards the slab |
+ * | `frameSlab`, `frameCache` | frame | who makes or discards the slab |
  * | `slabCounters` | slab: first free 16 bits, in use 15, frozen 1 | anyone, as one word, which is the slab's lock too |
  * | `slabNext`, `slabPrev` | slab | node lock, or the CPU whose partial list holds it |
  * | `slabCache`, `slabLinks`, `slabShape` | slab | link lock: what has a cache here is in use |
@@ -97,7 +97,7 @@ export interface LedgerShape {
 // Header words.
 const HEADER_WORDS = 128;
 const MAGIC = 0x51ab1ab0 | 0;
-const VERSION = 4;
+const VERSION = 5;
 const H_MAGIC = 0;
 const H_VERSION = 1;
 const H_SHAPE = 2; // ten words, in the order of SHAPE_KEYS
@@ -304,7 +304,10 @@ export const P_AVAIL = 9;
 export const P_LIMIT = 10;
 export const P_TOUCHED = 11;
 export const P_ENTRIES = 14;
-// With sheaves: P_AVAIL objects in this CPU's two, P_LIMIT the most that they hold, P_ENTRIES their first entry.
+// With sheaves: P_AVAIL objects in this CPU's two, P_LIMIT the most that they hold, P_ENTRIES their first entry; and of a slab of the
+// preferred order the mask of an offset into it, and how many objects it has.
+export const P_SLAB_MASK = 11;
+export const P_SLAB_OBJECTS = 15;
 /** The address of the active slab's first object: a double, by its index in `cpuDouble`, where a line is eight of them. */
 export const PD_FIRST = 6;
 
@@ -390,6 +393,17 @@ export function shapeOrder(shape: number): number {
   return shape >> 16;
 }
 
+/** The largest id of a cache that `frameCache` can name. */
+const FRAME_CACHE_MAX = 0xffff;
+
+/** What `frameCache` says of the frames of a slab. */
+export function frameCacheOf(ledger: Ledger, slab: number): number {
+  const id = ledger.slabCache[slab]!;
+  const usual =
+    ledger.slabShape[slab] === ledger.cache[id * CACHE_WORDS + C_OO] && ledger.slabOffset[slab] === 0;
+  return usual && id <= FRAME_CACHE_MAX ? id : 0;
+}
+
 /** The arrays over one buffer. All are views: there is no state beside the buffer. */
 export interface Ledger {
   readonly buffer: ArrayBuffer | SharedArrayBuffer;
@@ -429,6 +443,11 @@ export interface Ledger {
   readonly sheafAddress: Float64Array;
   readonly sheafLink: Int32Array;
   readonly frameSlab: Int32Array;
+  /**
+   * The cache of the slab that a frame is of, if that slab has the cache's preferred order and its first object at its first byte; else 0,
+   * which says nothing. A free in front of sheaves learns from it all that it wants to know of a slab. Empty without sheaves.
+   */
+  readonly frameCache: Uint16Array;
   readonly freeNext: Int32Array;
   readonly freePrev: Int32Array;
   readonly frameState: Uint8Array;
@@ -467,6 +486,7 @@ function fields(shape: LedgerShape): Field[] {
     ['sheafAddress', 8, shape.sheafEntries],
     ['sheafLink', 4, shape.sheafEntries],
     ['frameSlab', 4, shape.frames],
+    ['frameCache', 2, shape.sheafEntries > 0 ? shape.frames : 0],
     ['freeNext', 4, shape.frames],
     ['freePrev', 4, shape.frames],
     ['frameState', 1, shape.frames],

@@ -18,15 +18,12 @@ export interface HotKmalloc {
 
 /**
  * `idOfWord`: the cache for so many words; `linesPerCpu` and `lineWords` say where a CPU's line of a cache is, `AVAIL`, `LIMIT`, `ENTRIES`,
- * `INVERSE` and `SHIFT` which of its words are which (ledger.ts).
+ * `INVERSE`, `SHIFT`, `SLAB_MASK` and `SLAB_OBJECTS` which of its words are which (ledger.ts).
  */
 export function hotKmalloc(
   cpuCache: Int32Array,
   sheafAddress: Float64Array,
-  frameSlab: Int32Array,
-  slabCache: Int32Array,
-  slabFrame: Int32Array,
-  slabShape: Int32Array,
+  frameCache: Uint16Array,
   idOfWord: Int32Array,
   isKmalloc: Uint8Array,
   basePhys: number,
@@ -41,6 +38,8 @@ export function hotKmalloc(
   ENTRIES: number,
   INVERSE: number,
   SHIFT: number,
+  SLAB_MASK: number,
+  SLAB_OBJECTS: number,
   ZERO: number,
   KERNEL: Gfp,
   ownCpu: number,
@@ -61,13 +60,12 @@ export function hotKmalloc(
     free(address, cpu = ownCpu) {
       const distance = address - basePhys;
       const offset = distance | 0;
-      const slab = frameSlab[offset >>> pageShift]! | 0;
-      const id = slabCache[slab]!;
+      const id = frameCache[offset >>> pageShift]! | 0;
       const p = (cpu * linesPerCpu + id) * lineWords;
       const shift = cpuCache[p + SHIFT]!;
-      const product = Math.imul(offset - (slabFrame[slab]! << pageShift), cpuCache[p + INVERSE]!);
+      const product = Math.imul(offset & cpuCache[p + SLAB_MASK]!, cpuCache[p + INVERSE]!);
       const index = ((product >>> shift) | (product << (32 - shift))) >>> 0;
-      const misses = index >= (slabShape[slab]! & 0xffff) || offset !== distance || isKmalloc[id] === 0;
+      const misses = index >= cpuCache[p + SLAB_OBJECTS]! || offset !== distance || isKmalloc[id] === 0;
       const avail = cpuCache[p + AVAIL]!;
       if (misses || avail === cpuCache[p + LIMIT] || cpu >>> 0 >= cpus) return slow.free(address, cpu);
       sheafAddress[cpuCache[p + ENTRIES]! + avail] = address;

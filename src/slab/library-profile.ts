@@ -35,11 +35,11 @@ function kmallocSizes(): (readonly [bytes: number, name: string])[] {
 }
 
 /** A slab holds so many objects, if the largest order lets it. */
-const OBJECTS_WANTED = 16;
+const OBJECTS_WANTED = 32;
 /** It leaves at most this part of itself unused, if an order does. */
 const WASTE = 1 / 64;
 
-/** The smallest order that holds enough objects and wastes little; if there is none, the one that wastes least; the smaller of equals. */
+/** The smallest order that holds enough objects and wastes little; if there is none, the one that wastes least; the larger of equals. */
 const orderByWaste: OrderRule = ({ size, minOrder, maxOrder, minObjects, pageSize, orders }) => {
   const wanted = minObjects || OBJECTS_WANTED;
   let best = -1;
@@ -50,7 +50,7 @@ const orderByWaste: OrderRule = ({ size, minOrder, maxOrder, minObjects, pageSiz
     const bytes = pageSize * 2 ** order;
     const waste = (bytes - objects * size) / bytes;
     if (waste <= WASTE && objects >= wanted) return order;
-    if (waste < bestWaste) {
+    if (waste <= bestWaste) {
       best = order;
       bestWaste = waste;
     }
