@@ -36,7 +36,9 @@
  * Each free learns from the address its frame and index: what lies in no slab, in another cache's, or not at the start of an object is
  * refused at once, before anything changed. That is one look into the ledger, at `frameCache`: blocks are aligned to their size, so that
  * where a slab begins follows from the address, and a slab of the preferred order has nothing else to say. Each further line of a table
- * would be one more to wait for when the caller has gone through other memory since. A slab of the fallback order takes the slow way. A *second free* is noticed
+ * would be one more to wait for when the caller has gone through other memory since. A slab of the fallback order takes the slow way.
+ *
+ * A *second free* is noticed
  *  - with `liveCheck`: at once, for state 2 stands in the object's link (ARRAY), and state 3 too (LIVE). A load and two stores a pair;
  *  - without: the link says LIVE in both states, and the object lies in the sheaf twice. If both entries leave together, or one after the
  *    other without having been handed out, the second is dropped with a line in the log; `validate()` finds it before. An object that was
@@ -68,6 +70,7 @@ import {
   CACHE_WORDS,
   CPU_WORDS,
   GFP,
+  J_FILLED_FROM,
   type Ledger,
   LINK_ARRAY,
   LINK_LIVE,
@@ -135,7 +138,7 @@ export function createSheaves(
 ): SheafAllocator {
   const { ledger, basePfn, log } = memory;
   const { pageSize } = memory.profile;
-  const { cache, cpuCache, frameCache, frameSlab, link, sheafAddress, sheafLink } = ledger;
+  const { cache, cpuCache, frameCache, frameSlab, journal, link, sheafAddress, sheafLink } = ledger;
   const { slabCache, slabFrame, slabLinks, slabShape } = ledger;
   const { slabAt, indexIn, badFree } = createObjectAddresses(memory);
   const cacheRows = ledger.shape.caches + 1;
@@ -146,7 +149,7 @@ export function createSheaves(
   const small = ledger.shape.frames * pageSize <= 2 ** 31;
 
   const { locks } = memory;
-  const among = createSheafFlush(memory, slub);
+  const among = createSheafFlush(memory, slub, 2 * SHEAF_CAPACITY_MAX);
 
   /** Slabs and indices of objects on their way from a sheaf: scratch, nothing while no call is going on. */
   const goingSlab = new Int32Array(2 * SHEAF_CAPACITY_MAX);
@@ -170,7 +173,10 @@ export function createSheaves(
       const address = slub.alloc(id, quiet, cpu);
       if (address === NULL) break;
       sheafAddress[entries + --left] = address;
-      if (locks.concurrent()) among.filling(p, entries + left, entries + wanted - 1);
+      if (locks.concurrent()) {
+        if (left === wanted - 2) among.filling(p, entries + left, entries + wanted - 1);
+        else journal[locks.journal + J_FILLED_FROM] = entries + left;
+      }
       if (checked) {
         const at = linkOf(address);
         sheafLink[entries + left] = at;
