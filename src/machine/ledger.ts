@@ -92,6 +92,8 @@ export interface LedgerShape {
   readonly arrayEntries: number;
   /** Objects that the sheaves of all caches can hold together; 0 on a machine without sheaves. */
   readonly sheafEntries: number;
+  /** Words of 32 bits that an entry of a sheaf has: 1 where every address of the machine is an integer of 31 bits, else 2. */
+  readonly sheafWords: 1 | 2;
 }
 
 // Header words.
@@ -100,7 +102,6 @@ const MAGIC = 0x51ab1ab0 | 0;
 const VERSION = 5;
 const H_MAGIC = 0;
 const H_VERSION = 1;
-const H_SHAPE = 2; // ten words, in the order of SHAPE_KEYS
 const H_CONFIG_LENGTH = 14;
 /** Milliseconds since the machine was made, 64 bits. */
 export const H_CLOCK_LOW = 12;
@@ -128,6 +129,8 @@ export const H_TABLE_LOCK = 80;
 /** Caches ever made. */
 export const H_CACHES_MADE = 81;
 export const H_LINK_LOCK = 96;
+/** The shape: a word for each of SHAPE_KEYS, in their order. */
+const H_SHAPE = 112;
 
 const SHAPE_KEYS = [
   'frames',
@@ -140,6 +143,7 @@ const SHAPE_KEYS = [
   'statistics',
   'arrayEntries',
   'sheafEntries',
+  'sheafWords',
 ] as const;
 /** Tables that a machine may do without. */
 const OPTIONAL_TABLES: ReadonlySet<string> = new Set(['statistics', 'arrayEntries', 'sheafEntries']);
@@ -404,6 +408,9 @@ export function frameCacheOf(ledger: Ledger, slab: number): number {
   return usual && id <= FRAME_CACHE_MAX ? id : 0;
 }
 
+/** Addresses in sheaves: integers where all of a machine's are small enough, which is a seventh of a pair and half of the lines. */
+export type SheafAddresses = Int32Array | Float64Array;
+
 /** The arrays over one buffer. All are views: there is no state beside the buffer. */
 export interface Ledger {
   readonly buffer: ArrayBuffer | SharedArrayBuffer;
@@ -440,7 +447,7 @@ export interface Ledger {
   readonly arrayAddress: Float64Array;
   readonly arrayLink: Int32Array;
   /** What a sheaf holds: the address of an object and, where the cache checks links, its link. */
-  readonly sheafAddress: Float64Array;
+  readonly sheafAddress: SheafAddresses;
   readonly sheafLink: Int32Array;
   readonly frameSlab: Int32Array;
   /**
@@ -483,7 +490,7 @@ function fields(shape: LedgerShape): Field[] {
     ['slabFreelist', 8, shape.arrayEntries > 0 ? slabRows : 0],
     ['arrayAddress', 8, shape.arrayEntries],
     ['arrayLink', 4, shape.arrayEntries],
-    ['sheafAddress', 8, shape.sheafEntries],
+    ['sheafAddress', shape.sheafWords === 1 ? 4 : 8, shape.sheafEntries],
     ['sheafLink', 4, shape.sheafEntries],
     ['frameSlab', 4, shape.frames],
     ['frameCache', 2, shape.sheafEntries > 0 ? shape.frames : 0],

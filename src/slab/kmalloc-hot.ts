@@ -3,6 +3,7 @@
  * of `hotView` in sheaf.ts, for its reasons: plain parameters around two functions. What is not common goes the slow way.
  */
 import type { Gfp, PhysAddr } from '../base/index.js';
+import type { SheafAddresses } from '../machine/index.js';
 
 /** The general path of the same two calls. */
 export interface SlowKmalloc {
@@ -17,12 +18,12 @@ export interface HotKmalloc {
 }
 
 /**
- * `idOfWord`: the cache for so many words; `linesPerCpu` and `lineWords` say where a CPU's line of a cache is, `AVAIL`, `LIMIT`, `ENTRIES`,
- * `INVERSE`, `SHIFT`, `SLAB_MASK` and `SLAB_OBJECTS` which of its words are which (ledger.ts).
+ * `LOW`: addresses are integers of 31 bits. `idOfWord`: the cache for so many words; `linesPerCpu` and `lineWords` say where a CPU's line of
+ * a cache is, `AVAIL`, `LIMIT`, `ENTRIES`, `INVERSE`, `SHIFT`, `SLAB_MASK` and `SLAB_OBJECTS` which of its words are which (ledger.ts).
  */
 export function hotKmalloc(
   cpuCache: Int32Array,
-  sheafAddress: Float64Array,
+  sheafAddress: SheafAddresses,
   frameCache: Uint16Array,
   idOfWord: Int32Array,
   isKmalloc: Uint8Array,
@@ -43,17 +44,19 @@ export function hotKmalloc(
   ZERO: number,
   KERNEL: Gfp,
   ownCpu: number,
+  LOW: boolean,
   slow: SlowKmalloc,
 ): HotKmalloc {
   const round = (1 << wordShift) - 1;
+  const number = (address: number) => (LOW ? address | 0 : +address) as PhysAddr;
   return {
     alloc(size, gfp = KERNEL, cpu = ownCpu) {
       if (size > largest || size >>> 0 !== size || cpu >>> 0 >= cpus || gfp & ZERO)
-        return +slow.alloc(size, gfp, cpu) as PhysAddr;
+        return number(slow.alloc(size, gfp, cpu));
       const id = idOfWord[(size + round) >>> wordShift]!;
       const p = (cpu * linesPerCpu + id) * lineWords;
       const avail = cpuCache[p + AVAIL]! - 1;
-      if (avail < 0) return +slow.alloc(size, gfp, cpu) as PhysAddr;
+      if (avail < 0) return number(slow.alloc(size, gfp, cpu));
       cpuCache[p + AVAIL] = avail;
       return sheafAddress[cpuCache[p + ENTRIES]! + avail]! as PhysAddr;
     },

@@ -332,7 +332,7 @@ export function createKmalloc(
       basePfn * pageSize, Math.log2(pageSize), Math.log2(profile.wordSize), largest,
       shape.cpus, shape.caches + 1, CPU_WORDS,
       P_AVAIL, P_LIMIT, P_ENTRIES, P_ODD_INVERSE, P_SHIFT, P_SLAB_MASK, P_SLAB_OBJECTS,
-      __GFP.ZERO, GFP.KERNEL, ownCpu, slow,
+      __GFP.ZERO, GFP.KERNEL, ownCpu, shape.sheafWords === 1, slow,
     );
   }
 

@@ -83,6 +83,7 @@ import {
   P_SLAB_MASK,
   P_SLAB_OBJECTS,
   type PhysicalMemory,
+  type SheafAddresses,
   shapeObjects,
   shapeOrder,
 } from '../machine/index.js';
@@ -368,13 +369,14 @@ export function createSheaves(
     const CHECKED = cache[id * CACHE_WORDS + C_LIVE_CHECK] !== 0;
     const ZEROES = bytes !== undefined;
     const SHARED = ledger.buffer instanceof SharedArrayBuffer;
+    const LOW = ledger.shape.sheafWords === 1;
     // biome-ignore format: one line a kind.
     const hot = hotView(
       GFP.KERNEL, LINK_LIVE, LINK_ARRAY,
       cpuCache, sheafAddress, sheafLink, link, frameCache, frameSlab, slabLinks,
       basePhys, pageShift, cpuCache[p + P_SLAB_MASK]!, cpuCache[p + P_SLAB_OBJECTS]!,
       cpuCache[p + P_LIMIT]!, cpuCache[p + P_ENTRIES]!, cpuCache[p + P_ODD_INVERSE]!, cpuCache[p + P_SHIFT]!,
-      CHECKED, ZEROES, SHARED, closed, slow, ownCpu, p + P_AVAIL, id,
+      CHECKED, ZEROES, SHARED, LOW, closed, slow, ownCpu, p + P_AVAIL, id,
     );
     // Offsets beyond 31 bits need another arithmetic, which the general path has.
     return small ? hot : { ...hot, free: (address, cpu = ownCpu) => slow.free(address, cpu) };
@@ -443,7 +445,7 @@ function hotView(
   LIVE: number,
   INSIDE: number,
   cpuCache: Int32Array,
-  sheafAddress: Float64Array,
+  sheafAddress: SheafAddresses,
   sheafLink: Int32Array,
   link: Uint16Array,
   frameCache: Uint16Array,
@@ -460,6 +462,7 @@ function hotView(
   CHECKED: boolean,
   ZEROES: boolean,
   SHARED: boolean,
+  LOW: boolean,
   closed: Uint8Array,
   slow: SlowPath,
   ownCpu: number,
@@ -469,9 +472,10 @@ function hotView(
   return {
     alloc(gfp: Gfp = KERNEL, cpu = ownCpu): PhysAddr {
       const avail = cpuCache[count]! - 1;
-      // The sign tells the compiler that a number comes back: else it would box the address of every object, for those of the slow path.
-      if (avail < 0 || cpu !== ownCpu || (SHARED && closed[0] !== 0))
-        return +slow.alloc(gfp, cpu) as PhysAddr;
+      if (avail < 0 || cpu !== ownCpu || (SHARED && closed[0] !== 0)) {
+        // The sign tells the compiler that a number comes back: else it would box the address of every object, for those of the slow path.
+        return (LOW ? slow.alloc(gfp, cpu) | 0 : +slow.alloc(gfp, cpu)) as PhysAddr;
+      }
       const entry = entries + avail;
       if (CHECKED) link[sheafLink[entry]!] = LIVE;
       cpuCache[count] = avail;
