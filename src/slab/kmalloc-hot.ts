@@ -18,8 +18,8 @@ export interface HotKmalloc {
 }
 
 /**
- * `LOW`: addresses are integers of 31 bits. `idOfWord`: the cache for so many words; `linesPerCpu` and `lineWords` say where a CPU's line of
- * a cache is, `AVAIL`, `LIMIT`, `ENTRIES`, `INVERSE`, `SHIFT`, `SLAB_MASK` and `SLAB_OBJECTS` which of its words are which (ledger.ts).
+ * `LOW`: addresses are integers of 31 bits. `idOfWord`: the cache for so many words; `linesPerCpu` and `lineWords` say where a CPU's line
+ * of a cache is, `AVAIL`, `LIMIT`, `ENTRIES`, `INVERSE`, `SHIFT`, `SLAB_MASK` and `SLAB_OBJECTS` which of its words are which (ledger.ts).
  */
 export function hotKmalloc(
   cpuCache: Int32Array,
