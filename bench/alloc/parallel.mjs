@@ -15,6 +15,7 @@ export const LOCAL = [
 ];
 const EXCHANGE = { id: 'exchange', loop: 'batch', size: 64, live: 4096, unit: 32 };
 const EXCHANGE_RUNS = 10;
+const WARM_RUNS_MAX = 20;
 const ROWS = ['slablab', 'dlmalloc', 'glibc', 'mimalloc', 'loop', 'nothing'];
 /** What two busy CPUs take from each other without sharing an allocator (peers/stack.mjs): a target is held against that. */
 export const CONTROL = { id: 'stack', title: 'JS: a bare stack each', peer: 'stack' };
@@ -90,7 +91,9 @@ export async function measureExchange({ rows, touched, pace, say }) {
   for (const [at, row] of rows.entries()) {
     if (cannot(row) !== undefined) continue;
     const pair = row.native === undefined ? await workerPair(row, touched) : nativePair(row, touched);
-    await pair.round(pace.objects);
+    let spentMs = 0;
+    for (let i = 0; i < WARM_RUNS_MAX && spentMs < pace.warmMs; i++)
+      spentMs += (await pair.round(pace.objects)).cpuNs / 1e6;
     pairs.push({ pair, samples: results[at].samples });
   }
   for (let run = 0; run < EXCHANGE_RUNS; run++) {
