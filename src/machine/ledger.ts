@@ -59,7 +59,7 @@
  * | --- | --- | --- |
  * | `frameState`, `freeNext`, `freePrev` | frame | zone lock |
  * | `zone`, `range` | zone, RAM range | zone lock |
- * | `frameSlab` | frame | who makes or discards the slab |
+ * | `frameSlab`, `frameCache` | frame | who makes or discards the slab |
  * | `slabCounters` | slab: first free 16 bits, in use 15, frozen 1 | anyone, as one word, which is the slab's lock too |
  * | `slabNext`, `slabPrev` | slab | node lock, or the CPU whose partial list holds it |
  * | `slabCache`, `slabLinks`, `slabShape` | slab | link lock: what has a cache here is in use |
@@ -92,15 +92,16 @@ export interface LedgerShape {
   readonly arrayEntries: number;
   /** Objects that the sheaves of all caches can hold together; 0 on a machine without sheaves. */
   readonly sheafEntries: number;
+  /** Words of 32 bits that an entry of a sheaf has: 1 where every address of the machine is an integer of 31 bits, else 2. */
+  readonly sheafWords: 1 | 2;
 }
 
 // Header words.
 const HEADER_WORDS = 128;
 const MAGIC = 0x51ab1ab0 | 0;
-const VERSION = 4;
+const VERSION = 5;
 const H_MAGIC = 0;
 const H_VERSION = 1;
-const H_SHAPE = 2; // ten words, in the order of SHAPE_KEYS
 const H_CONFIG_LENGTH = 14;
 /** Milliseconds since the machine was made, 64 bits. */
 export const H_CLOCK_LOW = 12;
@@ -129,6 +130,8 @@ export const H_TABLE_LOCK = 80;
 /** Caches ever made. */
 export const H_CACHES_MADE = 81;
 export const H_LINK_LOCK = 96;
+/** The shape: a word for each of SHAPE_KEYS, in their order. */
+const H_SHAPE = 112;
 
 const SHAPE_KEYS = [
   'frames',
@@ -141,6 +144,7 @@ const SHAPE_KEYS = [
   'statistics',
   'arrayEntries',
   'sheafEntries',
+  'sheafWords',
 ] as const;
 /** Tables that a machine may do without. */
 const OPTIONAL_TABLES: ReadonlySet<string> = new Set(['statistics', 'arrayEntries', 'sheafEntries']);
@@ -309,7 +313,10 @@ export const P_AVAIL = 9;
 export const P_LIMIT = 10;
 export const P_TOUCHED = 11;
 export const P_ENTRIES = 14;
-// With sheaves: P_AVAIL objects in this CPU's two, P_LIMIT the most that they hold, P_ENTRIES their first entry.
+// With sheaves: P_AVAIL objects in this CPU's two, P_LIMIT the most that they hold, P_ENTRIES their first entry; and of a slab of the
+// preferred order the mask of an offset into it, and how many objects it has.
+export const P_SLAB_MASK = 11;
+export const P_SLAB_OBJECTS = 15;
 /** The address of the active slab's first object: a double, by its index in `cpuDouble`, where a line is eight of them. */
 export const PD_FIRST = 6;
 
@@ -398,6 +405,20 @@ export function shapeOrder(shape: number): number {
   return shape >> 16;
 }
 
+/** The largest id of a cache that `frameCache` can name. */
+const FRAME_CACHE_MAX = 0xffff;
+
+/** What `frameCache` says of the frames of a slab. */
+export function frameCacheOf(ledger: Ledger, slab: number): number {
+  const id = ledger.slabCache[slab]!;
+  const usual =
+    ledger.slabShape[slab] === ledger.cache[id * CACHE_WORDS + C_OO] && ledger.slabOffset[slab] === 0;
+  return usual && id <= FRAME_CACHE_MAX ? id : 0;
+}
+
+/** Addresses in sheaves: integers where all of a machine's are small enough, which is a seventh of a pair and half of the lines. */
+export type SheafAddresses = Int32Array | Float64Array;
+
 /** The arrays over one buffer. All are views: there is no state beside the buffer. */
 export interface Ledger {
   readonly buffer: ArrayBuffer | SharedArrayBuffer;
@@ -434,9 +455,14 @@ export interface Ledger {
   readonly arrayAddress: Float64Array;
   readonly arrayLink: Int32Array;
   /** What a sheaf holds: the address of an object and, where the cache checks links, its link. */
-  readonly sheafAddress: Float64Array;
+  readonly sheafAddress: SheafAddresses;
   readonly sheafLink: Int32Array;
   readonly frameSlab: Int32Array;
+  /**
+   * The cache of the slab that a frame is of, if that slab has the cache's preferred order and its first object at its first byte; else 0,
+   * which says nothing. A free in front of sheaves learns from it all that it wants to know of a slab. Empty without sheaves.
+   */
+  readonly frameCache: Uint16Array;
   readonly freeNext: Int32Array;
   readonly freePrev: Int32Array;
   readonly frameState: Uint8Array;
@@ -472,9 +498,10 @@ function fields(shape: LedgerShape): Field[] {
     ['slabFreelist', 8, shape.arrayEntries > 0 ? slabRows : 0],
     ['arrayAddress', 8, shape.arrayEntries],
     ['arrayLink', 4, shape.arrayEntries],
-    ['sheafAddress', 8, shape.sheafEntries],
+    ['sheafAddress', shape.sheafWords === 1 ? 4 : 8, shape.sheafEntries],
     ['sheafLink', 4, shape.sheafEntries],
     ['frameSlab', 4, shape.frames],
+    ['frameCache', 2, shape.sheafEntries > 0 ? shape.frames : 0],
     ['freeNext', 4, shape.frames],
     ['freePrev', 4, shape.frames],
     ['frameState', 1, shape.frames],

@@ -30,6 +30,7 @@ function emptyLedger(linkPages: number): Ledger {
       statistics: 0,
       arrayEntries: 0,
       sheafEntries: 0,
+      sheafWords: 2,
     },
     '',
   );

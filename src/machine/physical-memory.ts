@@ -155,6 +155,7 @@ export function createPhysicalMemory(options: PhysicalMemoryOptions): PhysicalMe
       // None at all would say that the allocator has no arrays.
       arrayEntries: perCache === 0 ? 0 : Math.max(options.ledger?.arrayEntries ?? caches * perCache, 1),
       sheafEntries: sheavesPerCache === 0 ? 0 : (options.ledger?.sheafEntries ?? caches * sheavesPerCache),
+      sheafWords: (basePfn + frames) * profile.pageSize <= 2 ** 31 ? 1 : 2,
     },
     JSON.stringify({
       basePfn,

@@ -44,6 +44,8 @@ import {
   P_LIMIT,
   P_ODD_INVERSE,
   P_SHIFT,
+  P_SLAB_MASK,
+  P_SLAB_OBJECTS,
   type PhysicalMemory,
 } from '../machine/index.js';
 import type { CacheAllocator } from './allocator.js';
@@ -316,7 +318,7 @@ export function createKmalloc(
   function hot(): HotKmalloc {
     const slow = { alloc, free };
     const ids = idsByType[NORMAL]!;
-    const { cache, cpuCache, sheafAddress, frameSlab, slabCache, slabFrame, slabShape, shape } = ledger;
+    const { cache, cpuCache, sheafAddress, frameCache, shape } = ledger;
     const plain = ids.every((id) => {
       const c = id * CACHE_WORDS;
       return cache[c + C_SHEAF_CAPACITY] !== 0 && cache[c + C_LIVE_CHECK] === 0;
@@ -328,10 +330,11 @@ export function createKmalloc(
     for (const id of ids) isKmalloc[id] = 1;
     // biome-ignore format: one line a kind.
     return hotKmalloc(
-      cpuCache, sheafAddress, frameSlab, slabCache, slabFrame, slabShape, idOfWord, isKmalloc,
+      cpuCache, sheafAddress, frameCache, idOfWord, isKmalloc,
       basePfn * pageSize, Math.log2(pageSize), Math.log2(profile.wordSize), largest,
       shape.cpus, shape.caches + 1, CPU_WORDS,
-      P_AVAIL, P_LIMIT, P_ENTRIES, P_ODD_INVERSE, P_SHIFT, __GFP.ZERO, GFP.KERNEL, ownCpu, slow,
+      P_AVAIL, P_LIMIT, P_ENTRIES, P_ODD_INVERSE, P_SHIFT, P_SLAB_MASK, P_SLAB_OBJECTS,
+      __GFP.ZERO, GFP.KERNEL, ownCpu, shape.sheafWords === 1, slow,
     );
   }
 

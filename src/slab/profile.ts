@@ -47,6 +47,8 @@ export interface KernelProfile extends PageProfile {
   readonly cpuPartialBySize: readonly (readonly [minSize: number, objects: number])[];
   /** `min_partial` lies between these. */
   readonly minPartial: readonly [low: number, high: number];
+  /** But it is at least as many slabs as these bytes are. */
+  readonly minPartialBytes: number;
   /** Object sizes of the kmalloc caches, ascending, with their names. */
   readonly kmallocSizes: readonly (readonly [bytes: number, name: string])[];
   /** What all kmalloc caches are created with. */
@@ -114,6 +116,7 @@ export const LINUX_6_1: KernelProfile = {
     [0, 120],
   ],
   minPartial: [5, 10],
+  minPartialBytes: 0,
   kmallocSizes: KMALLOC_SIZES,
   kmallocFlags: SLAB.NONE,
   kmallocFirst: 0,

@@ -28,7 +28,7 @@ const EXAMPLES: readonly Example[] = [
   {
     title: 'Where should IOMMU tables come from?',
     about:
-      '337,378 table events of a real driver, put to ten strategies: kmem caches, page_frag, genalloc, whole pages.',
+      '337,378 table events of a real driver, put to nine strategies: kmem caches, page_frag, genalloc, whole pages.',
     files: ['v7s-workload.json.gz'],
     view: 'time',
   },
