@@ -33,6 +33,7 @@ export {
   parseGfp,
   type RamRange,
   rangesMap,
+  type SheafAddresses,
   sparseBytes,
   type ZoneName,
   type ZoneSpec,
