@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { LedgerCorruptError, MIB, type PhysAddr } from '../base/index.js';
+import { MIB, type PhysAddr } from '../base/index.js';
 import {
   C_ARRAY_ENTRIES,
   C_ARRAYS,
@@ -26,6 +26,7 @@ import { eachCpuLine } from './cache-table.js';
 import { SLAB } from './flags.js';
 import type { KmemCache } from './kmem-cache.js';
 import { Machine } from './machine.js';
+import { type Plant, planters, testPlanted } from './planted.case.test.js';
 
 const CAPACITY = 4;
 
@@ -92,20 +93,9 @@ test('a healthy machine passes both levels, with objects in the sheaves of two C
   for (const p of lines) assert.ok(ledger.cpuCache[p + P_AVAIL]! >= 2);
 });
 
-interface Plant {
-  readonly term: string;
-  readonly what: string;
-  readonly cheap: boolean;
-  spoil(busy: Busy): void;
-}
+const { both, fullOnly } = planters<Busy>();
 
-const plant =
-  (cheap: boolean) =>
-  (term: string, what: string, spoil: (busy: Busy) => void): Plant => ({ term, what, cheap, spoil });
-const both = plant(true);
-const fullOnly = plant(false);
-
-const PLANTS: readonly Plant[] = [
+const PLANTS: readonly Plant<Busy>[] = [
   both('sheaf.run', 'a capacity that its entries do not have', ({ ledger, c }) => {
     ledger.cache[c + C_SHEAF_CAPACITY]!++;
   }),
@@ -196,17 +186,7 @@ function linkOf(machine: Machine, address: number): number {
   return ledger.slabLinks[slab]! + distance / 96;
 }
 
-for (const { term, what, cheap, spoil } of PLANTS) {
-  test(`${term}: ${what}`, () => {
-    for (const level of ['cheap', 'full'] as const) {
-      const busy = busyMachine();
-      spoil(busy);
-      const run = () => busy.machine.validate(level);
-      if (level === 'cheap' && !cheap) run();
-      else assert.throws(run, (error) => error instanceof LedgerCorruptError && error.term === term);
-    }
-  });
-}
+testPlanted(busyMachine, PLANTS);
 
 test('every term of the check has a fault', () => {
   const source = readFileSync(new URL('../../src/slab/sheaf-check.ts', import.meta.url), 'utf8');
