@@ -29,6 +29,9 @@ const DICTIONARY = 3;
 const DELTAS = 4;
 const RAW = 5;
 
+/** Files are; a machine that is not reads numbers of two bytes one by one. */
+const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+
 /** Codec and base. */
 const HEAD = 9;
 const RUN_BYTES = 6;
@@ -331,7 +334,9 @@ function decodeOffsets(
 /** Reads numbers of so many bytes, which are there. */
 function readWords(bytes: Uint8Array, from: number, target: Uint32Array, rows: number, width: number): void {
   let at = from;
-  if (width === 1) for (let i = 0; i < rows; i++) target[i] = bytes[at++]!;
+  if (width === 1) target.set(bytes.subarray(from, from + rows));
+  else if (width === 2 && LITTLE_ENDIAN && (bytes.byteOffset + from) % 2 === 0)
+    target.set(new Uint16Array(bytes.buffer, bytes.byteOffset + from, rows));
   else if (width === 2)
     for (let i = 0; i < rows; i++, at += 2) target[i] = bytes[at]! | (bytes[at + 1]! << 8);
   else if (width === 3)
@@ -387,19 +392,53 @@ function decodeDeltas(
   const exceptions = view.getUint32(HEAD + 9, true);
   const small = HEAD + 13 + exceptions * EXCEPTION_BYTES;
   need(bytes, small + rows * width);
-  readWords(bytes, small, words, rows, width);
-  let exception = HEAD + 13;
-  let next = exceptions > 0 ? view.getUint32(exception, true) : rows;
   let value = first;
   if (rows > 0) into[0] = value;
-  for (let i = 1; i < rows; i++) {
-    if (i === next) {
-      value += view.getFloat64(exception + 4, true);
-      exception += EXCEPTION_BYTES;
-      next = exception < small ? view.getUint32(exception, true) : rows;
-    } else {
-      value += least + words[i]!;
-    }
-    into[i] = value;
+  let from = 1;
+  for (let exception = HEAD + 13; exception < small; exception += EXCEPTION_BYTES) {
+    const row = view.getUint32(exception, true);
+    if (row < from || row >= rows) throw new ArgumentError(`row ${row} of ${rows} has no delta of its own`);
+    value = addDeltas(bytes, small, width, least, into, value, from, row);
+    value += view.getFloat64(exception + 4, true);
+    into[row] = value;
+    from = row + 1;
   }
+  addDeltas(bytes, small, width, least, into, value, from, rows);
+}
+
+/** Adds up the deltas of some rows, and returns the last row's value. */
+function addDeltas(
+  bytes: Uint8Array,
+  small: number,
+  width: number,
+  least: number,
+  into: Float64Array,
+  before: number,
+  from: number,
+  to: number,
+): number {
+  let value = before;
+  let at = small + from * width;
+  if (width === 1)
+    for (let i = from; i < to; i++) {
+      value += least + bytes[at++]!;
+      into[i] = value;
+    }
+  else if (width === 2)
+    for (let i = from; i < to; i++, at += 2) {
+      value += least + (bytes[at]! | (bytes[at + 1]! << 8));
+      into[i] = value;
+    }
+  else if (width === 3)
+    for (let i = from; i < to; i++, at += 3) {
+      value += least + (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16));
+      into[i] = value;
+    }
+  else
+    for (let i = from; i < to; i++, at += 4) {
+      const low = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16);
+      value += least + (low + bytes[at + 3]! * 2 ** 24);
+      into[i] = value;
+    }
+  return value;
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { deflateSync } from 'node:zlib';
 import fc from 'fast-check';
 import { ArgumentError, InputError } from '../base/index.js';
 import { CHUNK_ROWS, type Column, decodeColumn, encodeColumn } from './column-codec.js';
@@ -10,13 +11,23 @@ function bytesOf(parts: readonly Uint8Array[]): Uint8Array {
   return Buffer.concat(parts);
 }
 
+/** The same bytes, beginning at any address. */
+function shifted(bytes: Uint8Array, by: number): Uint8Array {
+  const room = new Uint8Array(bytes.length + by);
+  room.set(bytes, by);
+  return room.subarray(by);
+}
+
 function source(bytes: Uint8Array): RandomBytes {
   return { size: bytes.length, read: (offset, length) => bytes.subarray(offset, offset + length) };
 }
 
 function roundTrip(values: Column): Column {
+  const bytes = encodeColumn(values, values.length);
   const back = values.slice().fill(0);
-  const most = decodeColumn(encodeColumn(values, values.length), back, values.length);
+  decodeColumn(shifted(bytes, 1), back, values.length);
+  assert.deepEqual(back, values);
+  const most = decodeColumn(bytes, back.fill(0), values.length);
   assert.ok(back.every((value) => value <= most));
   return back;
 }
@@ -40,6 +51,37 @@ const column: fc.Arbitrary<Column> = fc.oneof(
 
 test('what was encoded is read back, whatever the column looks like', () => {
   fc.assert(fc.property(column, (values) => assert.deepEqual(roundTrip(values), values)));
+});
+
+test("checksums are zlib's, and hold wherever in memory the file lies", () => {
+  const rows = fc.array(fc.oneof(fc.constant(255), fc.nat(255)), {
+    minLength: 1,
+    maxLength: 9000,
+    size: 'max',
+  });
+  const check = (list: readonly number[]) => {
+    const parts: Uint8Array[] = [];
+    const writer = createColumnFile({ a: 'u8', b: 'u32' }, (bytes) => parts.push(bytes));
+    writer.chunk({ a: Uint8Array.from(list), b: Uint32Array.from(list, (n) => n * 70_001) }, list.length);
+    writer.finish(null);
+    const file = bytesOf(parts);
+    const end = file.length - 24;
+    const tail = Buffer.from(file.subarray(end));
+    const directory = JSON.parse(Buffer.from(file.subarray(tail.readDoubleLE(0), end)).toString());
+    for (const [offset, length, checksum] of directory.chunks[0].slice(1)) {
+      const trailer = deflateSync(file.subarray(offset, offset + length)).subarray(-4);
+      assert.equal(trailer.readUInt32BE(0), checksum);
+      assert.equal(offset % 8, 0);
+    }
+    for (let by = 0; by < 4; by++) {
+      const opened = openColumnFile(source(shifted(file, by)), 'x');
+      const column = new Uint8Array(list.length);
+      opened.read(0, 'a', column);
+      assert.deepEqual([...column], list);
+    }
+  };
+  check(new Array<number>(20_000).fill(255));
+  fc.assert(fc.property(rows, check), { numRuns: 50 });
 });
 
 test('a full chunk of each kind of column comes back, and is as small as its kind allows', () => {

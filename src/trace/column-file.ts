@@ -4,7 +4,8 @@
  *     "SLABTRC1" | column column … of chunk 0 | column … of chunk 1 | … | directory | tail
  *
  *     directory   JSON: version, what the columns are called and hold, for each chunk its rows and where each column lies
- *                 ([offset, bytes, checksum]), and whatever the writer keeps beside the columns
+ *                 ([offset, bytes, checksum]), and whatever the writer keeps beside the columns. Columns begin at multiples of
+ *                 8, which makes reading them quicker; a reader takes them anywhere
  *     tail        24 bytes: offset of the directory (f64), its length (u32), its checksum (u32), "SLABTRC1"
  *
  * A reader opens it by the tail, at once, and then reads just the columns that it wants of the chunks that it wants: rows of 100 million
@@ -24,6 +25,8 @@ export const COLUMN_FILE_VERSION = 1;
 
 const MAGIC = utf8(COLUMN_FILE_MAGIC);
 const TAIL_BYTES = 24;
+/** Where columns begin, so that several of their bytes can be read at once. A reader takes them anywhere. */
+const ALIGN = 8;
 /** A directory of 100 million events has about 1 MiB. */
 const DIRECTORY_BYTES_MAX = 2 ** 29;
 
@@ -66,6 +69,7 @@ export function createColumnFile(
     chunk(given, rows) {
       const where = Object.keys(columns).map((name): [number, number, number] => {
         const bytes = encodeColumn(given[name]!, rows);
+        if (offset % ALIGN !== 0) put(new Uint8Array(ALIGN - (offset % ALIGN)));
         const at = offset;
         put(bytes);
         return [at, bytes.length, adler32(bytes)];
@@ -106,6 +110,8 @@ export function isColumnFile(first: Uint8Array): boolean {
 export function openColumnFile(source: RandomBytes, file: string): ColumnFile {
   const directory = readDirectory(source, file);
   const places = new Map(Object.keys(directory.columns).map((name, i) => [name, i]));
+  // A trace is gone through several times; its checksums hold after the first.
+  const sound = new Uint8Array(directory.chunks.length * places.size);
   return {
     chunkRows: directory.chunks.map(([rows]) => rows),
     has: (column) => places.has(column),
@@ -115,13 +121,15 @@ export function openColumnFile(source: RandomBytes, file: string): ColumnFile {
       if (place === undefined) throw new InputError(file, 0, `there is no column '${column}' in it`);
       const [offset, length, checksum] = where[place]!;
       const bytes = source.read(offset, length);
-      if (bytes.length !== length || adler32(bytes) !== checksum) {
+      const isSound = sound[chunk * places.size + place] === 1 || adler32(bytes) === checksum;
+      if (bytes.length !== length || !isSound) {
         throw new InputError(
           file,
           0,
           `column '${column}' of chunk ${chunk} is damaged (${length} bytes at offset ${offset})`,
         );
       }
+      sound[chunk * places.size + place] = 1;
       try {
         return decodeColumn(bytes, into, rows);
       } catch (error) {
@@ -188,31 +196,52 @@ function isPlace(where: unknown, end: number): boolean {
   return where[0] + where[1] <= end;
 }
 
-/** zlib's checksum, eight bytes at a time. The sums are folded before they leave 32 bits. */
+/** Bytes whose sums 32 bits hold, in whole groups. */
+const FOLD_BYTES = 3776;
+/** Words of a group: the sum of their sums stays within 16 bits. */
+const GROUP_WORDS = 16;
+const LANES = 0x00ff00ff;
+
+/**
+ * zlib's checksum. Where the bytes are aligned, four of them are added at once: two sums of 16 bits in each of two words.
+ */
 function adler32(bytes: Uint8Array): number {
+  const { length, byteOffset } = bytes;
+  const words = byteOffset % 4 === 0 ? new Uint32Array(bytes.buffer, byteOffset, length >>> 2) : NO_WORDS;
   let a = 1;
   let b = 0;
-  for (let i = 0; i < bytes.length; ) {
-    const to = Math.min(i + 3792, bytes.length);
-    for (; i + 8 <= to; i += 8) {
-      const p = bytes[i]!;
-      const q = bytes[i + 1]!;
-      const r = bytes[i + 2]!;
-      const s = bytes[i + 3]!;
-      const t = bytes[i + 4]!;
-      const u = bytes[i + 5]!;
-      const v = bytes[i + 6]!;
-      const w = bytes[i + 7]!;
-      const first = p + q + r + s;
-      b = (b + 8 * a + 4 * (first + p) + 3 * (q + u) + 2 * (r + v) + 4 * t + s + w) | 0;
-      a = (a + first + t + u + v + w) | 0;
+  let at = 0;
+  while (at < length) {
+    const to = Math.min(at + FOLD_BYTES, length);
+    const groups = Math.min(to >>> 2, words.length) - GROUP_WORDS;
+    for (let w = at >>> 2; w <= groups; at = w << 2) {
+      let even = 0;
+      let odd = 0;
+      let evens = 0;
+      let odds = 0;
+      for (const end = w + GROUP_WORDS; w < end; w++) {
+        const word = words[w]!;
+        even += word & LANES;
+        odd += (word >>> 8) & LANES;
+        evens = (evens + even) | 0;
+        odds = (odds + odd) | 0;
+      }
+      // The later a byte comes the less often its sum is added: 64 times the first, once the last.
+      const sums = (evens & 0xffff) + (evens >>> 16) + (odds & 0xffff) + (odds >>> 16);
+      const second = odd & 0xffff;
+      const third = even >>> 16;
+      const fourth = odd >>> 16;
+      b = (b + 64 * a + 4 * sums - second - 2 * third - 3 * fourth) | 0;
+      a = (a + (even & 0xffff) + second + third + fourth) | 0;
     }
-    for (; i < to; i++) {
-      a += bytes[i]!;
-      b += a;
+    for (; at < to; at++) {
+      a += bytes[at]!;
+      b = (b + a) | 0;
     }
     a %= 65521;
     b = (b >>> 0) % 65521;
   }
   return b * 65536 + a;
 }
+
+const NO_WORDS = new Uint32Array(0);

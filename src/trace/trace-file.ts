@@ -219,8 +219,9 @@ function firstFrom(values: Column, rows: number, limit: number): number {
 /** The first row with a slot that is none; `rows` if there is none. Of lost events there stands a count. */
 function strayRow({ op, slot }: TraceChunk, rows: number, slots: number): number {
   let row = 0;
-  while (row < rows && ((slot[row]! >= NO_SLOT && slot[row]! < slots) || (op[row]! & OP_MASK) === OP.LOST))
-    row++;
+  // From NO_SLOT up, all in one comparison.
+  while (row < rows && (slot[row]! - NO_SLOT) >>> 0 <= slots) row++;
+  while (row < rows && ((slot[row]! - NO_SLOT) >>> 0 <= slots || (op[row]! & OP_MASK) === OP.LOST)) row++;
   return row;
 }
 
