@@ -6,10 +6,12 @@
  *     const machine = Machine.create({ machine: 'mt8173', cpus: 4 });
  *     const tables = machine.kmemCacheCreate('tables', 1024, { align: 1024, flags: SLAB.CACHE_DMA32 });
  *     const table = tables?.alloc(GFP.ATOMIC);
+ *
+ * This is what the package `slablab` has by its name alone; each room has an entry of its own with all of its names. What compares,
+ * replays and prints stands on top of it: `all.ts`.
  */
 export * from './base/index.js';
 export * from './iommu/index.js';
-export * from './lab/index.js';
 export {
   __GFP,
   BOARDS,
@@ -19,19 +21,39 @@ export {
   formatGfp,
   GFP,
   KernelLog,
+  type Ledger,
+  type LedgerLimits,
+  type LedgerShape,
+  type Locks,
   type ManagedBytes,
   type MemoryMap,
+  type PageAllocator,
+  type PageProfile,
+  type PhysicalMemory,
   parseGfp,
+  type RamRange,
   rangesMap,
+  type SheafAddresses,
   sparseBytes,
+  type ZoneName,
+  type ZoneSpec,
   type ZoneView,
 } from './machine/index.js';
 export * from './pools/index.js';
 export {
   type AllocatorName,
+  type BootParameters,
   type CacheInfo,
+  type CacheLayout,
+  type CacheLink,
   type CacheOptions,
+  type CacheReport,
+  type CacheRow,
+  type CacheView,
+  type Caller,
   type Cursor,
+  type DebugProfile,
+  type Fields,
   type FieldType,
   formatMachineReport,
   formatSlabFlags,
@@ -39,18 +61,38 @@ export {
   type KernelProfile,
   KmemCache,
   LIBRARY,
+  type LiveGroup,
+  type LivePages,
   Machine,
+  type MachineBoot,
+  type MachineHandle,
   type MachineOptions,
   type MachineReport,
+  type ManagedBuffer,
+  type OpenOptions,
+  type OrderRule,
+  type OrderSearch,
   parseSlabFlags,
+  type SheafOptions,
   SLAB,
+  type SlabBoot,
+  type SlabInfo,
+  type SlabLayout,
+  type SlabPart,
+  type SlabProfile,
+  type SlabShape,
   type SlabTunables,
+  type SlubDebug,
+  type SlubDebugBlock,
+  type SlubLayout,
   STATISTICS,
+  type StandingAliases,
+  type StandingCache,
   type Statistic,
+  type StatisticCounts,
   type StructLayout,
   statistics,
   structLayout,
   type TypedViews,
   ZERO_SIZE_PTR,
 } from './slab/index.js';
-export * from './text/index.js';

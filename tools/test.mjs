@@ -4,6 +4,8 @@
 //     node tools/test.mjs slab/ tidy          files whose path holds one of these
 //     node tools/test.mjs --grep 'double free'   tests whose name matches the pattern (a regular expression)
 //
+//     TEST_RUNS=10 node tools/test.mjs slab/      properties that take long (src/base/runs.case.test.ts) ten times as often
+//
 // A file that passes is one line. Failures come with their full error, and with what the file printed. A compiled test whose
 // source is gone is left out; a source that was not compiled fails, because it would otherwise never run. `*.case.test.ts` are
 // suites that other tests import: they are not run by themselves.

@@ -3,15 +3,12 @@
  * with the CPUs that SLUB's counters tell); those of SLUB from the counters that the recorded kernel showed.
  */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { gunzipSync } from 'node:zlib';
-import { compare, readV7sWorkload } from 'slablab/lab';
+import { compare, readV7sWorkload } from '#lab';
+import { shippedText } from './sets.js';
 
-const text = gunzipSync(
-  readFileSync(new URL('../../truth/v7s-workload.json.gz', import.meta.url)),
-).toString();
-const workload = readV7sWorkload(text, 'v7s-workload.json.gz');
+const FILE = 'v7s-workload.json.gz';
+const workload = readV7sWorkload(shippedText(FILE), FILE);
 const result = compare(workload);
 const mib = (bytes: number) => (bytes / 2 ** 20).toFixed(2);
 

@@ -1,12 +1,11 @@
 /** The recorded workload's operations, done again: the tables that the kernel allocated and freed come out of them, event for event. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { gunzipSync } from 'node:zlib';
-import { iommuWorkload, readRecordedLoad, readV7sWorkload, runIommu } from 'slablab/lab';
+import { iommuWorkload, readRecordedLoad, readV7sWorkload, runIommu } from '#lab';
+import { shippedText } from './sets.js';
 
 const FILE = 'v7s-workload.json.gz';
-const text = gunzipSync(readFileSync(new URL(`../../truth/${FILE}`, import.meta.url))).toString();
+const text = shippedText(FILE);
 const load = readRecordedLoad(text, FILE);
 const recorded = readV7sWorkload(text, FILE);
 

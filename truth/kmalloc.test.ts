@@ -2,18 +2,9 @@
  * kmalloc, misuse and what the kernel printed about it, held against the public recordings of 6.1 and 6.12.
  */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { gunzipSync } from 'node:zlib';
-import { verifyRecording } from 'slablab/lab';
-
-type Tree = Record<string | number, unknown>;
-
-function recording(name: string): Tree {
-  return JSON.parse(
-    gunzipSync(readFileSync(new URL(`../../truth/${name}.json.gz`, import.meta.url))).toString(),
-  );
-}
+import { verifyRecording } from '#lab';
+import { type Change, doctored, type Path, recording, testPlanted, testSet } from './sets.js';
 
 /** Cases by set, and how many lines of how many logs there are to compare. */
 const SETS: readonly (readonly [name: string, cases: readonly number[], lines: number, logs: number])[] = [
@@ -24,29 +15,9 @@ const SETS: readonly (readonly [name: string, cases: readonly number[], lines: n
 ];
 
 for (const [name, cases, lines, logs] of SETS) {
-  test(name, () => {
-    const results = verifyRecording(recording(name), name);
-    for (const result of results) assert.deepEqual(result.disagreements, []);
-    assert.deepEqual(
-      results.map((r) => [r.total, r.agreed]),
-      cases.map((count) => [count, count]),
-    );
+  testSet(name, cases, (results) => {
     assert.match(results.at(-1)!.note ?? '', new RegExp(`^compared ${lines} lines of ${logs} logs`));
   });
-}
-
-/** A recording with one thing changed. */
-function doctored(
-  name: string,
-  path: readonly (string | number)[],
-  change: (value: unknown) => unknown,
-): unknown {
-  const copy = recording(name);
-  let at = copy;
-  for (const key of path.slice(0, -1)) at = at[key] as Tree;
-  const last = path.at(-1)!;
-  at[last] = change(at[last]);
-  return copy;
 }
 
 /** The misuse case of a boot, by its place. */
@@ -66,13 +37,7 @@ const line =
     return lines.map((each) => each.replace(from, to));
   };
 
-const PLANTED: readonly (readonly [
-  what: string,
-  name: string,
-  set: number,
-  path: readonly (string | number)[],
-  change: (value: unknown) => unknown,
-])[] = [
+const PLANTED: readonly (readonly [what: string, name: string, set: number, path: Path, change: Change])[] = [
   ['a cache', 'kmalloc-slub', 0, ['ranges', 'GFP_KERNEL', 4, 2], () => 'kmalloc-128'],
   ['a field', '6.12/kmalloc-slub', 1, ['kmalloc_caches', 7, 'align'], (value) => Number(value) * 2],
   [
@@ -133,14 +98,7 @@ const PLANTED: readonly (readonly [
   ],
 ];
 
-for (const [what, name, set, path, change] of PLANTED) {
-  test(`a planted difference is found: ${what} (${name} ${path.join('.')})`, () => {
-    const results = verifyRecording(doctored(name, path, change), name);
-    results.forEach((result, i) => {
-      assert.equal(result.total - result.agreed, i === set ? 1 : 0, result.set);
-    });
-  });
-}
+for (const [what, name, set, path, change] of PLANTED) testPlanted({ what, name, set, path, change });
 
 test('a misuse case that is not known is a disagreement, never passed over', () => {
   const results = verifyRecording(

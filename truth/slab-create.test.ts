@@ -1,26 +1,11 @@
 /**
- * SLAB's creations, merges and kmalloc held against the public recordings of 6.1. What its arrays and lists do is in slab.test.ts.
+ * SLAB's creations, merges and kmalloc held against the public recordings of 6.1. What its arrays and lists do is in slab.test.ts; the caches of
+ * a booted machine are in src/lab/verify/standing.test.ts.
  */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { gunzipSync } from 'node:zlib';
-import { verifyRecording } from 'slablab/lab';
-import { freelistPlace, Machine } from 'slablab/slab';
-
-type Tree = Record<string | number, unknown>;
-
-const texts = new Map<string, string>();
-
-/** A copy of its own each time. */
-function recording(name: string): Tree {
-  let text = texts.get(name);
-  if (text === undefined) {
-    text = gunzipSync(readFileSync(new URL(`../../truth/${name}.json.gz`, import.meta.url))).toString();
-    texts.set(name, text);
-  }
-  return JSON.parse(text) as Tree;
-}
+import { verifyRecording } from '#lab';
+import { type Change, type Path, plusOne, recording, type Tree, testPlanted, testSet } from './sets.js';
 
 /** How many cases each recording holds, so that a reader that skips some is noticed. */
 const SETS: readonly (readonly [name: string, cases: readonly number[]])[] = [
@@ -31,42 +16,13 @@ const SETS: readonly (readonly [name: string, cases: readonly number[]])[] = [
   ['kmalloc-slab', [702, 44, 52]],
 ];
 
-for (const [name, cases] of SETS) {
-  test(name, () => {
-    const results = verifyRecording(recording(name), name);
-    for (const result of results) assert.deepEqual(result.disagreements, []);
-    assert.deepEqual(
-      results.map((r) => [r.total, r.agreed]),
-      cases.map((count) => [count, count]),
-    );
-  });
-}
+for (const [name, cases] of SETS) testSet(name, cases);
 
 test('of kmalloc-slab it is said what was compared, and what no machine determines', () => {
   const { note = '' } = verifyRecording(recording('kmalloc-slab'), 'kmalloc-slab').at(-1)!;
   assert.match(note, /^compared 24 lines of 21 logs, 0 bytes of dumps/);
   assert.match(note, /; 324 bytes of objects \(892 are the machine's own or nobody's\)$/);
 });
-
-/** A recording with one thing changed. */
-function doctored(
-  name: string,
-  path: readonly (string | number)[],
-  change: (value: unknown) => unknown,
-): Tree {
-  const copy = recording(name);
-  let at = copy;
-  for (const key of path.slice(0, -1)) at = at[key] as Tree;
-  const last = path.at(-1)!;
-  assert.ok(last in at, `${path.join('.')} is in the recording`);
-  at[last] = change(at[last]);
-  // Each case stands alone: the others need not be played again.
-  if (path[0] === 'cases' || path[0] === 'scenarios') copy[path[0]] = [(copy[path[0]] as Tree)[path[1]!]];
-  if (path[0] === 'ranges' || path[0] === 'kmalloc_caches') copy.misuse = (copy.misuse as Tree[]).slice(0, 1);
-  return copy;
-}
-
-const plusOne = (value: unknown) => Number(value) + 1;
 
 /** The place of the first case that is so. */
 function firstCase(name: string, list: string, is: (each: Tree & { out: Tree }) => boolean): number {
@@ -89,13 +45,7 @@ const coloured = firstCase(DEFAULT, 'cases', ({ out }) => Number(out.colour) > 3
 const merged = firstCase(DEFAULT, 'cases', ({ out }) => out.merged_with !== undefined);
 const refused = firstCase(DEFAULT, 'cases', ({ out }) => out.null === true);
 
-const PLANTED: readonly (readonly [
-  what: string,
-  name: string,
-  set: number,
-  path: readonly (string | number)[],
-  change: (value: unknown) => unknown,
-])[] = [
+const PLANTED: readonly (readonly [what: string, name: string, set: number, path: Path, change: Change])[] = [
   ['a place of the list', DEFAULT, 0, ['cases', offSlab, 'out', 'off_slab'], () => 0],
   ['a flag', DEFAULT, 0, ['cases', offSlab, 'out', 'flags'], () => '0'],
   ['a colour', DEFAULT, 0, ['cases', coloured, 'out', 'colour'], plusOne],
@@ -160,80 +110,4 @@ const PLANTED: readonly (readonly [
   ],
 ];
 
-for (const [what, name, set, path, change] of PLANTED) {
-  test(`a planted difference is found: ${what} (${name} ${path.join('.')})`, () => {
-    const results = verifyRecording(doctored(name, path, change), name);
-    results.forEach((result, i) => {
-      assert.equal(result.total - result.agreed, i === set ? 1 : 0, result.set);
-    });
-  });
-}
-
-// ---- the caches of a machine that has just booted ------------------------------------------------------------------------
-
-interface Standing {
-  readonly name: string;
-  readonly flags: string;
-  readonly free_limit: number;
-}
-
-/** The fields of a recording, of each cache of a booted machine, newest first. */
-function bootedCaches(slubNomerge: boolean): Tree[] {
-  const machine = Machine.create({
-    memory: 6 * 2 ** 30,
-    cpus: 4,
-    allocator: 'slab',
-    slubNomerge,
-    standing: true,
-  });
-  machine.validate();
-  return machine
-    .caches()
-    .reverse()
-    .map(({ info }) => {
-      const slab = info.slab!;
-      const place = freelistPlace(info.flags);
-      return {
-        name: info.name,
-        flags: (info.flags >>> 0).toString(16),
-        size: info.size,
-        object_size: info.objectSize,
-        align: info.align,
-        allocflags: info.allocflags.toString(16),
-        refcount: info.refcount,
-        useroffset: info.useroffset,
-        usersize: info.usersize,
-        ctor: info.ctor ? 1 : 0,
-        num: info.oo.objects,
-        gfporder: info.oo.order,
-        colour: slab.colours,
-        colour_off: slab.colourOff,
-        freelist_size: slab.freelistSize,
-        limit: slab.limit,
-        batchcount: slab.batchcount,
-        shared: slab.sharedFactor,
-        free_limit: slab.freeLimit,
-        off_slab: place === 'outside' ? 1 : 0,
-        objfreelist_slab: place === 'object' ? 1 : 0,
-      };
-    });
-}
-
-test('a booted machine has the caches of the recorded one, in their order and to the last number', () => {
-  const recorded = recording(DEFAULT).caches_already_there as Standing[];
-  assert.deepEqual(bootedCaches(false), recorded);
-  // Those that were there before the other CPUs do not count all of them.
-  const early = recorded.filter(({ name, free_limit }) => name === 'kmalloc-64' && free_limit === 304);
-  assert.equal(early.length, 1);
-});
-
-test('booted with slab_nomerge they are the same caches, but that nobody shares them', () => {
-  const recorded = recording('create-slab-nomerge-public').caches_already_there as Standing[];
-  const ours = bootedCaches(true);
-  const names = new Set(ours.map(({ name }) => name));
-  // Names that would have shared one of them are caches of their own there.
-  assert.deepEqual(
-    ours,
-    recorded.filter(({ name }) => names.has(name)),
-  );
-});
+for (const [what, name, set, path, change] of PLANTED) testPlanted({ what, name, set, path, change });

@@ -8,8 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { AS_RECORDED, prepareReplay, type ReplayResult, readSnapshots, replay } from 'slablab/lab';
-import { convertTrace, openTrace, readInput, withOutput } from 'slablab/node';
+import { AS_RECORDED, prepareReplay, type ReplayResult, readSnapshots, replay } from '#lab';
+import { convertTrace, openTrace, readInput, withOutput } from '#node';
 
 const FOLDER = fileURLToPath(new URL('../../truth/traces/', import.meta.url));
 const temps = mkdtempSync(join(tmpdir(), 'slablab-truth-'));

@@ -94,7 +94,8 @@ ${markdown(...memoryTable(rows))}
 ## Two at a time
 
 Two Workers (threads in C), each with objects of its own, beside one that is alone; and one that hands its objects over to the other. dlmalloc has a heap
-for each Worker. In \`random\` each Worker has 20,000 live objects.
+for each Worker. In \`random\` each Worker has 20,000 live objects. A bare stack each is the control: two Workers that share no allocator and no memory. Where
+they are slower than one of them, that is the machine, and slablab's ratio is divided by theirs; both stand in the target.
 
 ${parallelTable(local, exchange, false)}
 

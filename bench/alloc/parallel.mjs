@@ -15,7 +15,10 @@ export const LOCAL = [
 ];
 const EXCHANGE = { id: 'exchange', loop: 'batch', size: 64, live: 4096, unit: 32 };
 const EXCHANGE_RUNS = 10;
+const WARM_RUNS_MAX = 20;
 const ROWS = ['slablab', 'dlmalloc', 'glibc', 'mimalloc', 'loop', 'nothing'];
+/** What two busy CPUs take from each other without sharing an allocator (peers/stack.mjs): a target is held against that. */
+export const CONTROL = { id: 'stack', title: 'JS: a bare stack each', peer: 'stack' };
 export const PARALLEL_PACES = {
   full: { rounds: 15, roundMs: 10, warmMs: 250, objects: 2 ** 20 },
   quick: { rounds: 5, roundMs: 5, warmMs: 60, objects: 2 ** 17 },
@@ -31,12 +34,18 @@ const ALONE = {
   uint8array: 'cannot be shared: its objects belong to one Worker',
 };
 
+const CANNOT_EXCHANGE = {
+  dlmalloc: 'Workers cannot share its heap: wasi-libc has no atomics',
+  stack: 'each Worker has a memory of its own',
+};
+
 /** The rows that take part, with the reason where they cannot; and who does not, and why. */
 export async function parallelRoster(roster) {
   const { sharedMissing } = await importCopy('./peers/slablab.mjs');
   const rows = roster
     .filter(({ id }) => ROWS.includes(id))
-    .map((row) => (row.id === 'slablab' ? { ...row, missing: row.missing ?? sharedMissing() } : row));
+    .map((row) => (row.id === 'slablab' ? { ...row, missing: row.missing ?? sharedMissing() } : row))
+    .concat(CONTROL);
   const alone = roster
     .filter(({ id }) => ALONE[id] !== undefined)
     .map(({ id, title }) => ({ title, why: ALONE[id] }));
@@ -76,15 +85,15 @@ export async function measureLocal({ rows, workload, touched, pace, say }) {
 
 /** Producer and consumer: { touched, results }, samples in nanoseconds for an object. */
 export async function measureExchange({ rows, touched, pace, say }) {
-  const cannot = (row) =>
-    row.missing ??
-    (row.id === 'dlmalloc' ? 'Workers cannot share its heap: wasi-libc has no atomics' : undefined);
+  const cannot = (row) => row.missing ?? CANNOT_EXCHANGE[row.id];
   const results = rows.map((row) => ({ id: row.id, title: row.title, samples: [], note: cannot(row) }));
   const pairs = [];
   for (const [at, row] of rows.entries()) {
     if (cannot(row) !== undefined) continue;
     const pair = row.native === undefined ? await workerPair(row, touched) : nativePair(row, touched);
-    await pair.round(pace.objects);
+    let spentMs = 0;
+    for (let i = 0; i < WARM_RUNS_MAX && spentMs < pace.warmMs; i++)
+      spentMs += (await pair.round(pace.objects)).cpuNs / 1e6;
     pairs.push({ pair, samples: results[at].samples });
   }
   for (let run = 0; run < EXCHANGE_RUNS; run++) {

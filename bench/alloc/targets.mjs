@@ -1,5 +1,5 @@
 // The speed that slablab is to show, as ratios of medians of one run.
-import { LOCAL } from './parallel.mjs';
+import { CONTROL, LOCAL } from './parallel.mjs';
 import { WORKLOADS } from './plan.mjs';
 
 /** Workload, allocator (slablab unless told), peer, and how many times the peer's time it may take: objects left alone, and touched. */
@@ -36,7 +36,8 @@ function target(name, ratio, limit, more = {}) {
 
 /**
  * One entry a target: { name, ratio, limit, held }, `minima` with the ratio of the minima where there is one. What was not measured has
- * no ratio, is not held, and says why in `reason`.
+ * no ratio, is not held, and says why in `reason`. Two Workers' ratio is divided by that of Workers that share nothing (`control`);
+ * `undivided` is what it was.
  */
 export function judge({ rows, local, exchange }) {
   return [
@@ -80,9 +81,18 @@ function judgeTimes(rows, { id = 'slablab', peer, limits }, workload) {
 function judgeLocal(local, workload, how) {
   const result = find(local, workload, how, 'slablab');
   const { head } = LOCAL.find(({ id }) => id === workload);
-  const name = `two Workers, ${head.join(' ')}, ${how}: × one Worker`;
-  if (result?.factor === undefined) return target(name, undefined, LOCAL_LIMIT, { reason: reasonOf(result) });
-  return target(name, result.factor, LOCAL_LIMIT, { minima: result.twoMinimum / result.oneMinimum });
+  const name = `two Workers, ${head.join(' ')}, ${how}: × one Worker, ÷ the control`;
+  const control = find(local, workload, how, CONTROL.id);
+  if (result?.factor === undefined || control?.factor === undefined)
+    return target(name, undefined, LOCAL_LIMIT, { reason: reasonOf(result) });
+  // Two CPUs may be slower than one by themselves, never faster.
+  const own = Math.max(1, control.factor);
+  const least = Math.max(1, control.twoMinimum / control.oneMinimum);
+  return target(name, result.factor / own, LOCAL_LIMIT, {
+    minima: result.twoMinimum / result.oneMinimum / least,
+    undivided: result.factor,
+    control: control.factor,
+  });
 }
 
 function judgeExchange(exchange, how) {

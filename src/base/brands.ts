@@ -2,7 +2,7 @@
  * Numbers that must not be mixed up. A brand exists only for the compiler; at run time each is a plain
  * number. Arithmetic drops the brand, and the cast that puts it back marks where units change.
  */
-type Brand<T, Name extends string> = T & { readonly __unit: Name };
+export type Brand<T, Name extends string> = T & { readonly __unit: Name };
 
 /** A physical address in bytes. Below 2^53, so a number holds it exactly. 0 is `NULL`: never handed out. */
 export type PhysAddr = Brand<number, 'PhysAddr'>;

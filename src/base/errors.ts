@@ -50,6 +50,7 @@ export class KernelPanicError extends SlablabError {
   }
 }
 
+/** What is wrong with a free that a BadFreeError refuses. */
 export type BadFreeReason =
   /** the object was freed before, or never handed out */
   | 'not-live'

@@ -4,6 +4,11 @@
  */
 import { InputError } from './errors.js';
 
+/** Whether a parsed value has names: neither a list nor null. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 /** A text that is not JSON at all. */
 export class NotJsonError extends InputError {}
 

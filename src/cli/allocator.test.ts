@@ -1,36 +1,13 @@
 /** `--allocator`: what the commands show of a machine with SLAB, and what they refuse. Run in this process. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import type { CompareResult, LayoutReport } from '../lab/index.js';
 import { parseSlabinfo } from '../text/index.js';
-import { run } from './program.js';
+import { enterFolder, slablab, widest } from './command-line.case.test.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'slablab-allocator-'));
-after(() => rmSync(folder, { recursive: true, force: true }));
-
-async function slablab(line: string, columns = 80): Promise<{ code: number; out: string; err: string }> {
-  let [out, err] = ['', ''];
-  const stdout = {
-    write: (text: string) => {
-      out += text;
-    },
-  };
-  const stderr = {
-    write: (text: string) => {
-      err += text;
-    },
-  };
-  const argv = line.split(' ').filter(Boolean);
-  const code = await run(argv, { stdout, stderr, env: { COLUMNS: String(columns) } });
-  return { code, out, err };
-}
-
-function widest(text: string): number {
-  return Math.max(...text.split('\n').map((line) => [...line].length));
-}
+const folder = enterFolder('allocator');
 
 const SCRIPT = join(folder, 'tables.slab');
 writeFileSync(
@@ -158,7 +135,7 @@ test('nothing is wider than the terminal', async () => {
       `info ${SCRIPT} --allocator slab --empty`,
       'compare steady --live 5 --strategies slub-dma32,slab-dma32',
     ]) {
-      const { out, code } = await slablab(words, width);
+      const { out, code } = await slablab(words, { columns: width });
       assert.equal(code, 0, words);
       // What is to be copied is not broken, so that a path may stand out.
       const text = out

@@ -2,13 +2,11 @@
 import type { Command } from 'commander';
 import { ArgumentError } from '../base/index.js';
 import { parseScript, runScript } from '../lab/index.js';
-import { BOARDS } from '../machine/index.js';
 import { inputName, readInput } from '../node/index.js';
-import { type AllocatorName, KERNELS, Machine, type MachineOptions } from '../slab/index.js';
-import { allocator, type MachineWords, machineOf, sizeInBytes, wholeNumber } from './options.js';
+import { type AllocatorName, Machine, type MachineOptions } from '../slab/index.js';
+import { addMachineOptions, allocator, type MachineWords, machineOf, USUAL } from './options.js';
 
-export interface MachineFlags extends Omit<MachineWords, 'machine'> {
-  readonly machine?: string;
+export interface MachineFlags extends MachineWords {
   readonly kernel: string;
   readonly allocator: AllocatorName;
   readonly cpus: number;
@@ -18,14 +16,9 @@ export interface MachineFlags extends Omit<MachineWords, 'machine'> {
   readonly standing: boolean;
 }
 
-export function addMachineOptions(command: Command, defaultMachine: string): Command {
-  return command
-    .option('--machine <name>', `${[...BOARDS.keys()].join(', ')} (default: ${defaultMachine})`)
-    .option('--memory <size>', 'RAM of the machine, such as 4G', sizeInBytes('--memory'))
-    .option('--ram <ranges>', "RAM where you say, such as 1G-5G,6G-8G, with the machine's zones")
-    .option('--kernel <release>', [...KERNELS.keys()].join(', '), '6.1')
+export function addBootOptions(command: Command, defaultMachine: string): Command {
+  return addMachineOptions(command, { machine: defaultMachine, ...USUAL })
     .option('--allocator <name>', 'slub, or slab, the other one that 6.1 has', allocator, 'slub')
-    .option('--cpus <n>', 'CPUs of the machine', wholeNumber('--cpus'), 4)
     .option('--debug <letters>', 'slub_debug of the boot, such as FZPU', '')
     .option('--statistics', 'count events, as CONFIG_SLUB_STATS does')
     .option('--no-merge', 'boot with slub_nomerge or slab_nomerge')
@@ -41,7 +34,7 @@ export function machineOptions(flags: MachineFlags, defaultMachine: string): Mac
   if (flags.allocator === 'slab' && flags.statistics)
     throw new ArgumentError('--statistics is CONFIG_SLUB_STATS: SLAB does not count these events');
   return {
-    ...machineOf({ ...flags, machine: flags.machine ?? defaultMachine }),
+    ...machineOf(flags, defaultMachine),
     kernel: flags.kernel,
     allocator: flags.allocator,
     cpus: flags.cpus,

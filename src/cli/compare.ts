@@ -1,15 +1,15 @@
 import type { Command } from 'commander';
-import { ArgumentError, formatCount } from '../base/index.js';
+import { ArgumentError, formatCount, lookUp } from '../base/index.js';
 import { compare, STRATEGIES } from '../lab/index.js';
-import { BOARDS } from '../machine/index.js';
 import { loadWorkload, WORKLOADS } from '../node/index.js';
-import { KERNELS } from '../slab/index.js';
 import {
+  addMachineOptions,
+  DRIVER_MACHINE,
   type Format,
   format,
   type MachineWords,
   machineOf,
-  sizeInBytes,
+  USUAL,
   wholeNumber,
   withExamples,
   wordList,
@@ -49,17 +49,9 @@ export function addCompare(program: Command, open: OpenSession): void {
       '--seed <n>',
       'steady, iommu:generated: where random numbers begin (default: 1)',
       wholeNumber('--seed'),
-    )
-    .option('--machine <name>', `${[...BOARDS.keys()].join(', ')}`, 'mt8173')
-    .option('--memory <size>', 'RAM of the machine, such as 4G', sizeInBytes('--memory'))
-    .option('--ram <ranges>', "RAM where you say, such as 1G-5G,6G-8G, with the machine's zones")
-    .option('--cpus <n>', 'CPUs of the machine', wholeNumber('--cpus'), 4)
-    .option('--kernel <release>', [...KERNELS.keys()].join(', '), '6.1')
-    .option(
-      '--strategies <list>',
-      `of ${[...STRATEGIES.keys()].join(', ')} (default: all)`,
-      wordList('--strategies'),
-    )
+    );
+  addMachineOptions(command, { machine: DRIVER_MACHINE, ...USUAL })
+    .option('--strategies <list>', `of ${[...STRATEGIES.keys()].join(', ')} (default: all)`, strategyList)
     .option('--wide', 'also pages by zone, slabs, caches and reasons')
     .option('--points <n>', 'points of each series in --json (default: 480)', wholeNumber('--points'))
     .option('--format <format>', 'table, csv (bytes) or md', format);
@@ -77,6 +69,13 @@ export function addCompare(program: Command, open: OpenSession): void {
   });
 }
 
+/** For `--strategies`. */
+function strategyList(text: string): string[] {
+  const ids = wordList('--strategies')(text);
+  for (const id of ids) lookUp('strategy', id, STRATEGIES);
+  return ids;
+}
+
 async function runCompare(
   word: string | undefined,
   flags: CompareFlags,
@@ -89,7 +88,7 @@ async function runCompare(
     throw new ArgumentError('--json is a format of its own: leave --format out');
   const name = word ?? flags.workload;
   // Found out before a large file is read.
-  const machine = { ...machineOf(flags), cpus: flags.cpus, kernel: flags.kernel };
+  const machine = { ...machineOf(flags, DRIVER_MACHINE), cpus: flags.cpus, kernel: flags.kernel };
   const workload = await loadWorkload(name, {
     ...(flags.live !== undefined && { live: flags.live }),
     ...(flags.seed !== undefined && { seed: flags.seed }),

@@ -1,38 +1,21 @@
-/** `slablab convert` as a person has it: the compiled program in a process of its own. */
+/** `slablab convert`: run in this process, and in one of its own where pipes and signals matter. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
+import { enterFolder, MAIN, slablab, spawnForHasty, spawnSlablab } from './command-line.case.test.js';
 
-const MAIN = fileURLToPath(new URL('./main.js', import.meta.url));
 const TRACES = fileURLToPath(new URL('../../truth/traces/', import.meta.url));
-const folder = mkdtempSync(join(tmpdir(), 'slablab-convert-'));
-after(() => rmSync(folder, { recursive: true, force: true }));
-
-function slablab(args: readonly string[], input: Uint8Array | string = '') {
-  const ended = spawnSync(process.execPath, [MAIN, ...args], {
-    input,
-    cwd: folder,
-    env: { PATH: process.env.PATH },
-    maxBuffer: 1 << 28,
-  });
-  return {
-    code: ended.status,
-    out: ended.stdout.toString(),
-    bytes: ended.stdout,
-    err: ended.stderr.toString(),
-  };
-}
+const folder = enterFolder('convert');
 
 const recorded = (name: string) => join(TRACES, name);
 const TEXT = gunzipSync(readFileSync(recorded('sample-trace-cmd-report.txt.gz')));
 
-test('a trace becomes a file, and what was done is said within 80 columns', () => {
-  const { code, out, err } = slablab(['convert', recorded('tar-public.dat.gz'), '-o', 'tar.slt']);
+test('a trace becomes a file, and what was done is said within 80 columns', async () => {
+  const { code, out, err } = await slablab(['convert', recorded('tar-public.dat.gz'), '-o', 'tar.slt']);
   assert.deepEqual({ code, err }, { code: 0, err: '' });
   assert.match(out, /tar-public\.dat\.gz: trace\.dat version \d, gzip\n?.*287,878 events/);
   assert.match(out, /tar\.slt: 2\.\d\d MiB \(9\.\d an event\)/);
@@ -47,13 +30,13 @@ test('a trace becomes a file, and what was done is said within 80 columns', () =
   );
 });
 
-test('from a pipe into a pipe it is the same file', () => {
+test('from a pipe into a pipe it is the same file', async () => {
   writeFileSync(join(folder, 'report.txt'), TEXT);
-  assert.equal(slablab(['convert', 'report.txt', '-o', 'report.slt']).code, 0);
-  const piped = slablab(['convert', '-', '-o', '-'], TEXT);
+  assert.equal((await slablab(['convert', 'report.txt', '-o', 'report.slt'])).code, 0);
+  const piped = spawnSlablab('convert - -o -', TEXT);
   assert.equal(piped.code, 0);
   assert.equal(piped.err, '');
-  const again = slablab(['convert', '-', '-o', 'again.slt'], piped.bytes);
+  const again = spawnSlablab('convert - -o again.slt', piped.bytes);
   assert.equal(again.code, 0);
   // They differ in what the trace was called.
   const named = readFileSync(join(folder, 'report.slt')).length - 'report.txt'.length;
@@ -61,8 +44,8 @@ test('from a pipe into a pipe it is the same file', () => {
   assert.deepEqual(readFileSync(join(folder, 'again.slt')), piped.bytes);
 });
 
-test('--json tells everything, by names', () => {
-  const { code, out } = slablab([
+test('--json tells everything, by names', async () => {
+  const { code, out } = await slablab([
     'convert',
     recorded('sample-trace-cmd-report.txt.gz'),
     '-o',
@@ -83,7 +66,7 @@ test('--json tells everything, by names', () => {
   assert.equal(json.bytes, readFileSync(join(folder, 'x.slt')).length);
 });
 
-test('what cannot be read or written ends as it should, and leaves nothing behind', () => {
+test('what cannot be read or written ends as it should, and leaves nothing behind', async () => {
   writeFileSync(join(folder, 'cut.gz'), readFileSync(recorded('sock-public.txt.gz')).subarray(0, 200_000));
   writeFileSync(join(folder, 'same.txt'), TEXT);
   for (const [args, code, message] of [
@@ -111,7 +94,7 @@ test('what cannot be read or written ends as it should, and leaves nothing behin
     [['convert', 'same.txt', '-o', 'no/such/y.slt'], 3, /there is no such folder/],
     [['convert', 'same.txt', '-o', '.'], 3, /but it is a directory/],
   ] as const) {
-    const ended = slablab(args);
+    const ended = await slablab(args);
     assert.deepEqual({ code: ended.code, out: ended.out }, { code, out: '' }, `${args}: ${ended.err}`);
     assert.match(ended.err, message);
     assert.match(ended.err, /^slablab: [^\n]+\n {2}[^\n]+\n$/, 'a line and a hint');
@@ -124,16 +107,8 @@ test('what cannot be read or written ends as it should, and leaves nothing behin
 });
 
 test('a reader that goes away ends it silently', async () => {
-  const child = spawn(process.execPath, [MAIN, 'convert', recorded('tar-public.txt.gz'), '-o', '-'], {
-    cwd: folder,
-  });
-  let err = '';
-  child.stderr.on('data', (text) => {
-    err += text;
-  });
-  child.stdout.once('data', () => child.stdout.destroy());
-  const code = await new Promise((done) => child.on('close', done));
-  assert.deepEqual({ code, err }, { code: 0, err: '' });
+  const ended = await spawnForHasty(['convert', recorded('tar-public.txt.gz'), '-o', '-']);
+  assert.deepEqual(ended, { code: 0, err: '' });
 });
 
 test('an interrupted conversion takes its file away', async () => {
@@ -149,30 +124,30 @@ test('an interrupted conversion takes its file away', async () => {
   );
 });
 
-test('damage is counted and told', () => {
+test('damage is counted and told', async () => {
   const lines = TEXT.toString().split('\n');
   lines[100] = lines[100]!.slice(0, 90);
   lines[200] = '\u0000\u0001\u0002 garbage';
-  const { code, out } = slablab(['convert', '-', '-o', 'damaged.slt'], lines.join('\n'));
+  const { code, out } = spawnSlablab('convert - -o damaged.slt', lines.join('\n'));
   assert.equal(code, 0);
   assert.match(out, /\n2 places could not be read and were left out, the first at line 101: /);
   // And it is still known later.
-  const later = slablab(['convert', 'damaged.slt', '-o', 'later.slt']);
+  const later = await slablab(['convert', 'damaged.slt', '-o', 'later.slt']);
   assert.match(later.out, /\n2 places could not be read/);
 });
 
 test('the file can be read by what docs/slt.md shows', {
   skip: !hasPython() && 'python3 is not there',
-}, () => {
+}, async () => {
   const doc = readFileSync(fileURLToPath(new URL('../../docs/slt.md', import.meta.url)), 'utf8');
   const reader = /```python\n(.*?)```/s.exec(doc)![1]!;
   writeFileSync(join(folder, 'report.txt'), TEXT);
-  const { code } = slablab(['convert', 'report.txt', '-o', 'report.slt']);
+  const { code } = await slablab(['convert', 'report.txt', '-o', 'report.slt']);
   assert.equal(code, 0);
   const use =
     "import sys; print(sum(op & 15 == 1 for c in columns(sys.argv[1], ['op', 'time']) for op in c['op']))";
   const counted = execFileSync('python3', ['-c', `${reader}\n${use}`, join(folder, 'report.slt')]).toString();
-  const json = JSON.parse(slablab(['convert', 'report.txt', '-o', 'report.slt', '--json']).out);
+  const json = JSON.parse((await slablab(['convert', 'report.txt', '-o', 'report.slt', '--json'])).out);
   assert.equal(Number(counted), json.resolved.objects.allocs);
 });
 

@@ -35,6 +35,7 @@ const HINTS: ReadonlyMap<string, string> = new Map([
   ['verify', 'truth/README.md says what a recording holds'],
   ['replay', 'docs/replay.md says what can be replayed, and how to record it'],
   ['convert', 'docs/replay.md says what can be read, and how to record it'],
+  ['open', 'docs/page.md says what the page opens'],
   ['sweep', 'docs/replay.md says what can be replayed, and how to record it'],
   ['info', "'slablab info --help' says what a script is"],
   ['sysfs', "'slablab info --help' says what a script is"],

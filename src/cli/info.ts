@@ -25,13 +25,13 @@ import {
   totalsLines,
 } from '../text/index.js';
 import {
-  addMachineOptions,
+  addBootOptions,
   type MachineFlags,
   machineOptions,
   machineParts,
   scriptedMachine,
 } from './built-machine.js';
-import { wholeNumber, withExamples } from './options.js';
+import { DRIVER_MACHINE, wholeNumber, withExamples } from './options.js';
 import { procScreen, sortRows } from './render/proc-screen.js';
 import { wrap, wrapCommand, wrapParts } from './render/text.js';
 import type { OpenSession, Session } from './session.js';
@@ -53,7 +53,6 @@ interface InfoFlags extends MachineFlags {
 
 /** A script runs on a PC; a workload, as in `slablab compare`, on the board that it is about. */
 const SCRIPT_MACHINE = 'x86_64';
-const WORKLOAD_MACHINE = 'mt8173';
 
 const SCRIPT_HELP = `
 A script has an operation a line; # begins a comment:
@@ -94,7 +93,7 @@ export function addInfo(program: Command, open: OpenSession): void {
     .option('--empty', 'also caches that have no slab')
     .option('--bytes', 'whole bytes instead of K, M and G')
     .option('--proc', 'the text of /proc/slabinfo instead, as a kernel prints it');
-  addMachineOptions(command, `${SCRIPT_MACHINE}, for a workload ${WORKLOAD_MACHINE}`);
+  addBootOptions(command, `${SCRIPT_MACHINE}, for a workload ${DRIVER_MACHINE}`);
   withExamples(command, [
     ['slablab info', 'at the peak of what a real driver did'],
     ['slablab info tables.slab --sort loss', 'after what a script does'],
@@ -161,7 +160,7 @@ async function build(script: string | undefined, flags: InfoFlags, { terminal }:
     return { machine, state, parts: machineParts(flags, SCRIPT_MACHINE) };
   }
   const { live, seed } = flags;
-  const options = machineOptions(flags, WORKLOAD_MACHINE);
+  const options = machineOptions(flags, DRIVER_MACHINE);
   const workload = await loadWorkload(flags.workload, {
     ...(live !== undefined && { live }),
     ...(seed !== undefined && { seed }),
@@ -173,7 +172,7 @@ async function build(script: string | undefined, flags: InfoFlags, { terminal }:
   return {
     machine,
     state: state[0]!.toUpperCase() + state.slice(1),
-    parts: machineParts(flags, WORKLOAD_MACHINE),
+    parts: machineParts(flags, DRIVER_MACHINE),
   };
 }
 

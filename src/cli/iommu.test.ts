@@ -1,52 +1,18 @@
 /** `slablab iommu`, and what `compare` makes of its loads: run in this process, and in one of its own where pipes matter. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import type { CompareResult, IommuResult } from '../lab/index.js';
-import { run } from './program.js';
+import { enterFolder, MAIN, slablab, widest } from './command-line.case.test.js';
 
-const MAIN = fileURLToPath(new URL('./main.js', import.meta.url));
-const folder = mkdtempSync(join(tmpdir(), 'slablab-iommu-'));
-after(() => rmSync(folder, { recursive: true, force: true }));
-
-interface Ended {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-/** Words as a shell would split them; `{}` stands for the test's folder. */
-async function slablab(words: string, columns = 80, isTTY = false): Promise<Ended> {
-  let [out, err] = ['', ''];
-  const code = await run(words.replaceAll('{}', folder).split(' '), {
-    stdout: {
-      isTTY,
-      write: (text: string) => {
-        out += text;
-      },
-    },
-    stderr: {
-      write: (text: string) => {
-        err += text;
-      },
-    },
-    env: { COLUMNS: String(columns), TERM: 'xterm' },
-  });
-  return { code, out, err };
-}
+const folder = enterFolder('iommu');
 
 function file(name: string, content: string | Uint8Array): string {
   writeFileSync(join(folder, name), content);
   return name;
-}
-
-function widest(text: string): number {
-  return Math.max(...text.split('\n').map((line) => [...line].length));
 }
 
 file(
@@ -81,7 +47,7 @@ test('without a load there is a good first try', async () => {
 });
 
 test('a script: what failed, which bug bit, what an address leads to', async () => {
-  const { code, out } = await slablab('iommu {}/frame.iommu --walk 0x20010 --walk 0x10200000');
+  const { code, out } = await slablab('iommu frame.iommu --walk 0x20010 --walk 0x10200000');
   assert.equal(code, 0, 'the kernel’s answer is a result');
   assert.match(out, /^2 second-level tables live at the end\. ✗ 1 of 6 operations failed\.\n/);
   assert.match(
@@ -99,10 +65,10 @@ test('a script: what failed, which bug bit, what an address leads to', async () 
   );
   assert.match(out, /\n→ 0x20010 is physical 0x51000010\n/);
   assert.match(out, /\n→ 0x10200000 is physical 0x40200000\n/);
-  const fixed = await slablab('iommu {}/frame.iommu --faults fixed');
+  const fixed = await slablab('iommu frame.iommu --faults fixed');
   assert.match(fixed.out, /line 7: 0x10110000 → 0x40110000\n/);
   assert.doesNotMatch(fixed.out, /Bugs of/);
-  assert.equal((await slablab('iommu {}/frame.iommu --strict')).code, 1);
+  assert.equal((await slablab('iommu frame.iommu --strict')).code, 1);
   assert.equal((await slablab('iommu --ops 20 --strict')).code, 0);
 });
 
@@ -131,7 +97,7 @@ test('--era v6 ends where a kernel would', async () => {
     'short.iommu',
     'map 0 0x40000000 4K\nexhaust\nmap 0x100000 0x40000000 64M chunk=4K stride=8K\nphys 0\n',
   );
-  const { code, out } = await slablab('iommu {}/short.iommu --era v6');
+  const { code, out } = await slablab('iommu short.iommu --era v6');
   assert.equal(code, 0);
   assert.match(out, /^✗ The kernel crashes at line 3, with 16 tables live\.\n/);
   assert.match(
@@ -139,11 +105,8 @@ test('--era v6 ends where a kernel would', async () => {
     /\nline 3: map .* → io-pgtable_armv7s_l2: no memory .* \(Linux: oops/,
   );
   assert.match(out, /1 operation was not done/);
-  assert.equal((await slablab('iommu {}/short.iommu --era v6 --strict')).code, 1);
-  assert.match(
-    (await slablab('iommu {}/short.iommu')).out,
-    /→ -ENOMEM \(-12\)\n {4}SLUB: Unable to allocate/,
-  );
+  assert.equal((await slablab('iommu short.iommu --era v6 --strict')).code, 1);
+  assert.match((await slablab('iommu short.iommu')).out, /→ -ENOMEM \(-12\)\n {4}SLUB: Unable to allocate/);
 });
 
 test('--free-empty sets the kernel’s way beside the other', async () => {
@@ -182,17 +145,17 @@ test('which side of 4 GiB the tables lie on is said of what is there', async () 
   file('one-table.iommu', 'map 0 0x40000000 4K\n');
   file('section.iommu', 'map 0 0x40000000 1M\n');
   for (const [words, said] of [
-    ['{}/section.iommu', '│ 4 GiB. The first level lies below 4 GiB.'],
-    [`{}/section.iommu ${mediatek}`, '│ 4 GiB. The first level lies above 4 GiB.'],
-    ['{}/one-table.iommu', '│ 4 GiB. All tables lie below 4 GiB.'],
-    [`{}/one-table.iommu ${mediatek}`, '│ 4 GiB. 1 of 1 table lies above 4 GiB.'],
+    ['section.iommu', '│ 4 GiB. The first level lies below 4 GiB.'],
+    [`section.iommu ${mediatek}`, '│ 4 GiB. The first level lies above 4 GiB.'],
+    ['one-table.iommu', '│ 4 GiB. All tables lie below 4 GiB.'],
+    [`one-table.iommu ${mediatek}`, '│ 4 GiB. 1 of 1 table lies above 4 GiB.'],
     [
-      `{}/one-table.iommu --tables slub-dma32 ${mediatek}`,
+      `one-table.iommu --tables slub-dma32 ${mediatek}`,
       'All second-level tables lie below 4 GiB, the first level above it.',
     ],
-    ['{}/one-table.iommu --memory 2G', '░ RAM. All tables lie below 4 GiB, where all of this RAM is.'],
+    ['one-table.iommu --memory 2G', '░ RAM. All tables lie below 4 GiB, where all of this RAM is.'],
     [
-      `{}/one-table.iommu --ram 8G-9G ${mediatek}`,
+      `one-table.iommu --ram 8G-9G ${mediatek}`,
       '░ RAM. 1 of 1 table lies above 4 GiB, where all of this RAM is.',
     ],
   ] as const) {
@@ -202,7 +165,7 @@ test('which side of 4 GiB the tables lie on is said of what is there', async () 
 });
 
 test('--json holds all of it', async () => {
-  const { out } = await slablab('iommu {}/frame.iommu --json --walk 0x20000');
+  const { out } = await slablab('iommu frame.iommu --json --walk 0x20000');
   const result = JSON.parse(out) as IommuResult;
   assert.equal(result.version, 1);
   assert.deepEqual([result.load.operations, result.load.failed, result.load.bugs], [6, 1, 1]);
@@ -220,7 +183,7 @@ test('--script prints a load that can be run again, and compared', async () => {
     const { load: about, ...result } = JSON.parse((await slablab(`iommu ${load} --json`)).out) as IommuResult;
     return [about.operations, about.maps, result];
   };
-  assert.deepEqual(await json('{}/again.iommu'), await json('generated --seed 9 --ops 120'));
+  assert.deepEqual(await json('again.iommu'), await json('generated --seed 9 --ops 120'));
 });
 
 test('a recorded workload is a load too, whatever its file is called', async () => {
@@ -229,7 +192,7 @@ test('a recorded workload is a load too, whatever its file is called', async () 
     ['V', 0, 0x3000, 1, [0, 0, 3], []],
   ];
   file('recorded.bin', gzipSync(JSON.stringify({ meta: { schema: 'v7s-workload-1' }, runs: [{ ops }] })));
-  const { out } = await slablab('iommu {}/recorded.bin --json');
+  const { out } = await slablab('iommu recorded.bin --json');
   const { load, tables } = JSON.parse(out) as IommuResult;
   assert.deepEqual([load.unit, load.maps, load.unmaps, load.failed], ['operation', 1, 1, 0]);
   assert.deepEqual(
@@ -246,7 +209,7 @@ test('compare takes the tables of a load', async () => {
   assert.match(out, / · iommu:generated --seed 3 --ops 1000\n/);
   assert.match(out, /At the end \d+ tables are live; \d+ of them map nothing\.\n/);
   file('pages.iommu', 'map 0 0x40000000 4K\nmap 0x100000 0x40000000 4K\nunmap 0 1M\n');
-  const { out: json } = await slablab(`compare iommu:{}/pages.iommu --json ${few}`);
+  const { out: json } = await slablab(`compare iommu:pages.iommu --json ${few}`);
   const { workload, strategies } = JSON.parse(json) as CompareResult;
   assert.deepEqual([workload.allocations, workload.frees, workload.endLive, workload.endEmpty], [2, 1, 1, 0]);
   assert.equal(strategies.at(-1)!.id, 'slub');
@@ -260,14 +223,14 @@ test('nothing is wider than the terminal', async () => {
   for (const words of [
     'iommu --ops 300',
     'iommu --wide --ops 200',
-    'iommu {}/frame.iommu --walk 0x20000 --walk 0x10000000',
-    'iommu {}/long.iommu --walk 0x5000 --wide',
+    'iommu frame.iommu --walk 0x20000 --walk 0x10000000',
+    'iommu long.iommu --walk 0x5000 --wide',
     'iommu --without-dma32 --ops 50 --wide',
     'iommu --ops 100 --free-empty --quirks NO_PERMS,MTK_EXT --ias 34 --oas 35 --walk 0x8000000',
     'iommu --ias 33',
   ]) {
     for (const columns of [72, 80]) {
-      const { out } = await slablab(words, columns);
+      const { out } = await slablab(words, { columns });
       const lines = out.split('\n').filter((line) => !line.includes(folder));
       assert.ok(widest(lines.join('\n')) <= columns, `${words}: ${widest(out)} of ${columns}\n${out}`);
     }
@@ -303,38 +266,38 @@ test('what cannot be meant is refused', async () => {
     ['iommu --era v5', 2, "no era is called 'v5'; did you mean 'v6'"],
     ['iommu --ops 0', 2, 'a generated load has 1 to 1,000,000 operations, not 0'],
     ['iommu recorded --ops 5', 2, "--ops belongs to the load 'generated', not to 'recorded'"],
-    ['iommu {}/frame.iommu --seed 5', 2, "--seed belongs to the load 'generated'"],
+    ['iommu frame.iommu --seed 5', 2, "--seed belongs to the load 'generated'"],
     ['iommu --script --json', 2, '--script is a format of its own'],
     ['iommu --machine mt8137', 2, "no machine is called 'mt8137'; did you mean 'mt8173'"],
     ['iommu --memory 4G --ram 1G-2G', 2, '--ram says how much memory there is'],
-    ['iommu {}/bad.iommu', 3, `${folder}/bad.iommu:2: no operation is called 'unmpa'; did you mean 'unmap'`],
-    ['iommu {}/none.iommu', 3, `${folder}/none.iommu: no such file`],
-    ['iommu {}/bad.json', 3, `${folder}/bad.json:1: expected "meta": {"schema": "v7s-workload-1"}`],
+    ['iommu bad.iommu', 3, `bad.iommu:2: no operation is called 'unmpa'; did you mean 'unmap'`],
+    ['iommu none.iommu', 3, `none.iommu: no such file`],
+    ['iommu bad.json', 3, `bad.json:1: expected "meta": {"schema": "v7s-workload-1"}`],
     ['compare iommu:', 2, 'which load? iommu:generated'],
     ['compare iommu:genrated', 2, "no load or file is called 'genrated'"],
     ['compare iommu:generated --live 3', 2, "--live belongs to the workload 'steady'"],
-    ['compare iommu:{}/bad.iommu', 3, `${folder}/bad.iommu:2: no operation`],
-    ['compare iommu:{}/sections.iommu', 3, `${folder}/sections.iommu: a workload needs at least one event`],
+    ['compare iommu:bad.iommu', 3, `bad.iommu:2: no operation`],
+    ['compare iommu:sections.iommu', 3, `sections.iommu: a workload needs at least one event`],
   ] as const) {
     const ended = await slablab(words);
     assert.ok(ended.err.startsWith(`slablab: ${message}`), `${words}: ${ended.err}`);
     assert.deepEqual([ended.code, ended.out], [code, ''], words);
     assert.equal(ended.err.split('\n').length, 3, 'a line and a hint');
   }
-  assert.match((await slablab('iommu {}/bad.iommu')).err, /'slablab iommu --help' says what a script is/);
+  assert.match((await slablab('iommu bad.iommu')).err, /'slablab iommu --help' says what a script is/);
 });
 
 test('colours are for terminals that want them', async () => {
   // Node asks the process too whether its own output is a terminal.
   process.env.FORCE_COLOR = '1';
   try {
-    const coloured = (await slablab('iommu --ops 20', 80, true)).out;
+    const coloured = (await slablab('iommu --ops 20', { isTTY: true })).out;
     assert.ok(coloured.includes('\u001b['));
     const plain = (await slablab('iommu --ops 20')).out;
     assert.ok(!plain.includes('\u001b'));
     // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape of terminal colours is one
     assert.equal(coloured.replace(/\u001b\[\d+m/g, ''), plain);
-    const without = (await slablab('iommu --ops 20 --no-color', 80, true)).out;
+    const without = (await slablab('iommu --ops 20 --no-color', { isTTY: true })).out;
     assert.equal(without.replaceAll(' --no-color', ''), plain);
   } finally {
     delete process.env.FORCE_COLOR;
@@ -387,22 +350,16 @@ test('what the documents show is what is printed', async () => {
     ({ command }) => /slablab (iommu|compare)/.test(command) && !/recorded/.test(command),
   );
   assert.ok(mine.length >= 12);
-  const before = process.cwd();
-  process.chdir(folder);
-  try {
-    for (const { command, shown } of mine) {
-      const words = command.replace('npx slablab', '"$NODE" "$MAIN"');
-      const { out, err } = command.startsWith('npx slablab ')
-        ? await slablab(command.slice('npx slablab '.length))
-        : spawned(words);
-      const printed = (out + err).trimEnd().split('\n');
-      assert.ok(
-        isShown(shown, printed),
-        `$ ${command}\n${printed.join('\n')}\n--- but the document says\n${shown.join('\n')}`,
-      );
-    }
-  } finally {
-    process.chdir(before);
+  for (const { command, shown } of mine) {
+    const words = command.replace('npx slablab', '"$NODE" "$MAIN"');
+    const { out, err } = command.startsWith('npx slablab ')
+      ? await slablab(command.slice('npx slablab '.length))
+      : spawned(words);
+    const printed = (out + err).trimEnd().split('\n');
+    assert.ok(
+      isShown(shown, printed),
+      `$ ${command}\n${printed.join('\n')}\n--- but the document says\n${shown.join('\n')}`,
+    );
   }
 });
 

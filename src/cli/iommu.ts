@@ -9,11 +9,18 @@ import {
   runIommu,
   STRATEGIES,
 } from '../lab/index.js';
-import { BOARDS } from '../machine/index.js';
 import { IOMMU_LOADS, loadIommu } from '../node/index.js';
-import { KERNELS } from '../slab/index.js';
 import { EXIT } from './failure.js';
-import { type MachineWords, machineOf, sizeInBytes, wholeNumber, withExamples, wordList } from './options.js';
+import {
+  addMachineOptions,
+  DRIVER_MACHINE,
+  type MachineWords,
+  machineOf,
+  USUAL,
+  wholeNumber,
+  withExamples,
+  wordList,
+} from './options.js';
 import { iommuScreen } from './render/iommu-screen.js';
 import type { OpenSession, Session } from './session.js';
 
@@ -72,12 +79,8 @@ export function addIommu(program: Command, open: OpenSession): void {
     )
     .argument('[load]', `${IOMMU_LOADS.join(', ')}, a script, or - for standard input`, 'generated')
     .option('--seed <n>', 'generated: where its random numbers begin (default: 1)', wholeNumber('--seed'))
-    .option('--ops <n>', 'generated: how many operations (default: 1000)', wholeNumber('--ops'))
-    .option('--machine <name>', `${[...BOARDS.keys()].join(', ')}`, 'mt8173')
-    .option('--memory <size>', 'RAM of the machine, such as 4G', sizeInBytes('--memory'))
-    .option('--ram <ranges>', "RAM where you say, such as 1G-5G,6G-8G, with the machine's zones")
-    .option('--cpus <n>', 'CPUs of the machine', wholeNumber('--cpus'), 4)
-    .option('--kernel <release>', [...KERNELS.keys()].join(', '), '6.1')
+    .option('--ops <n>', 'generated: how many operations (default: 1000)', wholeNumber('--ops'));
+  addMachineOptions(command, { machine: DRIVER_MACHINE, ...USUAL })
     .option(
       '--tables <strategy>',
       `where second-level tables come from: ${[...STRATEGIES.keys()].join(', ')} (default: the driver's own cache)`,
@@ -158,7 +161,7 @@ function optionsOf(flags: IommuFlags): IommuOptions {
   const tables = flags.withoutDma32 ? WITHOUT_DMA32 : flags.tables;
   if (tables !== undefined) lookUp('strategy', tables, STRATEGIES);
   return {
-    machine: { ...machineOf(flags), cpus: flags.cpus, kernel: flags.kernel },
+    machine: { ...machineOf(flags, DRIVER_MACHINE), cpus: flags.cpus, kernel: flags.kernel },
     config: {
       ...(ias !== undefined && { ias }),
       ...(oas !== undefined && { oas }),

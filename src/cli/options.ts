@@ -4,8 +4,8 @@
  */
 import type { Command } from 'commander';
 import { ArgumentError, lookUp, parseSize } from '../base/index.js';
-import { rangesMap } from '../machine/index.js';
-import type { AllocatorName, MachineOptions } from '../slab/index.js';
+import { BOARDS, rangesMap } from '../machine/index.js';
+import { type AllocatorName, KERNELS, type MachineOptions } from '../slab/index.js';
 
 /** For an option that counts. The engine knows the limits; what is no number at all is refused here. */
 export function wholeNumber(option: string): (text: string) => number {
@@ -64,23 +64,65 @@ export function allocatorList(text: string): AllocatorName[] {
   return wordList('--allocator')(text).map(allocator);
 }
 
-/** Of `--machine`, `--memory`, `--ram`. */
+/** For an option that takes one of some names: a wrong one is refused before a large file is read. */
+function nameOf(kind: string, names: ReadonlyMap<string, unknown>): (text: string) => string {
+  return (text) => {
+    lookUp(kind, text, names);
+    return text;
+  };
+}
+
+/** Of `addMachineOptions`. */
 export interface MachineWords {
-  readonly machine: string;
+  readonly machine?: string;
   readonly memory?: number;
   readonly ram?: string;
 }
 
+/** What is taken where a word is not given. Without `cpus` and `kernel` it is the trace that says. */
+export interface MachineDefaults {
+  readonly machine: string;
+  readonly cpus?: number;
+  readonly kernel?: string;
+  /** Whose RAM, CPUs and kernel it is; the machine's unless told. */
+  readonly about?: string;
+}
+
+/** The machine of the recorded driver, and so of its workloads. */
+export const DRIVER_MACHINE = 'mt8173';
+/** How the commands that make a machine make it, unless told. */
+export const USUAL = { cpus: 4, kernel: '6.1' } as const;
+
+/** `--machine`, `--memory`, `--ram`, `--cpus` and `--kernel`, the same for every command. */
+export function addMachineOptions(
+  command: Command,
+  { machine, cpus, kernel, about = 'the machine' }: MachineDefaults,
+): Command {
+  const boards = [...BOARDS.keys()].join(', ');
+  const count = wholeNumber('--cpus');
+  const release = nameOf('kernel', KERNELS);
+  const [cpusHelp, kernels] = [`CPUs of ${about}`, [...KERNELS.keys()].join(', ')];
+  command
+    .option('--machine <name>', `${boards} (default: ${machine})`, nameOf('machine', BOARDS))
+    .option('--memory <size>', `RAM of ${about}, such as 4G`, sizeInBytes('--memory'))
+    .option('--ram <ranges>', "RAM where you say, such as 1G-5G,6G-8G, with the machine's zones");
+  if (cpus === undefined)
+    command.option('--cpus <n>', `${cpusHelp} (default: as many as the trace shows)`, count);
+  else command.option('--cpus <n>', cpusHelp, count, cpus);
+  if (kernel === undefined) return command.option('--kernel <release>', `of ${about}: ${kernels}`, release);
+  return command.option('--kernel <release>', kernels, release, kernel);
+}
+
 /** The board that the options name, or its zones over other RAM. */
-export function machineOf({
-  machine,
-  memory,
-  ram,
-}: MachineWords): Pick<MachineOptions, 'machine'> & { memory?: number } {
-  if (ram === undefined) return { machine, ...(memory !== undefined && { memory }) };
+export function machineOf(
+  { machine, memory, ram }: MachineWords,
+  usual: string,
+): Pick<MachineOptions, 'machine'> & { memory?: number } {
+  const board = machine ?? usual;
+  if (ram === undefined) return { machine: board, ...(memory !== undefined && { memory }) };
   if (memory !== undefined)
     throw new ArgumentError('--ram says how much memory there is: --memory cannot be given with it');
-  return { machine: rangesMap(ram, machine) };
+  return { machine: rangesMap(ram, board) };
 }
 
 /** Puts examples before everything else in a command's help: what to type, then what it does. */

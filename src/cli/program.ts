@@ -8,6 +8,7 @@ import { explainError } from './failure.js';
 import { addInfo } from './info.js';
 import { addIommu } from './iommu.js';
 import { addLayout } from './layout.js';
+import { addOpen } from './open.js';
 import { withExamples } from './options.js';
 import { COLOURED, wantsColour } from './render/style.js';
 import { addReplay } from './replay.js';
@@ -101,6 +102,7 @@ function buildProgram(
   addReplay(program, open);
   addSweep(program, open);
   addConvert(program, open);
+  addOpen(program, open);
   addVerify(program, open);
   return program;
 }

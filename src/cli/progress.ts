@@ -1,6 +1,6 @@
 /** How far a long step has come: rate and time left, on stderr, where somebody looks at it. */
 import { formatCount } from '../base/index.js';
-import type { TraceProgress } from '../node/index.js';
+import type { TraceProgress } from '../trace/index.js';
 import type { Terminal } from './terminal.js';
 
 /** What is over sooner needs no progress. */

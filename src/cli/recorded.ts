@@ -1,10 +1,9 @@
 /** The trace that a command is about, and the machine it was recorded on: what `replay`, `sweep` and `verify` have in common. */
 import type { Command } from 'commander';
 import { type PlanOptions, prepareReplay, type Recorded, readSnapshots } from '../lab/index.js';
-import { BOARDS } from '../machine/index.js';
 import { inputName, type OpenedTrace, type OpenTraceOptions, openTrace, readInput } from '../node/index.js';
-import { type AllocatorName, KERNELS } from '../slab/index.js';
-import { allocator, machineOf, sizeInBytes, wholeNumber } from './options.js';
+import type { AllocatorName } from '../slab/index.js';
+import { addMachineOptions, allocator, machineOf } from './options.js';
 import { createMeter } from './progress.js';
 import type { Terminal } from './terminal.js';
 
@@ -23,19 +22,15 @@ export interface RecordedFlags {
 }
 
 export function addRecordedOptions(command: Command): Command {
+  command.option(
+    '--snapshots <file>',
+    "what the recorded machine's /proc/slabinfo and /sys/kernel/slab said, as JSON",
+  );
+  addMachineOptions(command, {
+    machine: `${DEFAULT_BOARD}, without snapshots`,
+    about: 'the recorded machine',
+  });
   return command
-    .option(
-      '--snapshots <file>',
-      "what the recorded machine's /proc/slabinfo and /sys/kernel/slab said, as JSON",
-    )
-    .option(
-      '--machine <name>',
-      `without snapshots: ${[...BOARDS.keys()].join(', ')} (default: ${DEFAULT_BOARD})`,
-    )
-    .option('--memory <size>', 'RAM of the recorded machine, such as 4G', sizeInBytes('--memory'))
-    .option('--ram <ranges>', "RAM where you say, such as 1G-5G,6G-8G, with the machine's zones")
-    .option('--cpus <n>', 'its CPUs (default: as many as the trace shows)', wholeNumber('--cpus'))
-    .option('--kernel <release>', `its kernel: ${[...KERNELS.keys()].join(', ')}`)
     .option('--allocator <name>', 'its allocator: slub, or slab', allocator)
     .option('--kallsyms <file>', 'its /proc/kallsyms, to name the addresses in a perf.data');
 }
@@ -45,7 +40,7 @@ export function planOptions(flags: RecordedFlags): PlanOptions {
   const { machine, memory, ram, cpus, kernel, allocator: its } = flags;
   const isSaid = machine !== undefined || memory !== undefined || ram !== undefined;
   return {
-    ...(isSaid && machineOf({ ...flags, machine: machine ?? DEFAULT_BOARD })),
+    ...(isSaid && machineOf(flags, DEFAULT_BOARD)),
     ...(cpus !== undefined && { cpus }),
     ...(kernel !== undefined && { kernel }),
     ...(its !== undefined && { allocator: its }),

@@ -1,7 +1,7 @@
 /** `slablab sweep`: a trace under a matrix of what-ifs, on all cores, or one cell of it for a scheduler. */
 import type { Command } from 'commander';
 import { ArgumentError, formatBytes, formatCount } from '../base/index.js';
-import { readSnapshots } from '../lab/index.js';
+import { formatChange, readSnapshots } from '../lab/index.js';
 import {
   cellsOf,
   inputName,
@@ -23,7 +23,6 @@ import {
 import { wholeNumber, withExamples } from './options.js';
 import { createMeter } from './progress.js';
 import { addRecordedOptions, openRecording, planOptions, planWords, type RecordedFlags } from './recorded.js';
-import { formatChange } from './render/replay-report.js';
 import { type Column, renderTable } from './render/table.js';
 import { wrap, wrapCommand } from './render/text.js';
 import { SETTINGS_HELP } from './replay.js';

@@ -11,7 +11,7 @@ import { formatCount, InputError } from '../base/index.js';
 import { NoPermissionError } from '../node/index.js';
 import { type SysfsTree, sysfsMode, sysfsTree } from '../text/index.js';
 import {
-  addMachineOptions,
+  addBootOptions,
   type MachineFlags,
   machineOptions,
   machineParts,
@@ -44,7 +44,7 @@ export function addSysfs(program: Command, open: OpenSession): void {
     .argument('[script]', "what happens on the machine, - for standard input (see 'slablab info --help')")
     .option('--force', 'write into a folder that is not empty; what else is in it stays')
     .option('--no-cache-dma32', 'without cache_dma32, as in every released kernel');
-  addMachineOptions(command, MACHINE);
+  addBootOptions(command, MACHINE);
   withExamples(command, [
     ['slablab sysfs slab', 'of a machine that has just booted'],
     ['slablab sysfs slab tables.slab', 'after what a script does'],

@@ -112,6 +112,7 @@ import { TableMemory, type TableMemoryOptions, type TableSource } from './table-
 import { unmapBlocks } from './unmap.js';
 import { translate, type WalkStep, walkTables } from './walk.js';
 
+/** How a domain is made, beside its configuration. */
 export interface ArmV7sOptions extends TableMemoryOptions {
   tlb?: TlbOps;
   /** `kernel` unless told: what is wrong in the kernel is wrong here, as the head of this file lists it. */
@@ -136,6 +137,10 @@ const MAX_COUNT = 2 ** 28;
 /** To gather invalidations or to make them at once is the same to the driver; only a queue makes a difference. */
 export type Gather = 'plain' | 'queued';
 
+/**
+ * The page tables of one domain, as Linux' io-pgtable-arm-v7s keeps them; iommu/armv7s.ts has rules, an example and the kernel's bugs.
+ * Addresses and sizes are bytes. `ArmV7sPageTable.create` makes one.
+ */
 export class ArmV7sPageTable {
   readonly machine: Machine;
   /** As the kernel leaves it: the bitmap of page sizes is masked. */

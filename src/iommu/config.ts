@@ -24,6 +24,7 @@ export const PAGE_SIZES = [4 * KIB, 64 * KIB, MIB, 16 * MIB] as const;
 /** Negative numbers of these are what the kernel's functions return. */
 export const ERRNO = { ENOMEM: 12, EEXIST: 17, ENODEV: 19, EINVAL: 22, ERANGE: 34 } as const;
 
+/** What a driver asks of a domain, as the kernel's `struct io_pgtable_cfg` has it. */
 export interface IoPgtableConfig {
   /** Bits of an input address (iova). 32 unless told. */
   ias?: number;
@@ -37,6 +38,7 @@ export interface IoPgtableConfig {
   coherentWalk?: boolean;
 }
 
+/** A configuration with all that was not told filled in. */
 export type CompleteConfig = Readonly<Required<IoPgtableConfig>>;
 
 const KNOWN_QUIRKS = Object.values(IO_PGTABLE_QUIRK).reduce((all: number, bit) => all | bit, 0);

@@ -5,6 +5,7 @@ import { formatAddress } from '../base/index.js';
 import { IO_PGTABLE_QUIRK } from './config.js';
 import { isContiguous, isTable, isValid, type Level } from './descriptor.js';
 
+/** What a descriptor is, in words. */
 export type EntryKind = 'fault' | 'table' | 'section' | 'supersection' | 'small page' | 'large page';
 
 /** Some bits of a descriptor. */

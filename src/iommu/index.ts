@@ -15,10 +15,11 @@ export {
   PAGE_SIZES,
   type Registers,
 } from './config.js';
+export type { Level } from './descriptor.js';
 export type { TlbOps } from './domain.js';
 export type { DescriptorField, EntryKind } from './fields.js';
 export * from './iommu-core.js';
 export type { MapResult } from './map.js';
 export type { DriverBug, DriverBugKind } from './reports.js';
-export type { TableMemoryOptions, TableSource } from './table-memory.js';
+export { L2_CACHE_NAME, type TableMemoryOptions, type TableSource } from './table-memory.js';
 export type { WalkStep } from './walk.js';

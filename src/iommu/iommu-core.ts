@@ -44,6 +44,7 @@ export function nextPieces(sizes: readonly number[], iova: number, paddr: number
   return { size, count: Math.floor(length / size) };
 }
 
+/** What `iommu_map` came to. */
 export interface IommuMapResult {
   /** 0, or a negative errno; then nothing of the buffer is mapped any more. */
   readonly ret: number;
@@ -89,6 +90,7 @@ export function iommuMap(
   return { ret: 0, mapped, calls };
 }
 
+/** What `iommu_unmap` came to. */
 export interface IommuUnmapResult {
   /** Bytes. */
   readonly unmapped: number;

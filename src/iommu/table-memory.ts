@@ -34,6 +34,7 @@ export interface TableSource {
   readonly cache?: KmemCache;
 }
 
+/** Where a domain's tables come from, and who is told of them. */
 export interface TableMemoryOptions {
   /** Of the second level. The domain owns it: it closes it when it is freed, and when it could not be made. */
   tables?: TableSource;
@@ -56,8 +57,8 @@ export interface TableMemoryOptions {
   cpu?: number;
 }
 
-/** All domains' caches have this name. */
-const CACHE_NAME = 'io-pgtable_armv7s_l2';
+/** What the driver calls the cache of second-level tables, in all domains. */
+export const L2_CACHE_NAME = 'io-pgtable_armv7s_l2';
 
 /** Why a table cannot be used. */
 type Unusable = 'no memory' | 'does not fit' | 'cannot be mapped' | 'is translated';
@@ -162,7 +163,7 @@ export class TableMemory {
     if (address === NULL) {
       if (this.#options.era !== 'v6') return NULL;
       throw new KernelWouldCrashError(
-        `${CACHE_NAME}: no memory for a second-level table, and this driver does not look`,
+        `${L2_CACHE_NAME}: no memory for a second-level table, and this driver does not look`,
         'oops: the address of NULL does not fit, and kmem_cache_free gets NULL',
       );
     }
@@ -237,7 +238,7 @@ export class TableMemory {
 }
 
 function openCache(machine: Machine, flags: number): TableSource | null {
-  const cache = machine.kmemCacheCreate(CACHE_NAME, L2_BYTES, { align: L2_BYTES, flags });
+  const cache = machine.kmemCacheCreate(L2_CACHE_NAME, L2_BYTES, { align: L2_BYTES, flags });
   return (
     cache && {
       cache,

@@ -11,6 +11,7 @@ export interface CompareResult {
   readonly words: readonly string[];
 }
 
+/** The machine that was compared on. Bytes. */
 export interface MachineSummary {
   readonly name: string;
   readonly title: string;
@@ -22,6 +23,7 @@ export interface MachineSummary {
   readonly zones: readonly { readonly name: ZoneName; readonly managedPages: number }[];
 }
 
+/** The workload that was run: objects live, and bytes where a name says so. */
 export interface WorkloadSummary {
   readonly title: string;
   readonly source: string;
@@ -42,6 +44,7 @@ export interface WorkloadSummary {
   readonly eventsPerPoint: number;
 }
 
+/** What one strategy came to. Bytes held are those of all pages that it took. */
 export interface StrategyResult {
   readonly id: string;
   readonly name: string;
@@ -76,6 +79,7 @@ export interface StrategyResult {
   readonly messages: readonly string[];
 }
 
+/** The kmem cache behind a strategy. Bytes. */
 export interface CacheSummary {
   readonly name: string;
   readonly id: string;
@@ -87,6 +91,7 @@ export interface CacheSummary {
   readonly mergedWith: string | null;
 }
 
+/** How a run agrees with the samples that were recorded of the same workload. */
 export interface RecordedCheck {
   readonly samples: number;
   /** Samples at which every counter is the recorded one. */

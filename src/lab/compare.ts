@@ -15,8 +15,8 @@ import { ArgumentError, lookUp, NULL, type PhysAddr } from '../base/index.js';
 import { boardMap, GFP, type MemoryMap, ramBytes } from '../machine/index.js';
 import { KERNELS, Machine, type MachineOptions } from '../slab/index.js';
 import { sysfsCounters } from '../text/index.js';
+import { summarizeCache } from './cache-summary.js';
 import type {
-  CacheSummary,
   CompareResult,
   MachineSummary,
   RecordedCheck,
@@ -29,6 +29,7 @@ import { STRATEGIES } from './strategies.js';
 import type { Strategy, StrategyKind } from './strategy.js';
 import type { SlabSample, Workload } from './workload.js';
 
+/** What to compare, and on which machine. */
 export interface CompareOptions {
   readonly machine?: MachineOptions;
   /** Ids; all that the kernel has unless told. Throws UnknownNameError for another word. */
@@ -44,6 +45,11 @@ const MESSAGES = 5;
 const REAP_STEP_S = 2;
 const REAP_MOST_S = 600;
 
+/**
+ * Runs a workload with each strategy, on a machine of its own each, and says what they came to, the best first: those that fail last, then
+ * by what they hold at the peak. Throws ArgumentError for a number of points that is no count, UnknownNameError for a strategy that does
+ * not exist.
+ */
 export function compare(workload: Workload, options: CompareOptions = {}): CompareResult {
   const points = options.points ?? 480;
   if (!Number.isInteger(points) || points < 1)
@@ -143,7 +149,8 @@ class StrategyRun {
       if (sample !== undefined) this.#compareSample(sample);
     }
     const zones = this.#machine.zones();
-    const cache = this.#summarizeCache();
+    const { cache: tables } = this.#strategy;
+    const cache = tables === undefined ? null : summarizeCache(tables, this.#mergedWith);
     this.#machine.validate('cheap');
     this.#strategy.validate();
     for (const slot of this.#workload.drain) this.#play(-slot - 1, this.#cpus.at(-1)!);
@@ -243,21 +250,6 @@ class StrategyRun {
       slabsErrorMedian: errors[errors.length >> 1]!,
       slabsErrorMax: errors.at(-1)!,
       firstDifference: this.#firstDifference,
-    };
-  }
-
-  #summarizeCache(): CacheSummary | null {
-    const { cache } = this.#strategy;
-    if (cache === undefined) return null;
-    const { name, size, oo, orderFallbacks } = cache.info;
-    return {
-      name,
-      id: cache.sysfsId,
-      slabSize: size,
-      order: oo.order,
-      objectsPerSlab: oo.objects,
-      orderFallbacks,
-      mergedWith: this.#mergedWith,
     };
   }
 }

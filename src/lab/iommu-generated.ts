@@ -19,6 +19,7 @@ import { ArgumentError, GIB, KIB, MIB, Random, roundUp } from '../base/index.js'
 import { GFP } from '../machine/index.js';
 import { DEFAULT_PROT, type IommuLoad, type IommuOperation, type IommuStep } from './iommu-script.js';
 
+/** Which of the generated loads: the same numbers give the same load. */
 export interface GeneratedOptions {
   /** Where the random numbers begin, 1 unless told. */
   readonly seed?: number;

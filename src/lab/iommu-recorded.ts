@@ -2,13 +2,18 @@
  * The operations of a recorded workload (schema `v7s-workload-1`, truth/README.md) as a load to be run again: what a driver
  * mapped and unmapped, without what the kernel made of it.
  */
-import { InputError, parseJson, UnknownNameError } from '../base/index.js';
+import { InputError, isObject, parseJson, UnknownNameError } from '../base/index.js';
 import type { IoPgtableConfig } from '../iommu/index.js';
 import { GFP } from '../machine/index.js';
 import { parseQuirks } from './iommu-names.js';
-import type { IommuLoad, IommuStep } from './iommu-script.js';
+import { type IommuLoad, type IommuStep, parseIommuScript } from './iommu-script.js';
 
 const SCHEMA = 'v7s-workload-1';
+
+/** Reads a load of either kind: JSON is a recorded workload, all else a script. Throws InputError as their readers do. */
+export function readIommuLoad(text: string, file: string): IommuLoad {
+  return /^\s*[{[]/.test(text) ? readRecordedLoad(text, file) : parseIommuScript(text, file);
+}
 
 /** Reads the text of such a file, its first run. Throws InputError with the file's name and what was expected there. */
 export function readRecordedLoad(text: string, file: string): IommuLoad {
@@ -81,8 +86,4 @@ function readQuirks(quirks: readonly unknown[], fail: (what: string, got: unknow
 
 function isAddress(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -29,6 +29,7 @@ export interface IommuResult {
   readonly words: readonly string[];
 }
 
+/** The load that was run: operations, and what became of them. */
 export interface IommuLoadSummary {
   readonly title: string;
   readonly source: string;
@@ -47,6 +48,7 @@ export interface IommuLoadSummary {
   readonly warnings: number;
 }
 
+/** The domain that it was run on. */
 export interface IommuDomainSummary {
   readonly ias: number;
   readonly oas: number;
@@ -69,6 +71,7 @@ export interface IommuDomainSummary {
   } | null;
 }
 
+/** The first-level table. Bytes and physical addresses. */
 export interface FirstLevel {
   readonly address: number;
   readonly bytes: number;
@@ -98,6 +101,7 @@ export interface SecondLevel {
   readonly cache: (CacheSummary & { readonly slabs: number }) | null;
 }
 
+/** A second-level table that is live at the end. */
 export interface IommuTable {
   readonly id: number;
   readonly address: number;
@@ -107,6 +111,7 @@ export interface IommuTable {
   readonly used: number;
 }
 
+/** An `iova_to_phys` of the load, by the load's line or operation. */
 export interface IommuLookup {
   readonly line: number;
   readonly iova: number;
@@ -114,6 +119,7 @@ export interface IommuLookup {
   readonly paddr: number;
 }
 
+/** A map or unmap that did not do all that it was asked for. */
 export interface IommuFailure {
   readonly line: number;
   /** The operation as a script has it. */
@@ -129,6 +135,7 @@ export interface IommuFailure {
   readonly messages: readonly string[];
 }
 
+/** A bug of the driver's that showed. */
 export interface IommuBug {
   readonly line: number;
   readonly text: string;
@@ -138,6 +145,7 @@ export interface IommuBug {
   readonly words: string;
 }
 
+/** Where the load ended, because a kernel would not have survived. */
 export interface IommuCrash {
   readonly line: number;
   readonly text: string;
@@ -146,11 +154,13 @@ export interface IommuCrash {
   readonly outcome: string;
 }
 
+/** How the hardware reads an address, step by step. */
 export interface IommuWalk {
   readonly iova: number;
   readonly steps: readonly WalkStep[];
 }
 
+/** What freeing the domain gave back. */
 export interface IommuFreed {
   /** Second-level tables that free_io_pgtable_ops gave back. */
   readonly tables: number;

@@ -7,7 +7,7 @@ import { IO_PGTABLE_QUIRK } from '../iommu/index.js';
 import type { MachineOptions } from '../slab/index.js';
 import { generateIommuLoad } from './iommu-generated.js';
 import type { IommuResult } from './iommu-result.js';
-import { type IommuOptions, runIommu } from './iommu-run.js';
+import { type IommuOptions, openIommu, runIommu } from './iommu-run.js';
 import { type IommuLoad, parseIommuScript } from './iommu-script.js';
 import { iommuWorkload } from './iommu-workload.js';
 import { STRATEGIES } from './strategies.js';
@@ -359,4 +359,21 @@ test('the tables of a load are a workload', () => {
     () => iommuWorkload({ ...script('map 0 0 4K'), config: { oas: 36 } }),
     /the kernel makes no such domain: oas 36/,
   );
+});
+
+test('a domain that is left open can be looked at until it is closed, and comes to the same', () => {
+  const load = generateIommuLoad({ seed: 3, ops: 200 });
+  const options = { freeEmpty: true, walks: [0x1000] };
+  let steps = 0;
+  const open = openIommu(load, options, () => steps++);
+  assert.equal(steps, 400, 'the comparison does all of it once more');
+  assert.equal(open.result.freed, null);
+  const [table] = open.result.tables;
+  assert.equal(open.domain!.walk(table!.iova!)[0]!.next, table!.address);
+  open.machine.validate();
+  const whole = open.close();
+  assert.deepEqual(whole, runIommu(load, options));
+  assert.deepEqual({ ...whole, freed: null }, open.result);
+  assert.throws(() => open.domain!.walk(0), /was freed/);
+  open.machine.validate();
 });

@@ -33,10 +33,12 @@ import {
   type IoPgtableConfig,
   iommuMap,
   iommuUnmap,
+  L2_CACHE_NAME,
   type TableSource,
 } from '../iommu/index.js';
 import { __GFP, boardMap, GFP } from '../machine/index.js';
 import { type KmemCache, Machine, type MachineOptions } from '../slab/index.js';
+import { summarizeCache } from './cache-summary.js';
 import { summarizeMachine } from './compare.js';
 import { errnoName } from './iommu-names.js';
 import type {
@@ -57,6 +59,7 @@ import { iommuWords } from './iommu-words.js';
 import { STRATEGIES } from './strategies.js';
 import type { Strategy, StrategyKind } from './strategy.js';
 
+/** How a load is run. Throws UnknownNameError for a strategy that does not exist. */
 export interface IommuOptions {
   /** mt8173 with the standing caches of a booted kernel unless told. */
   readonly machine?: MachineOptions;
@@ -82,17 +85,44 @@ const KEPT_LINES = 8;
 
 /** Runs a load. Throws UnknownNameError or ArgumentError for options that make no machine or name no strategy. */
 export function runIommu(load: IommuLoad, options: IommuOptions = {}): IommuResult {
-  const run = new IommuRun(load, options);
+  return openIommu(load, options).close();
+}
+
+/** A load that was run, and its domain as the load left it: to be looked at until it is closed. */
+export interface OpenIommu {
+  readonly machine: Machine;
+  /** Null where the kernel makes none. */
+  readonly domain: ArmV7sPageTable | null;
+  /** What came of it so far: `freed` is null. */
+  readonly result: IommuResult;
+  /** Frees the domain and what its tables came from. The whole result. */
+  close(): IommuResult;
+}
+
+/** Runs a load and leaves its domain open; `onStep` is told after each operation. Throws as `runIommu` does. */
+export function openIommu(load: IommuLoad, options: IommuOptions = {}, onStep?: () => void): OpenIommu {
+  const run = new IommuRun(load, options, onStep && { onStep });
   run.play();
-  const result = run.finish();
-  if (!options.freeEmpty || run.domain === null) return { ...result, words: iommuWords(result) };
-  const freeing = new IommuRun(load, options, { freeEmpty: true });
-  freeing.play();
-  const both = {
-    ...result,
-    freeEmpty: { kernel: result.secondLevel, freeing: freeing.finish().secondLevel },
+  const { machine, domain } = run;
+  const played = run.summarize();
+  const compared = options.freeEmpty && domain !== null;
+  const freeEmpty = compared
+    ? { kernel: played.secondLevel, freeing: whenFreeing(load, options, onStep) }
+    : null;
+  const result = (freed: IommuFreed | null): IommuResult => {
+    const whole = { ...played, freeEmpty, freed };
+    return { ...whole, words: iommuWords(whole) };
   };
-  return { ...both, words: iommuWords(both) };
+  return { machine, domain, result: result(null), close: () => result(run.free()) };
+}
+
+/** The second level of the same load, with tables that are given back as soon as they are empty. */
+function whenFreeing(load: IommuLoad, options: IommuOptions, onStep: (() => void) | undefined): SecondLevel {
+  const run = new IommuRun(load, options, { freeEmpty: true, ...(onStep && { onStep }) });
+  run.play();
+  const { secondLevel } = run.summarize();
+  run.free();
+  return secondLevel;
 }
 
 /** Told of what happens, and how the run differs from a kernel's. */
@@ -198,8 +228,8 @@ export class IommuRun {
       );
   }
 
-  /** Sums up, gives everything back, and checks the machine. */
-  finish(): Omit<IommuResult, 'words'> {
+  /** Sums up what there is, after a check of the machine. */
+  summarize(): Omit<IommuResult, 'words' | 'freed' | 'freeEmpty'> {
     const { machine, domain } = this;
     machine.validate();
     const tables = this.tables();
@@ -207,8 +237,8 @@ export class IommuRun {
       domain === null ? [] : [{ iova, steps: domain.walk(iova) }],
     );
     const { title, source, unit, steps } = this.#load;
-    const partial = {
-      version: 1 as const,
+    return {
+      version: 1,
       machine: {
         ...summarizeMachine(machineOptions(this.#options)),
         ram: ramOf(machineOptions(this.#options)),
@@ -231,9 +261,7 @@ export class IommuRun {
       bugs: this.#bugs,
       crash: this.#crash,
       walks,
-      freeEmpty: null,
     };
-    return { ...partial, freed: this.free() };
   }
 
   /** Frees the domain and what its tables came from. Null after a crash, and without a domain. */
@@ -411,9 +439,14 @@ export class IommuRun {
       peakBytes: Math.max(this.#peakPages, this.#tablePages()) * pageSize,
       meanBytes: (this.#pageSum / Math.max(1, this.#counts.done)) * pageSize,
       above4GiB: above,
-      cache: cache === undefined ? null : summarizeCache(cache),
+      cache: cache === undefined ? null : summarizeTables(cache),
     };
   }
+}
+
+function summarizeTables(cache: KmemCache): NonNullable<SecondLevel['cache']> {
+  const { name, info } = cache;
+  return { ...summarizeCache(cache, name === L2_CACHE_NAME ? null : name), slabs: info.nrSlabs };
 }
 
 const LETTERS: Readonly<Record<string, string>> = { fault: '.', table: 't', section: 's', supersection: 'S' };
@@ -452,20 +485,3 @@ function tableSource(strategy: Strategy): TableSource {
     close: () => strategy.close(),
   };
 }
-
-function summarizeCache(cache: KmemCache): NonNullable<SecondLevel['cache']> {
-  const { name, size, oo, orderFallbacks, nrSlabs } = cache.info;
-  return {
-    name,
-    id: cache.sysfsId,
-    slabSize: size,
-    order: oo.order,
-    objectsPerSlab: oo.objects,
-    orderFallbacks,
-    mergedWith: name === CACHE_NAME ? null : name,
-    slabs: nrSlabs,
-  };
-}
-
-/** What the driver calls its cache. */
-const CACHE_NAME = 'io-pgtable_armv7s_l2';

@@ -94,6 +94,7 @@ export function parseProt(text: string): number {
   return text.split('|').reduce((prot, word) => prot | bit(word), 0);
 }
 
+/** The names of IOMMU_* bits, such as `READ|WRITE`; `none` for none. */
 export function formatProt(prot: number): string {
   const names = Object.entries(IOMMU).flatMap(([name, bit]) => (prot & bit ? [name] : []));
   return names.join('|') || 'none';

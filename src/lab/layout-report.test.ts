@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { KernelWouldCrashError } from '../base/index.js';
+import { runsOf } from '../base/runs.case.test.js';
 import { SLAB } from '../slab/index.js';
 import { layoutReport } from './layout-report.js';
 import type { CacheLayout, Segment } from './layout-result.js';
@@ -145,7 +146,7 @@ test('segments cover every byte of an object once, whatever is asked for', () =>
       for (const layout of [report.alone, report.merged?.layout]) if (layout) assertTiles(layout);
       assert.equal(report.refused === null, report.alone !== null);
     }),
-    { numRuns: 300 },
+    { seed: 7441, numRuns: runsOf(100) },
   );
 });
 
@@ -280,6 +281,6 @@ test('segments and slabs of SLAB cover their bytes, whatever is asked for', () =
       assert.equal(freelist.kmalloc !== null, freelist.place === 'outside');
       return true;
     }),
-    { numRuns: 200, seed: 61 },
+    { seed: 61, numRuns: runsOf(100) },
   );
 });

@@ -25,6 +25,7 @@ import {
   freelistPlace,
   freelistTrials,
   type KernelProfile,
+  type KmemCache,
   Machine,
   type MachineOptions,
   SLAB,
@@ -44,6 +45,7 @@ import type {
   SlabCacheLayout,
 } from './layout-result.js';
 
+/** The cache whose layout is asked for, and the machine that it is created on. */
 export interface LayoutOptions {
   /** The cache's name, `new_cache` unless told. */
   readonly name?: string;
@@ -173,18 +175,31 @@ function aloneLayout(
   return describeCache(machine, map, layout, id, trials);
 }
 
+/**
+ * The layout of a cache that a machine has, made with these options. The machine stays as it is: the zone of the cache's first slab is for
+ * the caller to know.
+ */
+export function layoutOfCache(
+  machine: Machine,
+  options: MachineOptions | undefined,
+  { info, sysfsId: id }: KmemCache,
+  firstZone: ZoneName | null,
+): CacheLayout {
+  return describeCache(machine, memoryMap(options), info, id, [], firstZone);
+}
+
 function describeCache(
   machine: Machine,
   map: MemoryMap,
   layout: CacheShape | CacheInfo,
   id: string,
   trials: readonly FreelistTrial[],
+  firstZone = zoneOfFirstSlab(machine, layout),
 ): CacheLayout {
   const { kernel } = machine;
   const slabBytes = kernel.pageSize * 2 ** layout.oo.order;
   const inSlab = layout.slab && freelistPlace(layout.flags) === 'slab' ? layout.slab.freelistSize : 0;
   const wasteBytes = slabBytes - layout.oo.objects * layout.size - inSlab;
-  const firstZone = zoneOfFirstSlab(machine, layout);
   const common = {
     slabSize: layout.size,
     objectSize: layout.objectSize,

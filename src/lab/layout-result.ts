@@ -19,6 +19,7 @@ export interface LayoutReport {
   readonly warnings: readonly string[];
 }
 
+/** What was asked for. Bytes. */
 export interface LayoutRequestSummary {
   readonly name: string;
   readonly size: number;
@@ -30,6 +31,7 @@ export interface LayoutRequestSummary {
   readonly usersize: number;
 }
 
+/** The machine that it was created on. */
 export interface LayoutMachineSummary {
   readonly name: string;
   readonly kernel: string;
@@ -46,10 +48,11 @@ export interface LayoutMachineSummary {
   readonly slabMaxOrder: number;
 }
 
+/** The layout of a cache, by the allocator that made it. */
 export type CacheLayout = SlubCacheLayout | SlabCacheLayout;
 
 /** What a cache of either allocator has. */
-interface CommonLayout {
+export interface CommonLayout {
   readonly slabSize: number;
   readonly objectSize: number;
   readonly align: number;
@@ -73,6 +76,7 @@ interface CommonLayout {
   readonly segments: readonly Segment[];
 }
 
+/** A cache of SLUB. Bytes, but for orders and what counts objects or slabs. */
 export interface SlubCacheLayout extends CommonLayout {
   readonly allocator: 'slub';
   /** Its directory in /sys/kernel/slab. */
@@ -92,6 +96,7 @@ export interface SlubCacheLayout extends CommonLayout {
   readonly cpuPartialSlabs: number;
 }
 
+/** A cache of SLAB. Bytes, but for orders and what counts objects. */
 export interface SlabCacheLayout extends CommonLayout {
   readonly allocator: 'slab';
   /** A slab's list of free objects: where it lies, its bytes, and the kmalloc cache that it comes from where it lies outside. */
@@ -115,6 +120,7 @@ export interface SlabCacheLayout extends CommonLayout {
   readonly freeLimit: number;
 }
 
+/** The standing cache that a creation shares. */
 export interface MergedCache {
   readonly name: string;
   /** Creations that share it, this one included. */
@@ -123,6 +129,7 @@ export interface MergedCache {
   readonly layout: CacheLayout;
 }
 
+/** What some bytes of an object are for. */
 export type SegmentKind =
   | 'left red zone'
   | 'object'

@@ -46,9 +46,11 @@ import {
 } from '../slab/index.js';
 import { atLine, parseLines, readCount, type Verb, type Words } from './script-words.js';
 
+/** Which objects a `free` of a script takes first: the newest, the oldest, or any. */
 export type FreeOrder = 'lifo' | 'fifo' | 'random';
 
-type Operation =
+/** What one line of a script does. */
+export type Operation =
   | { readonly kind: 'create'; readonly name: string; readonly size: number; readonly options: CacheOptions }
   | {
       readonly kind: 'alloc';
@@ -78,6 +80,7 @@ type Operation =
 /** An operation and the line that it stands on. */
 export type ScriptLine = Operation & { readonly line: number };
 
+/** A script that was read. */
 export interface Script {
   readonly file: string;
   readonly lines: readonly ScriptLine[];

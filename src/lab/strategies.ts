@@ -15,6 +15,7 @@ import {
   type Pfn,
   type PhysAddr,
 } from '../base/index.js';
+import { L2_CACHE_NAME } from '../iommu/index.js';
 import { __GFP, GFP } from '../machine/index.js';
 import { DmaPool, GenPool, PageFragCache } from '../pools/index.js';
 import { type Machine, SLAB } from '../slab/index.js';
@@ -22,12 +23,9 @@ import type { ObjectRequest, Strategy, StrategyKind } from './strategy.js';
 
 const below4GiB = (gfp: Gfp) => (gfp | GFP.DMA32) as Gfp;
 
-/** What the kernel's io-pgtable driver calls its cache. */
-const CACHE_NAME = 'io-pgtable_armv7s_l2';
-
 function openCache(machine: Machine, { size, align, gfp }: ObjectRequest, flags: number): Strategy {
-  const cache = machine.kmemCacheCreate(CACHE_NAME, size, { align, flags });
-  if (cache === null) throw new ArgumentError(`${CACHE_NAME}: ${machine.log.lines.at(-1)}`);
+  const cache = machine.kmemCacheCreate(L2_CACHE_NAME, size, { align, flags });
+  if (cache === null) throw new ArgumentError(`${L2_CACHE_NAME}: ${machine.log.lines.at(-1)}`);
   return {
     cache,
     alloc: (cpu) => cache.alloc(gfp, cpu),

@@ -25,6 +25,7 @@ export interface ObjectRequest {
   readonly gfp: Gfp;
 }
 
+/** One way to get memory for objects of one size, opened on a machine. */
 export interface Strategy {
   /** An object's address, or NULL when there is no memory for it. */
   alloc(cpu: number): PhysAddr;
@@ -38,6 +39,7 @@ export interface Strategy {
   readonly cache?: KmemCache;
 }
 
+/** A way to get memory for objects of one size: what `compare` compares. */
 export interface StrategyKind {
   /** The word for `--strategies`, stable. */
   readonly id: string;

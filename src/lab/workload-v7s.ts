@@ -2,7 +2,7 @@
  * The recorded workload of a real IOMMU driver (schema `v7s-workload-1`, truth/README.md): buffers mapped and unmapped, with every
  * second-level table that the driver allocated or freed on the way.
  */
-import { InputError, parseJson } from '../base/index.js';
+import { InputError, isObject, parseJson } from '../base/index.js';
 import { type SlabSample, type Workload, WorkloadBuilder } from './workload.js';
 
 /** Position of the table events in a row, by the row's kind. */
@@ -119,8 +119,4 @@ function lineFinder(text: string): (near: string) => number {
     const at = text.indexOf(near);
     return at < 0 ? 1 : text.slice(0, at).split('\n').length;
   };
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

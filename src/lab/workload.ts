@@ -8,6 +8,7 @@
  */
 import { ArgumentError, Random } from '../base/index.js';
 
+/** Objects of one size that come and go, one event at a time. */
 export interface Workload {
   /** In a few words, for people. */
   readonly title: string;

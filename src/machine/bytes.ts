@@ -11,6 +11,7 @@
  */
 import { ArgumentError } from '../base/index.js';
 
+/** Memory that can be read and written, by physical address. Lengths are bytes. */
 export interface ManagedBytes {
   get(address: number): number;
   set(address: number, value: number): void;

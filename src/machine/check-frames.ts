@@ -12,6 +12,7 @@ import {
   Z_FREE,
   Z_HEAD,
   Z_MANAGED,
+  Z_RANGE,
   Z_RANGE_END,
   Z_START,
   ZONE_WORDS,
@@ -37,10 +38,11 @@ export function checkFrames(
   const used = new Map<number, number>();
   memory.zoneNames.forEach((name, z) => {
     const row = z * ZONE_WORDS;
-    if (ledger.zone[row + Z_RANGE_END]! > ledger.shape.ranges) {
+    const [first, end] = [ledger.zone[row + Z_RANGE]!, ledger.zone[row + Z_RANGE_END]!];
+    if (first < 0 || first > end || end > ledger.shape.ranges) {
       fail(
         'zone.managed',
-        `zone ${name} has RAM ranges up to ${ledger.zone[row + Z_RANGE_END]}, the machine has ${ledger.shape.ranges}`,
+        `zone ${name} has RAM ranges from ${first} up to ${end}, the machine has ${ledger.shape.ranges}`,
       );
       return;
     }

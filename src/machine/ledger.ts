@@ -59,7 +59,7 @@
  * | --- | --- | --- |
  * | `frameState`, `freeNext`, `freePrev` | frame | zone lock |
  * | `zone`, `range` | zone, RAM range | zone lock |
- * | `frameSlab` | frame | who makes or discards the slab |
+ * | `frameSlab`, `frameCache` | frame | who makes or discards the slab |
  * | `slabCounters` | slab: first free 16 bits, in use 15, frozen 1 | anyone, as one word, which is the slab's lock too |
  * | `slabNext`, `slabPrev` | slab | node lock, or the CPU whose partial list holds it |
  * | `slabCache`, `slabLinks`, `slabShape` | slab | link lock: what has a cache here is in use |
@@ -92,15 +92,16 @@ export interface LedgerShape {
   readonly arrayEntries: number;
   /** Objects that the sheaves of all caches can hold together; 0 on a machine without sheaves. */
   readonly sheafEntries: number;
+  /** Words of 32 bits that an entry of a sheaf has: 1 where every address of the machine is an integer of 31 bits, else 2. */
+  readonly sheafWords: 1 | 2;
 }
 
 // Header words.
 const HEADER_WORDS = 128;
 const MAGIC = 0x51ab1ab0 | 0;
-const VERSION = 4;
+const VERSION = 5;
 const H_MAGIC = 0;
 const H_VERSION = 1;
-const H_SHAPE = 2; // ten words, in the order of SHAPE_KEYS
 const H_CONFIG_LENGTH = 14;
 /** Milliseconds since the machine was made, 64 bits. */
 export const H_CLOCK_LOW = 12;
@@ -120,6 +121,7 @@ export const H_CACHE_NEWEST = 21;
 export const H_CACHE_OLDEST = 22;
 /** First link page with a free slot, one word a size class (index + 1). */
 export const H_LINK_CLASSES = 23;
+/** Words of the header that are such lists. */
 export const LINK_CLASS_WORDS = 41;
 // On lines of their own: one that is read at every slow step, and the locks.
 /** 1 once another CPU may come at any moment: somebody was given the machine's handle. It stays. */
@@ -128,6 +130,8 @@ export const H_TABLE_LOCK = 80;
 /** Caches ever made. */
 export const H_CACHES_MADE = 81;
 export const H_LINK_LOCK = 96;
+/** The shape: a word for each of SHAPE_KEYS, in their order. */
+const H_SHAPE = 112;
 
 const SHAPE_KEYS = [
   'frames',
@@ -140,6 +144,7 @@ const SHAPE_KEYS = [
   'statistics',
   'arrayEntries',
   'sheafEntries',
+  'sheafWords',
 ] as const;
 /** Tables that a machine may do without. */
 const OPTIONAL_TABLES: ReadonlySet<string> = new Set(['statistics', 'arrayEntries', 'sheafEntries']);
@@ -147,7 +152,7 @@ const OPTIONAL_TABLES: ReadonlySet<string> = new Set(['statistics', 'arrayEntrie
 export const STATISTICS_WORDS = 32;
 const CONFIG_UNITS = 4096;
 
-// One zone: 64 words.
+/** One zone: 64 words. */
 export const ZONE_WORDS = 64;
 /** First frame, and first behind. */
 export const Z_START = 0;
@@ -171,8 +176,9 @@ export const Z_COUNT = 32;
 export const Z_PEAK = 14;
 export const Z_LOCK = 15;
 
-// One range of managed RAM: 4 words.
+/** One range of managed RAM: 4 words. */
 export const RANGE_WORDS = 4;
+/** Its first frame, and the first behind. */
 export const R_START = 0;
 export const R_END = 1;
 /** The frames of it that are still virgin. */
@@ -184,8 +190,9 @@ export const FRAME_FREE = 0x40;
 export const FRAME_USED = 0x80;
 export const FRAME_ORDER = 0x1f;
 
-// One cache: 64 words. Sizes in bytes.
+/** One cache: 64 words. Sizes in bytes. */
 export const CACHE_WORDS = 64;
+/** One of the CACHE_ states; then the fields of `struct kmem_cache`, as the kernel names them. */
 export const C_STATE = 0;
 export const C_FLAGS = 1;
 export const C_SIZE = 2;
@@ -271,10 +278,12 @@ export const C_BORN = 61;
 /** What was written to `min_partial` beyond the numbers of C_MIN_PARTIAL, as 64 bits (text/sysfs-write.ts). */
 export const C_MIN_PARTIAL_LOW = 62;
 export const C_MIN_PARTIAL_HIGH = 63;
+/** The length of a cache's name and its text, in UTF-16 units. */
 export const CACHE_NAME_UNITS = 96;
 
-// One link of /sys/kernel/slab: the lengths of its name and of its target, and both as text.
+/** One link of /sys/kernel/slab: the lengths of its name and of its target, and both as text. */
 export const CACHE_LINK_UNITS = 128;
+/** Rows of `cacheLink` for each row of `cache`. */
 export const CACHE_LINKS_PER_CACHE = 2;
 
 /** C_STATE */
@@ -283,7 +292,7 @@ export const CACHE_ALIVE = 1;
 /** Destroyed while it had objects: its slabs stay, its name is gone. */
 export const CACHE_LEAKED = 2;
 
-// A CPU's view of a cache: one line of 64 bytes.
+/** A CPU's view of a cache: one line of 64 bytes. */
 export const CPU_WORDS = 16;
 /** First free object of the active slab that this CPU owns, index + 1; 0 none. */
 export const P_OWN = 0;
@@ -304,11 +313,14 @@ export const P_AVAIL = 9;
 export const P_LIMIT = 10;
 export const P_TOUCHED = 11;
 export const P_ENTRIES = 14;
-// With sheaves: P_AVAIL objects in this CPU's two, P_LIMIT the most that they hold, P_ENTRIES their first entry.
+// With sheaves: P_AVAIL objects in this CPU's two, P_LIMIT the most that they hold, P_ENTRIES their first entry; and of a slab of the
+// preferred order the mask of an offset into it, and how many objects it has.
+export const P_SLAB_MASK = 11;
+export const P_SLAB_OBJECTS = 15;
 /** The address of the active slab's first object: a double, by its index in `cpuDouble`, where a line is eight of them. */
 export const PD_FIRST = 6;
 
-// A CPU's journal: what whoever takes its place must know if it dies in the middle (slab/attach.ts). Two lines of 64 bytes.
+/** A CPU's journal: what whoever takes its place must know if it dies in the middle (slab/attach.ts). Two lines of 64 bytes. */
 export const JOURNAL_WORDS = 32;
 /** Whether a thread is this CPU: one of the CPU_ states. */
 export const J_STATE = 0;
@@ -345,7 +357,7 @@ export const CPU_ATTACHED = 1;
 /** Gone, and not yet put in order. */
 export const CPU_LEFT = 2;
 
-// Links.
+/** Values of `link`, beside `next + 1`: the last of a list; handed out. */
 export const LINK_END = 0;
 export const LINK_LIVE = 0xffff;
 /** Free, in an array. */
@@ -354,8 +366,11 @@ export const LINK_ARRAY = 0xfffe;
 export const LINK_LOST = 0xfffd;
 /** The most objects a slab can have: 15 bits of `slabCounters`. */
 export const MAX_OBJECTS_PER_SLAB = 32767;
+/** Links of a row of `linkPage`. */
 export const LINKS_PER_PAGE = 2048;
+/** One page of links: 5 words. */
 export const LINKPAGE_WORDS = 5;
+/** The class of its slots, how many are used, the first free one, and its neighbours on the list of its class. */
 export const L_CLASS = 0;
 export const L_USED = 1;
 export const L_FREE_SLOT = 2;
@@ -389,6 +404,20 @@ export function shapeObjects(shape: number): number {
 export function shapeOrder(shape: number): number {
   return shape >> 16;
 }
+
+/** The largest id of a cache that `frameCache` can name. */
+const FRAME_CACHE_MAX = 0xffff;
+
+/** What `frameCache` says of the frames of a slab. */
+export function frameCacheOf(ledger: Ledger, slab: number): number {
+  const id = ledger.slabCache[slab]!;
+  const usual =
+    ledger.slabShape[slab] === ledger.cache[id * CACHE_WORDS + C_OO] && ledger.slabOffset[slab] === 0;
+  return usual && id <= FRAME_CACHE_MAX ? id : 0;
+}
+
+/** Addresses in sheaves: integers where all of a machine's are small enough, which is a seventh of a pair and half of the lines. */
+export type SheafAddresses = Int32Array | Float64Array;
 
 /** The arrays over one buffer. All are views: there is no state beside the buffer. */
 export interface Ledger {
@@ -426,9 +455,14 @@ export interface Ledger {
   readonly arrayAddress: Float64Array;
   readonly arrayLink: Int32Array;
   /** What a sheaf holds: the address of an object and, where the cache checks links, its link. */
-  readonly sheafAddress: Float64Array;
+  readonly sheafAddress: SheafAddresses;
   readonly sheafLink: Int32Array;
   readonly frameSlab: Int32Array;
+  /**
+   * The cache of the slab that a frame is of, if that slab has the cache's preferred order and its first object at its first byte; else 0,
+   * which says nothing. A free in front of sheaves learns from it all that it wants to know of a slab. Empty without sheaves.
+   */
+  readonly frameCache: Uint16Array;
   readonly freeNext: Int32Array;
   readonly freePrev: Int32Array;
   readonly frameState: Uint8Array;
@@ -464,9 +498,10 @@ function fields(shape: LedgerShape): Field[] {
     ['slabFreelist', 8, shape.arrayEntries > 0 ? slabRows : 0],
     ['arrayAddress', 8, shape.arrayEntries],
     ['arrayLink', 4, shape.arrayEntries],
-    ['sheafAddress', 8, shape.sheafEntries],
+    ['sheafAddress', shape.sheafWords === 1 ? 4 : 8, shape.sheafEntries],
     ['sheafLink', 4, shape.sheafEntries],
     ['frameSlab', 4, shape.frames],
+    ['frameCache', 2, shape.sheafEntries > 0 ? shape.frames : 0],
     ['freeNext', 4, shape.frames],
     ['freePrev', 4, shape.frames],
     ['frameState', 1, shape.frames],
@@ -551,10 +586,12 @@ export function ledgerConfig(ledger: Ledger): string {
   return readText(ledger.config, 0, ledger.header[H_CONFIG_LENGTH]!);
 }
 
+/** Writes a text as UTF-16 units, from index `at` on. */
 export function writeText(into: Uint16Array, at: number, text: string): void {
   for (let i = 0; i < text.length; i++) into[at + i] = text.charCodeAt(i);
 }
 
+/** A text of `length` UTF-16 units, from index `at` on. */
 export function readText(from: Uint16Array, at: number, length: number): string {
   let text = '';
   for (let i = 0; i < length; i++) text += String.fromCharCode(from[at + i]!);
@@ -577,6 +614,7 @@ export function takeSlabId(ledger: Ledger): number {
   return id;
 }
 
+/** Gives a slab id back: the next one that is wanted is this one. */
 export function giveSlabId(ledger: Ledger, id: number): void {
   const { header, slabNext, slabCache } = ledger;
   slabCache[id] = 0;

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { LedgerFullError, Random } from '../base/index.js';
+import { runsOf } from '../base/runs.case.test.js';
 import { createLedger, type Ledger, LINKS_PER_PAGE, MAX_OBJECTS_PER_SLAB } from './ledger.js';
 import { checkLinkPages, giveLinks, linkPagesInUse, takeLinks } from './links.js';
 
@@ -29,6 +30,7 @@ function emptyLedger(linkPages: number): Ledger {
       statistics: 0,
       arrayEntries: 0,
       sheafEntries: 0,
+      sheafWords: 2,
     },
     '',
   );
@@ -114,7 +116,7 @@ test('slots of random sizes never overlap, and all their pages come back', () =>
       check(model.ledger);
       assert.ok(linkPagesInUse(model.ledger) <= CLASSES, `${linkPagesInUse(model.ledger)} pages are kept`);
     }),
-    { numRuns: 40 },
+    { seed: 7421, numRuns: runsOf(12) },
   );
 });
 
@@ -134,7 +136,7 @@ test('a full ledger refuses and goes on', () => {
         refused += model.refused;
       },
     ),
-    { numRuns: 60 },
+    { seed: 7422, numRuns: runsOf(60) },
   );
   assert.ok(refused > 0, 'some ledger was full');
 });

@@ -43,6 +43,7 @@ export const CLASS_LINKS: readonly number[] = (() => {
 /** Page classes that are not slots: part of a run of whole pages. */
 export const WHOLE_PAGES = 0x7fff;
 
+/** The class of the smallest slots that hold so many links: an index of CLASS_LINKS. */
 export function linkClassOf(objects: number): number {
   let low = 0;
   let high = CLASS_LINKS.length - 1;
@@ -54,6 +55,7 @@ export function linkClassOf(objects: number): number {
   return low;
 }
 
+/** How many slots of a class a page of links has. */
 export function slotsOf(linkClass: number): number {
   return Math.floor(LINKS_PER_PAGE / CLASS_LINKS[linkClass]!);
 }
@@ -173,6 +175,7 @@ function takeFreeRun(ledger: Ledger, count: number): number {
   return -1;
 }
 
+/** Gives a page of links back: the next one that is wanted is this one. */
 export function freeLinkPage(ledger: Ledger, page: number): void {
   const { header, linkPage } = ledger;
   const row = page * LINKPAGE_WORDS;
@@ -181,6 +184,7 @@ export function freeLinkPage(ledger: Ledger, page: number): void {
   header[H_LINKPAGE_FREE] = page + 1;
 }
 
+/** Puts a page of links first on a list. `head` is the list's word in the header. */
 export function listLinkPage(ledger: Ledger, page: number, head: number): void {
   const { header, linkPage } = ledger;
   const row = page * LINKPAGE_WORDS;

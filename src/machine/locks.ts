@@ -46,6 +46,7 @@ import {
   LINK_LIVE,
 } from './ledger.js';
 
+/** Which CPU this thread is, and the locks that it takes as that CPU. */
 export interface Locks {
   /** The ledger lies in a SharedArrayBuffer. */
   readonly shared: boolean;
@@ -88,6 +89,7 @@ export function slabHolder(counters: number): number {
   return counters & COUNTERS_LOCKED ? (counters & (COUNTERS_LOCKED - 1)) - 1 : -1;
 }
 
+/** The locks of a ledger, as this thread sees them. It is CPU 0 until it becomes another one. */
 export function createLocks(ledger: Ledger): Locks {
   const { header, journal, slabCounters } = ledger;
   const SHARED = !(ledger.buffer instanceof ArrayBuffer);

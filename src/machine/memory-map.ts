@@ -12,6 +12,7 @@
  */
 import { ArgumentError, formatAddress, GIB, KIB, lookUp, MIB, parseSize, roundUp } from '../base/index.js';
 
+/** A zone's name, as the kernel prints it. `Normal` is all that is above the others. */
 export type ZoneName = 'DMA' | 'DMA32' | 'Normal';
 
 /** Bytes, from `start` up to but not including `end`. */
@@ -20,12 +21,14 @@ export interface RamRange {
   readonly end: number;
 }
 
+/** One zone of a memory map. */
 export interface ZoneSpec {
   readonly name: ZoneName;
   /** The first byte behind the zone. */
   readonly end: number;
 }
 
+/** Where a machine has RAM, and how it is divided into zones. Bytes. */
 export interface MemoryMap {
   readonly name: string;
   /** In one line, for people. */
@@ -142,6 +145,7 @@ const SUN50I: Board = {
     '"iommu: sun50i: allocate page tables from below 4 GiB" (6.11), which says why the H616 needed what v7s needed',
 };
 
+/** The boards that `machine` can name, each a MemoryMap of a real machine. */
 export const BOARDS: ReadonlyMap<string, Board> = new Map(
   [MT8173, X86_64, ARM64, RK3568, SUN50I].map((board) => [board.name, board]),
 );

@@ -78,6 +78,7 @@ import type { KernelLog } from './log.js';
 import type { ZoneName } from './memory-map.js';
 import type { PageProfile } from './profile.js';
 
+/** The page allocator: blocks of 2^order page frames (machine/page-allocator.ts). */
 export interface PageAllocator {
   /** 2^order frames, or NO_PFN when no allowed zone can give them. */
   allocPages(gfp: Gfp, order: Order): Pfn;
@@ -99,6 +100,7 @@ export interface PageAllocatorOptions {
   readonly locks: Locks;
 }
 
+/** The page allocator of a ledger. It keeps nothing of its own: all of its state is in the ledger. */
 export function createPageAllocator(ledger: Ledger, options: PageAllocatorOptions): PageAllocator {
   const { zone, range, freeNext, freePrev, frameState, frameSlab } = ledger;
   const { journal } = ledger;

@@ -59,6 +59,7 @@ export interface ZoneView {
   readonly freeBlocks: readonly number[];
 }
 
+/** The memory of one machine: its ledger, and who works on it. */
 export interface PhysicalMemory {
   readonly ledger: Ledger;
   readonly pages: PageAllocator;
@@ -86,6 +87,7 @@ export interface LedgerLimits {
   sheafEntries?: number;
 }
 
+/** What a machine's memory is made of. */
 export interface PhysicalMemoryOptions {
   readonly map: MemoryMap;
   readonly profile: PageProfile;
@@ -120,6 +122,7 @@ interface FrameRange {
 
 const MAX_CPUS = 1024;
 
+/** A new memory, all of it free. Throws ArgumentError for CPUs, RAM or limits that make no machine. */
 export function createPhysicalMemory(options: PhysicalMemoryOptions): PhysicalMemory {
   const { map, profile, cpus } = options;
   if (!Number.isInteger(cpus) || cpus < 1 || cpus > MAX_CPUS) {
@@ -152,6 +155,7 @@ export function createPhysicalMemory(options: PhysicalMemoryOptions): PhysicalMe
       // None at all would say that the allocator has no arrays.
       arrayEntries: perCache === 0 ? 0 : Math.max(options.ledger?.arrayEntries ?? caches * perCache, 1),
       sheafEntries: sheavesPerCache === 0 ? 0 : (options.ledger?.sheafEntries ?? caches * sheavesPerCache),
+      sheafWords: (basePfn + frames) * profile.pageSize <= 2 ** 31 ? 1 : 2,
     },
     JSON.stringify({
       basePfn,

@@ -8,7 +8,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
-import { InputError, parseJson, SlablabError } from '../base/index.js';
+import { beginsWith, InputError, PACKERS, parseJson, SlablabError } from '../base/index.js';
 
 /** The system does not let us read or write this. */
 export class NoPermissionError extends SlablabError {
@@ -76,22 +76,14 @@ export function readError(file: string, error: unknown): unknown {
   }
 }
 
-/** How compressed files begin that we cannot open, with the command that can. */
-const OTHER_PACKERS: readonly (readonly [magic: string, name: string, command: string])[] = [
-  ['28b52ffd', 'zstd', 'zstd -dc'],
-  ['fd377a58', 'xz', 'xz -dc'],
-  ['425a68', 'bzip2', 'bzip2 -dc'],
-];
-
 function toText(file: string, bytes: Buffer): string {
-  const head = bytes.subarray(0, 4).toString('hex');
-  const packer = OTHER_PACKERS.find(([magic]) => head.startsWith(magic));
+  const packer = PACKERS.find(({ magic }) => beginsWith(bytes, magic));
   if (packer) {
-    const [, name, command] = packer;
+    const { name, command } = packer;
     const from = file === STDIN_NAME ? '' : ` ${file}`;
     throw new InputError(file, 0, `is compressed with ${name}; give it as '${command}${from} | slablab … -'`);
   }
-  const plain = head.startsWith('1f8b') ? gunzip(file, bytes) : bytes;
+  const plain = beginsWith(bytes, '\x1f\x8b') ? gunzip(file, bytes) : bytes;
   try {
     return plain.toString('utf8').replace(/^\uFEFF/, '');
   } catch {

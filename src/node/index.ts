@@ -2,6 +2,7 @@
 export * from './files.js';
 export * from './iommu-loads.js';
 export * from './output.js';
+export * from './page-server.js';
 export * from './row-files.js';
 export * from './shipped.js';
 export * from './spool.js';
@@ -9,4 +10,5 @@ export * from './sweep.js';
 export * from './sweep-axes.js';
 export * from './sweep-cell.js';
 export * from './trace-files.js';
+export { openTraceInput, type TraceInput } from './trace-input.js';
 export * from './workloads.js';

@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
 import { ArgumentError, nearestNames, UnknownNameError } from '../base/index.js';
-import { generateIommuLoad, type IommuLoad, parseIommuScript, readRecordedLoad } from '../lab/index.js';
+import { generateIommuLoad, type IommuLoad, readIommuLoad, readRecordedLoad } from '../lab/index.js';
 import { inputName, isWord, readInput } from './files.js';
 import { shippedWorkloadPath } from './shipped.js';
 
+/** What a load's name leaves open. */
 export interface IommuLoadOptions {
   /** Of `generated`: where its random numbers begin, 1 unless told. */
   readonly seed?: number;
@@ -33,7 +34,5 @@ export async function loadIommu(nameOrPath: string, options: IommuLoadOptions = 
       IOMMU_LOADS,
       nearestNames(nameOrPath, IOMMU_LOADS),
     );
-  const text = await readInput(nameOrPath);
-  const file = inputName(nameOrPath);
-  return /^\s*[{[]/.test(text) ? readRecordedLoad(text, file) : parseIommuScript(text, file);
+  return readIommuLoad(await readInput(nameOrPath), inputName(nameOrPath));
 }

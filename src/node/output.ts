@@ -14,6 +14,7 @@ export const STDOUT = '-';
 const WAIT_MS = 1;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
+/** A file that is being written, under another name until it is whole. */
 export interface OutputFile {
   write(bytes: Uint8Array): void;
   /** All is written: gives the file its name. */

@@ -18,15 +18,19 @@ import { ArgumentError, InputError } from '../base/index.js';
 import { readError } from './files.js';
 import { withOutput } from './output.js';
 
+/** A cell of a table; null where there is nothing to say. */
 export type RowValue = string | number | null;
+/** A row of a table, by column. */
 export type Row = Readonly<Record<string, RowValue>>;
 
+/** A column of a table. */
 export interface RowColumn {
   readonly name: string;
   /** Words, whole numbers, any numbers. */
   readonly type: 'text' | 'count' | 'number';
 }
 
+/** A table on disk that can be gone on with after a break. */
 export interface RowFile {
   /** What was there when it was opened. */
   readonly rows: readonly Row[];
@@ -36,6 +40,7 @@ export interface RowFile {
   finish(rows: readonly Row[]): Promise<void>;
 }
 
+/** Whether a path ends in `.parquet`; else its table is CSV. */
 export function isParquet(path: string): boolean {
   return /\.parquet$/i.test(path);
 }

@@ -1,6 +1,6 @@
 /**
  * What lies beside the compiled code: package.json and the recordings of truth/, of which the npm package
- * has the workload only.
+ * `slablab-cli` has the workload only.
  */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,6 +11,11 @@ const PACKAGE = new URL('../../', import.meta.url);
 /** The workload that was recorded from a real kernel's IOMMU driver. */
 export function shippedWorkloadPath(): string {
   return fileURLToPath(new URL('truth/v7s-workload.json.gz', PACKAGE));
+}
+
+/** The page, as `npm run build:page` builds it. It need not be there. */
+export function shippedPagePath(): string {
+  return fileURLToPath(new URL('dist/page', PACKAGE));
 }
 
 /** A file that may be a recording. */
@@ -50,6 +55,7 @@ function isRecordingName(name: string): boolean {
   return /\.json(\.gz)?$/.test(name);
 }
 
+/** The version in package.json. */
 export function packageVersion(): string {
   const { version } = JSON.parse(readFileSync(new URL('package.json', PACKAGE), 'utf8')) as {
     version: string;

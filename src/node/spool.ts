@@ -4,8 +4,7 @@
  * A temporary file loses its name as soon as it is open: whatever ends the program, a signal as well, takes it away. Worker threads share
  * the program's descriptors and read it all the same.
  *
- * A trace that is resolved may have more rows than anyone wants in memory. A `TraceStore` keeps the first some millions; from then on
- * all of them are in a temporary .slt, and the trace that it gives reads them from there.
+ * A trace with more rows than anyone wants in memory spills into one (trace/trace-store.ts).
  */
 import {
   closeSync,
@@ -20,16 +19,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ArgumentError } from '../base/index.js';
-import {
-  createTraceFile,
-  openTraceFile,
-  type RandomBytes,
-  type SavedTrace,
-  type TraceChunk,
-  type TraceFileWriter,
-  type TraceHead,
-  type TraceSource,
-} from '../trace/index.js';
+import type { RandomBytes, Spool } from '../trace/index.js';
 
 /** Read ahead of what is asked for in small pieces. */
 const WINDOW_BYTES = 1 << 16;
@@ -67,9 +57,9 @@ export class FileBytes implements RandomBytes {
 }
 
 /** A file that nobody else sees, and that is gone when the program is. */
-export class TempFile {
+export class TempFile implements Spool<FileBytes> {
   readonly fd: number;
-  #bytes = 0;
+  #size = 0;
   /** Where the system keeps a file's name as long as it is open. */
   readonly #folder: string | undefined;
 
@@ -81,22 +71,22 @@ export class TempFile {
     if (this.#folder !== undefined) process.once('exit', () => this.#remove());
   }
 
-  get bytes(): number {
-    return this.#bytes;
+  bytes(): FileBytes {
+    return new FileBytes(this.fd, this.#size);
   }
 
   /** Adds bytes at the end. */
   write(bytes: Uint8Array): void {
     try {
       for (let at = 0; at < bytes.length; )
-        at += writeSync(this.fd, bytes, at, bytes.length - at, this.#bytes + at);
+        at += writeSync(this.fd, bytes, at, bytes.length - at, this.#size + at);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
       throw new ArgumentError(
-        `${tmpdir()} has no room for a temporary file of more than ${this.#bytes} bytes: name another folder in TMPDIR`,
+        `${tmpdir()} has no room for a temporary file of more than ${this.#size} bytes: name another folder in TMPDIR`,
       );
     }
-    this.#bytes += bytes.length;
+    this.#size += bytes.length;
   }
 
   close(): void {
@@ -118,62 +108,4 @@ function withoutName(path: string, folder: string): boolean {
   } catch {
     return false;
   }
-}
-
-export interface TraceStoreOptions {
-  /** Rows that are kept in memory, at most; 31 bytes each. */
-  readonly rowsInMemory?: number;
-}
-
-/** What a resolver's chunks are given to. */
-export interface TraceStore {
-  chunk(chunk: TraceChunk): void;
-  finish(head: TraceHead, source: TraceSource): StoredTrace;
-}
-
-export interface StoredTrace {
-  readonly trace: SavedTrace;
-  /** The .slt that holds its rows; undefined where memory does. */
-  readonly spool: FileBytes | undefined;
-  close(): void;
-}
-
-/** 8 million, which take 250 MB. */
-export const ROWS_IN_MEMORY = 8_000_000;
-
-/** `rowsInMemory: 0` puts everything into a file, which other threads can read. */
-export function createTraceStore({ rowsInMemory = ROWS_IN_MEMORY }: TraceStoreOptions = {}): TraceStore {
-  let kept: TraceChunk[] = [];
-  let rows = 0;
-  let file: TempFile | undefined;
-  let writer: TraceFileWriter | undefined;
-
-  function spill(): TraceFileWriter {
-    const temp = new TempFile();
-    file = temp;
-    const begun = createTraceFile((bytes) => temp.write(bytes));
-    for (const chunk of kept) begun.chunk(chunk);
-    kept = [];
-    return begun;
-  }
-
-  return {
-    chunk(chunk) {
-      rows += chunk.rows;
-      if (writer === undefined && rows > rowsInMemory) writer = spill();
-      if (writer === undefined) kept.push(chunk);
-      else writer.chunk(chunk);
-    },
-    finish(head, source) {
-      if (rowsInMemory === 0) writer ??= spill();
-      if (writer === undefined || file === undefined) {
-        const chunks = kept;
-        return { trace: { ...head, source, chunks: () => chunks }, spool: undefined, close: () => {} };
-      }
-      writer.finish(head, source);
-      const temp = file;
-      const spool = new FileBytes(temp.fd, temp.bytes);
-      return { trace: openTraceFile(spool, source.file), spool, close: () => temp.close() };
-    },
-  };
 }

@@ -12,12 +12,14 @@
  */
 import { ArgumentError } from '../base/index.js';
 
+/** A setting and the values that it takes. */
 export interface SweepAxis {
   /** The setting up to its sign: `cpus`, `dentry.size`, `dentry.flags+`. */
   readonly name: string;
   readonly values: readonly string[];
 }
 
+/** One configuration of a matrix. */
 export interface SweepCell {
   readonly index: number;
   /** A value for each axis; '' for what was recorded. */

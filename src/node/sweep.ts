@@ -20,6 +20,7 @@ import type { SweepAxis, SweepCell } from './sweep-axes.js';
 import { type SweepAnswer, type SweepSubject, type SweepWorkerData, sweepRow } from './sweep-cell.js';
 import { runPool } from './worker-pool.js';
 
+/** What is swept over what, on how many cores, and where the rows go. */
 export interface SweepOptions {
   readonly axes: readonly SweepAxis[];
   readonly cells: readonly SweepCell[];

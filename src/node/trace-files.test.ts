@@ -18,10 +18,10 @@ import { fileURLToPath } from 'node:url';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { InputError } from '../base/index.js';
-import { TRACE_COLUMNS, type Trace } from '../trace/index.js';
+import { TRACE_COLUMNS, type Trace, type TraceProgress } from '../trace/index.js';
 import { withOutput } from './output.js';
 import { FileBytes } from './spool.js';
-import { convertTrace, type OpenTraceOptions, openTrace, type TraceProgress } from './trace-files.js';
+import { convertTrace, type OpenTraceOptions, openTrace } from './trace-files.js';
 
 const TRACES = fileURLToPath(new URL('../../truth/traces/', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'slablab-traces-'));

@@ -12,34 +12,26 @@
 import { closeSync, openSync } from 'node:fs';
 import { inflateSync } from 'node:zlib';
 import { Decompress, decompress } from 'fzstd';
-import { ArgumentError, InputError } from '../base/index.js';
+import { ArgumentError } from '../base/index.js';
 import {
   createResolver,
-  createTextTraceReader,
   createTraceFile,
-  type EventBatch,
+  createTraceStore,
   type EventSink,
+  type EventSource,
   openTraceFile,
-  type RandomBytes,
   type ReadReport,
-  readPerfData,
-  readTraceDat,
-  TEXT_READERS,
-  type TextFormat,
+  readEvents,
+  type StoredTrace,
   type TraceHead,
+  type TraceProgress,
+  type TraceStoreOptions,
 } from '../trace/index.js';
 import { inputName, readError, readInput } from './files.js';
-import { createTraceStore, FileBytes, type StoredTrace, TempFile, type TraceStoreOptions } from './spool.js';
+import { FileBytes, TempFile } from './spool.js';
 import { openTraceInput, type TraceInput } from './trace-input.js';
 
-/** How far reading has come. */
-export interface TraceProgress {
-  readonly events: number;
-  /** Bytes taken of the file, packed as it is, and how many it has; undefined of a pipe. */
-  readonly bytes: number;
-  readonly size: number | undefined;
-}
-
+/** What reading a trace needs to know. */
 export interface TraceReadOptions {
   /** A file with the text of /proc/kallsyms of the recorded kernel: names for the addresses in a perf.data. */
   readonly kallsyms?: string;
@@ -47,9 +39,11 @@ export interface TraceReadOptions {
   readonly onProgress?: (progress: TraceProgress) => void;
 }
 
+/** How a trace is read, and how much of it is kept in memory. */
 export interface OpenTraceOptions extends TraceReadOptions, TraceStoreOptions {}
 
-export interface OpenedTrace extends StoredTrace {
+/** A trace that was read from a file. */
+export interface OpenedTrace extends StoredTrace<FileBytes> {
   /** What messages call it. */
   readonly file: string;
   /** How it was packed, the outermost first. */
@@ -64,12 +58,13 @@ export async function openTrace(path: string, options: OpenTraceOptions = {}): P
   const input = await openTraceInput(path);
   const { file, packed } = input;
   if (input.format === 'slt') return { ...(await openSaved(path, input, options)), file, packed };
-  const store = createTraceStore(options);
+  const store = createTraceStore(() => new TempFile(), options);
   const resolver = createResolver({ chunk: (chunk) => store.chunk(chunk) });
-  const read = await readEvents(path, input, resolver, options);
+  const read = await readFileEvents(path, input, resolver, options);
   return { ...store.finish(resolver.finish(), { file, read }), file, packed };
 }
 
+/** What became of a trace that was converted. */
 export interface Conversion {
   readonly file: string;
   readonly packed: readonly string[];
@@ -97,7 +92,7 @@ export async function convertTrace(
     return { file, packed, head, read: source.read, bytes: writer.bytes };
   }
   const resolver = createResolver({ chunk: (chunk) => writer.chunk(chunk) });
-  const read = await readEvents(path, input, resolver, options);
+  const read = await readFileEvents(path, input, resolver, options);
   const head = resolver.finish();
   writer.finish(head, { file, read });
   return { file, packed, head, read, bytes: writer.bytes };
@@ -105,76 +100,32 @@ export async function convertTrace(
 
 // ---- From bytes to events ------------------------------------------------------------------------------------------------
 
-async function readEvents(
+async function readFileEvents(
   path: string,
   input: TraceInput,
   sink: EventSink,
-  options: TraceReadOptions,
+  { kallsyms, onProgress }: TraceReadOptions,
 ): Promise<ReadReport> {
-  const { file, format, size } = input;
-  const { kallsyms, onProgress = () => {} } = options;
-  if (kallsyms !== undefined && format !== 'perf.data')
-    throw new ArgumentError(`--kallsyms names the addresses of a perf.data, and ${file} is none`);
-  let events = 0;
-  const counting: EventSink = {
-    strings: sink.strings,
-    take(batch: EventBatch) {
-      events += batch.length;
-      sink.take(batch);
+  const source: EventSource = {
+    file: input.file,
+    format: input.format,
+    size: input.size,
+    get taken() {
+      return input.taken;
     },
+    pieces: input.pieces,
+    random: () => randomBytes(path, input),
+    close: input.close,
   };
-  if (isText(format)) {
-    const reader = createTextTraceReader(format, file, counting);
-    for await (const piece of input.pieces) {
-      reader.write(piece);
-      onProgress({ events, bytes: input.taken, size });
-    }
-    return reader.end();
-  }
-  if (format === 'json' || format === 'slabinfo') {
-    await input.close();
-    const what = format === 'json' ? 'JSON' : 'the text of /proc/slabinfo';
-    throw new InputError(
-      file,
-      1,
-      `expected a trace, but it is ${what}: snapshots are given with --snapshots`,
-    );
-  }
-  const symbols = kallsyms === undefined ? undefined : Buffer.from(await readInput(kallsyms));
-  const { bytes, close } = await randomBytes(path, input);
-  const watched: RandomBytes = {
-    size: bytes.size,
-    read(offset, length) {
-      const got = bytes.read(offset, length);
-      onProgress({ events, bytes: Math.min(offset + length, bytes.size), size: bytes.size });
-      return got;
-    },
-  };
-  try {
-    if (format === 'perf.data')
-      return readPerfData(watched, counting, {
-        file,
-        zstd: zstdDecoder,
-        ...(symbols && { kallsyms: symbols }),
-      });
-    return readTraceDat(watched, counting, {
-      file,
-      zlib: (packed, length) => inflateSync(packed, { maxOutputLength: Math.max(length, 1) }),
+  return readEvents(source, sink, {
+    unpackers: {
+      inflate: (packed, length) => inflateSync(packed, { maxOutputLength: Math.max(length, 1) }),
       zstd: (packed, length) => decompress(packed, new Uint8Array(length)),
-    });
-  } finally {
-    close();
-  }
-}
-
-/** perf never ends its stream: what is decoded so far is all there is. */
-function zstdDecoder(take: (bytes: Uint8Array) => void): (piece: Uint8Array) => void {
-  const stream = new Decompress(take);
-  return (piece) => stream.push(piece);
-}
-
-function isText(format: string): format is TextFormat {
-  return format in TEXT_READERS;
+      createZstd: (take) => new Decompress(take),
+    },
+    ...(kallsyms !== undefined && { kallsyms: async () => Buffer.from(await readInput(kallsyms)) }),
+    onProgress,
+  });
 }
 
 /** The input's bytes where they can be read anywhere: on disk already, or put there. */
@@ -189,7 +140,7 @@ async function randomBytes(
   }
   const temp = new TempFile();
   for await (const piece of input.pieces) temp.write(piece);
-  return { bytes: new FileBytes(temp.fd, temp.bytes), close: () => temp.close() };
+  return { bytes: temp.bytes(), close: () => temp.close() };
 }
 
 function opened(path: string): number {
@@ -200,7 +151,11 @@ function opened(path: string): number {
   }
 }
 
-async function openSaved(path: string, input: TraceInput, options: TraceReadOptions): Promise<StoredTrace> {
+async function openSaved(
+  path: string,
+  input: TraceInput,
+  options: TraceReadOptions,
+): Promise<StoredTrace<FileBytes>> {
   if (options.kallsyms !== undefined)
     throw new ArgumentError(`--kallsyms names the addresses of a perf.data, and ${input.file} is none`);
   const { bytes, close } = await randomBytes(path, input);

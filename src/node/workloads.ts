@@ -5,6 +5,7 @@ import { inputName, isWord, readInput } from './files.js';
 import { IOMMU_LOADS, loadIommu } from './iommu-loads.js';
 import { shippedWorkloadPath } from './shipped.js';
 
+/** What a workload's name leaves open. */
 export interface WorkloadOptions {
   /** Of `steady`: how many tables are live, 30 unless told. */
   readonly live?: number;

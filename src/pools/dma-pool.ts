@@ -45,6 +45,7 @@ import {
   BadFreeError,
   formatAddress,
   type Gfp,
+  grown,
   isPowerOfTwo,
   KernelWouldCrashError,
   LedgerCorruptError,
@@ -60,6 +61,7 @@ import {
 } from '../base/index.js';
 import { __GFP, FRAME_USED, type PhysicalMemory, pfnToPhys } from '../machine/index.js';
 
+/** What `dma_pool_create` is told. Sizes in bytes. */
 export interface DmaPoolOptions {
   readonly name: string;
   /** Bytes of a block. */
@@ -76,6 +78,7 @@ const LINK_END = 0;
 const LINK_LIVE = 0xffff;
 const MIN_SIZE = 4;
 
+/** The kernel's dma_pool: blocks of one size, cut from pages, which are kept until the pool is destroyed (pools/dma-pool.ts). */
 export class DmaPool {
   readonly name: string;
   /** Bytes of a block, after rounding. */
@@ -206,10 +209,10 @@ export class DmaPool {
   #grow(pages: number): void {
     if (pages <= this.#first.length) return;
     const more = 2 * this.#first.length;
-    this.#first = grown(this.#first, new Uint16Array(more));
-    this.#used = grown(this.#used, new Uint16Array(more));
-    this.#link = grown(this.#link, new Uint16Array(more * this.blocksPerPage));
-    this.#room = grown(this.#room, new Int32Array(Math.ceil(more / 32)));
+    this.#first = grown(this.#first, more);
+    this.#used = grown(this.#used, more);
+    this.#link = grown(this.#link, more * this.blocksPerPage);
+    this.#room = grown(this.#room, Math.ceil(more / 32));
   }
 
   /** Gives back what `alloc` returned. Throws BadFreeError; then nothing changed. */
@@ -328,9 +331,4 @@ function blockOffsets(size: number, allocation: number, boundary: number, exactF
     }
   }
   return offsets;
-}
-
-function grown<T extends Uint16Array | Int32Array>(from: T, to: T): T {
-  to.set(from);
-  return to;
 }

@@ -59,6 +59,7 @@ import {
 } from '../base/index.js';
 import type { KernelLog } from '../machine/index.js';
 
+/** Which of the kernel's algorithms finds the place of an allocation (`gen_pool_first_fit` and so on). */
 export type GenPoolAlgo =
   | 'first_fit'
   | 'first_fit_align'
@@ -66,6 +67,7 @@ export type GenPoolAlgo =
   | 'best_fit'
   | 'fixed_alloc';
 
+/** What `gen_pool_create` and `gen_pool_set_algo` are told. */
 export interface GenPoolOptions {
   /** A granule is 2^minOrder bytes. */
   readonly minOrder: number;
@@ -121,6 +123,7 @@ class Chunk {
   }
 }
 
+/** The kernel's genalloc: memory that was added beforehand, handed out in granules (pools/genalloc.ts). */
 export class GenPool {
   readonly name: string;
   readonly granule: number;

@@ -61,6 +61,7 @@ import {
 } from '../base/index.js';
 import { __GFP, FRAME_USED, type PhysicalMemory, pfnToPhys } from '../machine/index.js';
 
+/** What the fragments of a cache are cut from. */
 export interface PageFragOptions {
   /** What its chunks may be made of. */
   readonly gfp: Gfp;
@@ -115,6 +116,7 @@ const REFERENCES = 32768;
 /** Above this the kernel's `int` offset turns round and hands out memory that is not the chunk's. */
 const MAX_REQUEST = 0x7fffffff;
 
+/** The kernel's page_frag: fragments cut from a chunk, which is used again when all of them are free (pools/page-frag.ts). */
 export class PageFragCache {
   readonly #memory: PhysicalMemory;
   readonly #gfp: Gfp;

@@ -18,6 +18,7 @@ import {
   type PhysAddr,
   Random,
 } from '../base/index.js';
+import { runsOf } from '../base/runs.case.test.js';
 import { __GFP, GFP, linkPagesInUse, type MemoryMap, sparseBytes } from '../machine/index.js';
 import { SLAB } from './flags.js';
 import type { KmemCache } from './kmem-cache.js';
@@ -620,7 +621,7 @@ function randomOperations(under: AllocatorUnderTest): void {
         merged += run.merged;
         run.end(seed);
       }),
-      { numRuns: 200 },
+      { seed: 7401, numRuns: runsOf(60) },
     );
     assert.ok(failed > 0, 'some machine ran out of memory');
     assert.ok(merged > 0, 'some caches merged');
@@ -642,7 +643,7 @@ function randomOperations(under: AllocatorUnderTest): void {
         const [ours, theirs] = [original, copy].map((run) => Buffer.from(run.machine.ledger.buffer));
         assert.ok(ours!.equals(theirs!), 'the ledgers are the same to the last byte');
       }),
-      { numRuns: 60 },
+      { seed: 7402, numRuns: runsOf(20) },
     );
   });
 }

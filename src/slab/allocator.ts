@@ -8,6 +8,7 @@ import type { Caller } from './debug-track.js';
 import type { KernelProfile } from './profile.js';
 import type { CacheReports } from './reports.js';
 
+/** What SLUB and SLAB can both do. */
 export interface CacheAllocator {
   /** An object's address, or NULL when no memory could be had. */
   alloc(cache: number, gfp: Gfp, cpu: number): PhysAddr;
@@ -33,11 +34,13 @@ export interface CacheAllocator {
   readonly debug: WholeCacheChecks;
 }
 
+/** The debug checks that look at a cache as a whole. */
 export type WholeCacheChecks = Pick<
   DebugSlabs,
   'validate' | 'reportRemaining' | 'reportLeak' | 'dropLost' | 'useWhole'
 >;
 
+/** What an allocator is given by the machine that it works for. */
 export interface AllocatorOptions {
   /** Called for each object of a new slab, in ascending order. */
   construct(cache: number, address: PhysAddr): void;

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NULL, type Order, type PhysAddr, Random } from '../base/index.js';
+import { runsOf } from '../base/runs.case.test.js';
 import {
   C_LOCK,
   CACHE_WORDS,
@@ -289,9 +290,9 @@ function stepUntil(world: World, step: Step, n: number): boolean {
 }
 
 const LIVES: readonly Life[] = [
-  { kernel: '6.1', sheafCapacity: 0, seed: 1, steps: 300 },
-  { kernel: '6.12', sheafCapacity: 0, seed: 2, steps: 150 },
-  { kernel: 'library', sheafCapacity: 6, seed: 3, steps: 200 },
+  { kernel: '6.1', sheafCapacity: 0, seed: 1, steps: runsOf(150) },
+  { kernel: '6.12', sheafCapacity: 0, seed: 2, steps: runsOf(100) },
+  { kernel: 'library', sheafCapacity: 6, seed: 3, steps: runsOf(120) },
 ];
 
 for (const life of LIVES) {

@@ -75,13 +75,15 @@ export function firstBad(
   return bad;
 }
 
-/** The first of a slab's objects whose link does not hold `wanted`. */
+/** The first of a slab's objects, by their indices, whose link does not hold `wanted`; -1 if all do. */
 export function firstNot(
   wanted: number,
   { slabLinks, link }: Ledger,
-  indexIn: ObjectAddresses['indexIn'],
   slab: number,
-  objects: readonly PhysAddr[],
-): PhysAddr | undefined {
-  return objects.find((address) => link[slabLinks[slab]! + indexIn(slab, address)] !== wanted);
+  indices: Int32Array,
+  count: number,
+): number {
+  const links = slabLinks[slab]!;
+  for (let i = 0; i < count; i++) if (link[links + indices[i]!] !== wanted) return indices[i]!;
+  return -1;
 }

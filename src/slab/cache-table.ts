@@ -130,11 +130,13 @@ export interface CacheRow extends CacheLayout {
 const pack = ({ order, objects }: SlabShape) => (order << 16) | objects;
 const unpack = (word: number): SlabShape => ({ order: shapeOrder(word), objects: shapeObjects(word) });
 
+/** A cache's name, by its row in the ledger. */
 export function cacheName(ledger: Ledger, id: number): string {
   const at = id * CACHE_NAME_UNITS;
   return readText(ledger.cacheName, at + 1, ledger.cacheName[at]!);
 }
 
+/** Everything that the ledger knows of a cache, copied; `id` is its row. */
 export function readCache(ledger: Ledger, id: number): CacheInfo {
   const word = (at: number) => ledger.cache[id * CACHE_WORDS + at]!;
   const unsigned = (at: number) => word(at) >>> 0;

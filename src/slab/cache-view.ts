@@ -8,6 +8,7 @@ import type { Gfp, PhysAddr } from '../base/index.js';
 import { GFP } from '../machine/index.js';
 import type { CacheAllocator } from './allocator.js';
 
+/** A cache as one CPU sees it. `cache.cpu(n)` gives `alloc` and `free` of it. */
 export interface CacheView {
   /** One object, or NULL. `cpu` is the view's own unless told; a CPU that the machine lacks is an ArgumentError. */
   alloc(gfp?: Gfp, cpu?: number): PhysAddr;

@@ -39,6 +39,7 @@ import type { ObjectAddresses } from './object-address.js';
 import type { KernelProfile } from './profile.js';
 import { STAT } from './statistics.js';
 
+/** Alloc and free of caches that are debugged, and the checks of whole caches. */
 export interface DebugSlabs {
   alloc(id: number, gfp: Gfp, cpu: number): PhysAddr;
   free(id: number, address: PhysAddr, cpu: number): void;

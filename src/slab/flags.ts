@@ -7,6 +7,7 @@ import { ArgumentError, lookUp, type SlabFlags } from '../base/index.js';
 const bits = <T extends Record<string, number>>(table: T) =>
   table as { readonly [K in keyof T]: T[K] & SlabFlags };
 
+/** The kernel's `SLAB_*` flags, without the prefix; they are put together with `|`. */
 export const SLAB = bits({
   NONE: 0,
   CONSISTENCY_CHECKS: 0x100,
@@ -30,8 +31,9 @@ export const SLAB = bits({
   NO_MERGE: 0x20000000,
 });
 
-/** Set by the engine, never by a caller: objects are filled with poison; a slab's two words can change as one. */
+/** Set by the engine, never by a caller: objects are filled with poison. */
 export const SLAB_OBJECT_POISON = 0x80000000;
+/** Set by the engine, never by a caller: a slab's two words can change as one. */
 export const SLAB_CMPXCHG_DOUBLE = 0x40000000;
 
 /** The flags that `slub_debug` can add. Any of them takes the per-CPU slabs away. */

@@ -44,6 +44,8 @@ import {
   P_LIMIT,
   P_ODD_INVERSE,
   P_SHIFT,
+  P_SLAB_MASK,
+  P_SLAB_OBJECTS,
   type PhysicalMemory,
 } from '../machine/index.js';
 import type { CacheAllocator } from './allocator.js';
@@ -82,6 +84,7 @@ function typesOf(profile: KernelProfile, hasDma: boolean): readonly KmallocType[
   return hasDma ? TYPES : TYPES.slice(NORMAL, DMA);
 }
 
+/** kmalloc: memory of any size, from caches of a few sizes or, above the largest, from whole pages. */
 export interface Kmalloc extends HotKmalloc {
   /** `size` bytes from the smallest cache that fits, or NULL. The CPU is this thread's unless told. */
   alloc(size: number, gfp?: Gfp, cpu?: number): PhysAddr;
@@ -159,6 +162,7 @@ export function addKmallocCaches(
   }
 }
 
+/** kmalloc over caches that are there: `idsByType` has their rows in the ledger, by type and then by size. */
 export function createKmalloc(
   memory: PhysicalMemory,
   profile: KernelProfile,
@@ -314,7 +318,7 @@ export function createKmalloc(
   function hot(): HotKmalloc {
     const slow = { alloc, free };
     const ids = idsByType[NORMAL]!;
-    const { cache, cpuCache, sheafAddress, frameSlab, slabCache, slabFrame, slabShape, shape } = ledger;
+    const { cache, cpuCache, sheafAddress, frameCache, shape } = ledger;
     const plain = ids.every((id) => {
       const c = id * CACHE_WORDS;
       return cache[c + C_SHEAF_CAPACITY] !== 0 && cache[c + C_LIVE_CHECK] === 0;
@@ -326,10 +330,11 @@ export function createKmalloc(
     for (const id of ids) isKmalloc[id] = 1;
     // biome-ignore format: one line a kind.
     return hotKmalloc(
-      cpuCache, sheafAddress, frameSlab, slabCache, slabFrame, slabShape, idOfWord, isKmalloc,
+      cpuCache, sheafAddress, frameCache, idOfWord, isKmalloc,
       basePfn * pageSize, Math.log2(pageSize), Math.log2(profile.wordSize), largest,
       shape.cpus, shape.caches + 1, CPU_WORDS,
-      P_AVAIL, P_LIMIT, P_ENTRIES, P_ODD_INVERSE, P_SHIFT, __GFP.ZERO, GFP.KERNEL, ownCpu, slow,
+      P_AVAIL, P_LIMIT, P_ENTRIES, P_ODD_INVERSE, P_SHIFT, P_SLAB_MASK, P_SLAB_OBJECTS,
+      __GFP.ZERO, GFP.KERNEL, ownCpu, shape.sheafWords === 1, slow,
     );
   }
 

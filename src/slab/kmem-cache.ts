@@ -43,6 +43,7 @@ export class KmemCache {
   readonly #ownCpu: number;
   #deferred: PhysAddr[] = [];
 
+  /** @internal A machine makes caches: `kmemCacheCreate`. */
   constructor(
     id: number,
     allocator: Slub | Slab,

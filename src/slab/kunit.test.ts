@@ -1,5 +1,5 @@
 /**
- * The kernel's own tests of SLUB (lib/slub_kunit.c), as BEHAVIOUR.md 26 lists them: each counts the errors that slub_debug reports. The
+ * The kernel's own tests of SLUB (lib/slub_kunit.c): each counts the errors that slub_debug reports. The
  * first five are in 6.1, all are in 6.12.
  */
 import assert from 'node:assert/strict';

@@ -37,17 +37,18 @@
  * Sources: truth/README.md, "SLAB geometry", checked against every recorded create. All arithmetic is on 32-bit unsigned numbers as in the
  * kernel: an object of 0xffffffff bytes wraps to nothing and takes 16.
  */
-import { alignMask32 } from '../base/index.js';
+import { alignMask32, orderOf } from '../base/index.js';
 import { __GFP } from '../machine/index.js';
 import { SLAB } from './flags.js';
 import { calculateAlignment, type LayoutRequest, type SlabShape } from './layout-slub.js';
 import type { KernelProfile, SlabKernel } from './profile.js';
 
 /**
- * Set by the engine, never by a caller: the list of free objects is a kmalloc object; it is in a free object. They have the bits of SLUB's
- * two (flags.ts), which no machine with SLAB has.
+ * Set by the engine, never by a caller: the list of free objects is a kmalloc object. Like the next one it has the bit of one of SLUB's two
+ * (flags.ts), which no machine with SLAB has.
  */
 export const CFLGS_OFF_SLAB = 0x80000000;
+/** Set by the engine, never by a caller: the list of free objects lies in one of them. */
 export const CFLGS_OBJFREELIST_SLAB = 0x40000000;
 
 /** What the kernel was booted with, as far as SLAB's caches see it. */
@@ -57,11 +58,13 @@ export interface SlabBoot {
   readonly cpus: number;
 }
 
+/** What SLAB has to lay out. */
 export interface SlabLayoutRequest extends Omit<LayoutRequest, 'freeptrOffset'> {
   /** CPUs that count for `freeLimit`, if not all of them (`cpusCountedEarly`). */
   readonly cpusCounted?: number;
 }
 
+/** What SLAB makes of it. Sizes in bytes. */
 export interface SlabLayout {
   /** The final flags, unsigned; two of them say where the list of free objects lies. */
   readonly flags: number;
@@ -90,6 +93,7 @@ export interface SlabLayout {
 /** Where a slab's list of free objects lies: in one of them, in a kmalloc object, or at the slab's end. */
 export type FreelistPlace = 'object' | 'outside' | 'slab';
 
+/** Where a cache's slabs have their lists of free objects, by its final flags. */
 export function freelistPlace(flags: number): FreelistPlace {
   if (flags & CFLGS_OBJFREELIST_SLAB) return 'object';
   return flags & CFLGS_OFF_SLAB ? 'outside' : 'slab';
@@ -144,7 +148,7 @@ const FLAG_OF_PLACE: Readonly<Record<FreelistPlace, number>> = {
 };
 
 /** What fits into a block, and the bytes that no object has. */
-interface Fit extends SlabShape {
+export interface Fit extends SlabShape {
   readonly leftOver: number;
 }
 
@@ -263,9 +267,10 @@ function searchOrder(
   return kept;
 }
 
-/** Bytes that the kmalloc object for so many bytes takes; a list of 255 indices always has one. */
-function kmallocSlotSize({ kmallocSizes, cacheLineSize }: KernelProfile, bytes: number): number {
-  const [objectSize] = kmallocSizes.find(([most]) => most >= bytes)!;
+/** Bytes that kmalloc takes for so many bytes: whole pages where they are more than its largest cache has. */
+function kmallocSlotSize({ kmallocSizes, cacheLineSize, pageSize }: KernelProfile, bytes: number): number {
+  const [objectSize] = kmallocSizes.find(([most]) => most >= bytes) ?? [];
+  if (objectSize === undefined) return pageSize * 2 ** orderOf(bytes, pageSize);
   // kmalloc-96 is aligned to cache lines too.
   return objectSize < cacheLineSize ? objectSize : alignMask32(objectSize, cacheLineSize);
 }

@@ -49,6 +49,7 @@ export interface BootParameters {
   readonly cpus: number;
 }
 
+/** What SLUB has to lay out. Sizes in bytes. */
 export interface LayoutRequest {
   /** Bytes of one object, 32 bits. */
   readonly size: number;
@@ -66,6 +67,7 @@ export interface SlabShape {
   readonly objects: number;
 }
 
+/** What SLUB makes of it. Sizes in bytes. */
 export interface SlubLayout {
   /** The final flags, unsigned. */
   readonly flags: number;
@@ -191,14 +193,17 @@ function layoutWithFlags(
     oo,
     min: { order: minOrder, objects: objectsInOrder(minOrder, size, profile.pageSize) },
     allocflags: pageFlags(profile, flags, order),
-    minPartial: Math.min(
-      Math.max(Math.floor(log2Floor(size) / 2), profile.minPartial[0]),
-      profile.minPartial[1],
-    ),
+    minPartial: defaultMinPartial(profile, size, order),
     cpuPartial,
     cpuPartialSlabs,
     extraFromNode: profile.extraFromNode(cpuPartialSlabs),
   };
+}
+
+function defaultMinPartial(profile: KernelProfile, size: number, order: number): number {
+  const [low, high] = profile.minPartial;
+  const bySize = Math.min(Math.max(Math.floor(log2Floor(size) / 2), low), high);
+  return Math.max(bySize, Math.floor(profile.minPartialBytes / (profile.pageSize * 2 ** order)));
 }
 
 /** Where the free pointer goes: into the middle of the object, unless the object must stay as it is while it is free. */

@@ -14,6 +14,7 @@ export interface ObjectStacks {
   readonly freedAt: string | undefined;
 }
 
+/** The stacks that were noted, by address. */
 export interface Stacks {
   /** The object that was handed out last at an address, if that was sampled. */
   of(address: number): ObjectStacks | undefined;

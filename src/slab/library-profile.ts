@@ -4,9 +4,10 @@
  *
  *     const machine = Machine.create({ kernel: 'library', memory: 256 * MIB });
  *
- * What differs from 6.12: caches have sheaves (sheaf.ts), do not merge, and kmalloc has 89 sizes in place of 13. Its sizes are those of
- * which a whole number fills a slab: 32 KiB / n and so on, an eighth apart up to 512 bytes, a sixteenth up to 2 KiB and less than an
- * eighth up to 8 KiB. That loses a twentieth of what is asked for, where powers of two lose a third.
+ * What differs from 6.12: caches have sheaves (sheaf.ts), keep 256 KiB of slabs though they are empty, have larger slabs, and do not
+ * merge; kmalloc has 89 sizes in place of 13. Its sizes are those of which a whole number fills a slab: 32 KiB / n and so on, an eighth
+ * apart up to 512 bytes, a sixteenth up to 2 KiB and less than an eighth up to 8 KiB. That loses a twentieth of what is asked for, where
+ * powers of two lose a third.
  */
 
 import { type KernelProfile, LINUX_6_12 } from './profile.js';
@@ -35,11 +36,11 @@ function kmallocSizes(): (readonly [bytes: number, name: string])[] {
 }
 
 /** A slab holds so many objects, if the largest order lets it. */
-const OBJECTS_WANTED = 16;
+const OBJECTS_WANTED = 32;
 /** It leaves at most this part of itself unused, if an order does. */
 const WASTE = 1 / 64;
 
-/** The smallest order that holds enough objects and wastes little; if there is none, the one that wastes least; the smaller of equals. */
+/** The smallest order that holds enough objects and wastes little; if there is none, the one that wastes least; the larger of equals. */
 const orderByWaste: OrderRule = ({ size, minOrder, maxOrder, minObjects, pageSize, orders }) => {
   const wanted = minObjects || OBJECTS_WANTED;
   let best = -1;
@@ -50,7 +51,7 @@ const orderByWaste: OrderRule = ({ size, minOrder, maxOrder, minObjects, pageSiz
     const bytes = pageSize * 2 ** order;
     const waste = (bytes - objects * size) / bytes;
     if (waste <= WASTE && objects >= wanted) return order;
-    if (waste < bestWaste) {
+    if (waste <= bestWaste) {
       best = order;
       bestWaste = waste;
     }
@@ -58,10 +59,13 @@ const orderByWaste: OrderRule = ({ size, minOrder, maxOrder, minObjects, pageSiz
   return best;
 };
 
+/** The profile behind `kernel: 'library'`: slab/library-profile.ts says what differs from Linux 6.12. */
 export const LIBRARY: KernelProfile = {
   ...LINUX_6_12,
   name: 'library',
   orderRule: orderByWaste,
+  // What one thread makes and another frees goes in circles of this size; to cut a slab anew costs as much as all else that is done to it.
+  minPartialBytes: 262144,
   kmallocSizes: kmallocSizes(),
   sheaves: true,
   merges: false,

@@ -11,6 +11,7 @@ import { LIBRARY } from './library-profile.js';
 import { type AllocatorName, KERNELS, type KernelProfile, slabKernel } from './profile.js';
 import { checkCapacity } from './sheaf.js';
 
+/** What a machine is: its memory, its CPUs, its kernel and how that was booted. */
 export interface MachineOptions {
   /**
    * A board's name or a memory map. `x86_64` unless told; and where `workers`, `zones` or `memory` as text say that this is no model of a
@@ -68,6 +69,7 @@ export interface MachineOptions {
   log?: KernelLog;
 }
 
+/** What `Machine.open` and `Machine.attach` have to be given, because no ledger holds it. */
 export interface OpenOptions {
   log?: KernelLog;
   bytes?: ManagedBytes;
@@ -75,6 +77,7 @@ export interface OpenOptions {
   kernel?: KernelProfile;
 }
 
+/** What `kmem_cache_create` is told beside a name and a size. */
 export interface CacheOptions {
   /** Bytes; 0 lets the object's size decide. */
   align?: number;

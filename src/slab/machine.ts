@@ -102,6 +102,7 @@ const EINVAL = 22;
 const E2BIG = 7;
 const ENOMEM = 12;
 
+/** A machine: memory in zones, CPUs, and the caches of its kernel. `Machine.create` makes one. */
 export class Machine {
   readonly memory: PhysicalMemory;
   /** The kernel's profile, as its allocator has it. */

@@ -34,6 +34,7 @@ import { SLAB, SLAB_DEBUG_METADATA_FLAGS, SLAB_MERGE_SAME, SLAB_NEVER_MERGE } fr
 import { type BootParameters, calculateAlignment, withBootDebug } from './layout-slub.js';
 import type { AllocatorName, KernelProfile } from './profile.js';
 
+/** A cache that is to be created, as far as it matters for which standing one it could share. */
 export interface MergeRequest {
   /** `slub_debug` may single the new cache out. */
   readonly name?: string | undefined;

@@ -5,6 +5,7 @@ import { ArgumentError } from '../base/index.js';
 import type { PageProfile } from '../machine/index.js';
 import { DEBUG_6_1, DEBUG_6_12, type DebugProfile } from './debug-profile.js';
 import { SLAB } from './flags.js';
+import { KMALLOC_SIZES } from './kmalloc-sizes.js';
 import { type OrderRule, orderByFewerObjects, orderByMoreWaste } from './slab-order.js';
 import { SLAB_6_1, type SlabProfile } from './slab-profile.js';
 import { STANDING_6_1, type StandingCache } from './standing-6.1.js';
@@ -14,6 +15,7 @@ import { STANDING_ALIASES_6_1, STANDING_ALIASES_6_12, type StandingAliases } fro
 /** Which of the kernel's allocators makes the caches. */
 export type AllocatorName = 'slub' | 'slab';
 
+/** A kernel: what its allocators do differently from those of other kernels. */
 export interface KernelProfile extends PageProfile {
   /** Such as `6.1`. */
   readonly name: string;
@@ -45,6 +47,8 @@ export interface KernelProfile extends PageProfile {
   readonly cpuPartialBySize: readonly (readonly [minSize: number, objects: number])[];
   /** `min_partial` lies between these. */
   readonly minPartial: readonly [low: number, high: number];
+  /** But it is at least as many slabs as these bytes are. */
+  readonly minPartialBytes: number;
   /** Object sizes of the kmalloc caches, ascending, with their names. */
   readonly kmallocSizes: readonly (readonly [bytes: number, name: string])[];
   /** What all kmalloc caches are created with. */
@@ -86,22 +90,6 @@ export interface KernelProfile extends PageProfile {
   readonly slab: SlabProfile | null;
 }
 
-const KMALLOC_SIZES: readonly (readonly [number, string])[] = [
-  [8, '8'],
-  [16, '16'],
-  [32, '32'],
-  [64, '64'],
-  [96, '96'],
-  [128, '128'],
-  [192, '192'],
-  [256, '256'],
-  [512, '512'],
-  [1024, '1k'],
-  [2048, '2k'],
-  [4096, '4k'],
-  [8192, '8k'],
-];
-
 /** Linux 6.1, x86_64, as recorded in truth/. */
 export const LINUX_6_1: KernelProfile = {
   name: '6.1',
@@ -128,6 +116,7 @@ export const LINUX_6_1: KernelProfile = {
     [0, 120],
   ],
   minPartial: [5, 10],
+  minPartialBytes: 0,
   kmallocSizes: KMALLOC_SIZES,
   kmallocFlags: SLAB.NONE,
   kmallocFirst: 0,
@@ -186,6 +175,7 @@ export const LINUX_6_12: KernelProfile = {
   slab: null,
 };
 
+/** The kernels that `kernel` can name, by their version. */
 export const KERNELS: ReadonlyMap<string, KernelProfile> = new Map(
   [LINUX_6_1, LINUX_6_12].map((profile) => [profile.name, profile]),
 );

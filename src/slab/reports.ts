@@ -36,6 +36,7 @@ export interface OutOfMemoryFacts {
   readonly raisedByDebug: boolean;
 }
 
+/** What the kernel prints when SLUB gets no pages for a slab (`slab_out_of_memory`), line by line. */
 export function outOfMemoryBlock(gfp: Gfp, facts: OutOfMemoryFacts): string[] {
   const lines = [
     `SLUB: Unable to allocate memory on node -1, gfp=0x${(gfp >>> 0).toString(16)}(${formatGfp(gfp)})`,

@@ -6,15 +6,26 @@ import {
   C_ARRAYS,
   C_FLAGS,
   C_LIVE_CHECK,
+  C_OO,
   C_SHEAF_CAPACITY,
   CACHE_WORDS,
   type Fault,
+  frameCacheOf,
   LINK_ARRAY,
   LINK_LIVE,
   P_AVAIL,
   P_ENTRIES,
   P_LIMIT,
+  P_SLAB_MASK,
+  P_SLAB_OBJECTS,
   type PhysicalMemory,
+  R_END,
+  R_START,
+  R_VIRGIN,
+  R_VIRGIN_END,
+  RANGE_WORDS,
+  shapeObjects,
+  shapeOrder,
 } from '../machine/index.js';
 import { cacheName, eachCpuLine } from './cache-table.js';
 import { SLAB_DEBUG_FLAGS } from './flags.js';
@@ -33,12 +44,32 @@ export function checkSheaves(
 ): void {
   const walkable = checkRuns(memory, ids, fail);
   if (level === 'cheap' || !walkable) return;
+  checkFrameCaches(memory, fail);
   for (const id of ids) checkEntries(memory, id, inArrays, fail);
 }
 
+/** A frame names the cache that a free on the hot path may take it for, and no other: a stray free there would be believed. */
+function checkFrameCaches({ ledger }: PhysicalMemory, fail: Fault): void {
+  const { frameCache, frameSlab, range, shape } = ledger;
+  const check = (from: number, to: number) => {
+    for (let f = from; f < to; f++) {
+      const slab = frameSlab[f]!;
+      const wanted = slab === 0 ? 0 : frameCacheOf(ledger, slab);
+      if (frameCache[f] !== wanted)
+        fail('sheaf.frame', `frame ${f} names cache ${frameCache[f]}, not ${wanted}`);
+    }
+  };
+  for (let r = 0; r < shape.ranges * RANGE_WORDS; r += RANGE_WORDS) {
+    // No frame of the part between was ever handed out.
+    check(range[r + R_START]!, range[r + R_VIRGIN]!);
+    check(range[r + R_VIRGIN_END]!, range[r + R_END]!);
+  }
+}
+
 /** Each cache has a run of entries of its own, divided among its CPUs, and no CPU holds more than its part. */
-function checkRuns({ ledger }: PhysicalMemory, ids: readonly number[], fail: Fault): boolean {
+function checkRuns({ ledger, profile }: PhysicalMemory, ids: readonly number[], fail: Fault): boolean {
   const { cache, cpuCache, shape } = ledger;
+  const { pageSize } = profile;
   let good = true;
   const wrong = (term: string, message: string) => {
     good = false;
@@ -63,6 +94,11 @@ function checkRuns({ ledger }: PhysicalMemory, ids: readonly number[], fail: Fau
       const own = limit === 0 ? 0 : first + cpu * limit;
       if (cpuCache[p + P_LIMIT] !== limit || cpuCache[p + P_ENTRIES] !== own)
         wrong('sheaf.run', `${name}: CPU ${cpu}'s copy of where its sheaves lie is wrong`);
+      const shape = cache[c + C_OO]!;
+      const [mask, objects] =
+        limit === 0 ? [0, 0] : [pageSize * 2 ** shapeOrder(shape) - 1, shapeObjects(shape)];
+      if (cpuCache[p + P_SLAB_MASK] !== mask || cpuCache[p + P_SLAB_OBJECTS] !== objects)
+        wrong('sheaf.run', `${name}: CPU ${cpu}'s copy of what a slab is is wrong`);
       const avail = cpuCache[p + P_AVAIL]!;
       if (avail < 0 || avail > limit)
         wrong('sheaf.count', `${name}: CPU ${cpu} holds ${avail} objects in sheaves for ${limit}`);

@@ -14,7 +14,7 @@
  *
  * Objects that are leaving have links that say ARRAY, so that one that was freed twice, and lies in the sheaf twice, leaves once.
  */
-import { formatAddress, type PhysAddr } from '../base/index.js';
+import { formatAddress } from '../base/index.js';
 import {
   C_LIVE_CHECK,
   C_SHEAF_CAPACITY,
@@ -48,11 +48,16 @@ export interface SheafFlush {
   mendSheaf(cache: number, cpu: number): void;
 }
 
-export function createSheafFlush(memory: PhysicalMemory, slub: Slub): SheafFlush {
+/** `most`: objects that leave in one call at most. */
+export function createSheafFlush(memory: PhysicalMemory, slub: Slub, most: number): SheafFlush {
   const { ledger, locks, log } = memory;
   const { cache, cpuCache, journal, link, sheafAddress, sheafLink, slabLinks } = ledger;
   const { slabAt, indexIn } = createObjectAddresses(memory);
   const cacheRows = ledger.shape.caches + 1;
+  // Of the objects that leave: slab, 0 once it has gone, and index; and the indices of those that go together. Scratch.
+  const slabs = new Int32Array(most);
+  const indices = new Int32Array(most);
+  const group = new Int32Array(most);
   const lineOf = (id: number, cpu: number) => (cpu * cacheRows + id) * CPU_WORDS;
   /** What the link of an object in a sheaf says. */
   const inSheaf = (id: number) => (cache[id * CACHE_WORDS + C_LIVE_CHECK] !== 0 ? LINK_ARRAY : LINK_LIVE);
@@ -66,48 +71,56 @@ export function createSheafFlush(memory: PhysicalMemory, slub: Slub): SheafFlush
     const p = lineOf(id, cpu);
     const first = cpuCache[p + P_ENTRIES]!;
     const avail = cpuCache[p + P_AVAIL]!;
-    mark(id, first, first + count);
-    for (let entry = first + count - 1; entry >= first; entry--)
-      if (sheafAddress[entry] !== 0) send(id, cpu, first, entry);
+    mark(id, first, count);
+    for (let last = count - 1; last >= 0; last--) if (slabs[last] !== 0) send(id, cpu, first, last);
     sheafAddress.copyWithin(first, first + count, first + avail);
     sheafLink.copyWithin(first, first + count, first + avail);
     cpuCache[p + P_AVAIL] = avail - count;
   }
 
-  function mark(id: number, first: number, end: number): void {
+  /** Notes where the objects of the first `count` entries lie, and that they leave. */
+  function mark(id: number, first: number, count: number): void {
     const was = inSheaf(id);
-    for (let entry = first; entry < end; entry++) {
-      const address = sheafAddress[entry]!;
+    for (let i = 0; i < count; i++) {
+      const address = sheafAddress[first + i]!;
+      slabs[i] = 0;
       if (address === 0) continue;
-      const at = linkOf(address);
+      const slab = slabAt(address);
+      const index = indexIn(slab, address);
+      const at = slabLinks[slab]! + index;
       if (was === LINK_LIVE && link[at] !== LINK_LIVE) {
         const twice = `${formatAddress(address)} was freed twice: the second free is dropped`;
         log.add(`${cacheName(ledger, id)}: ${twice}`);
-        sheafAddress[entry] = 0;
-      } else link[at] = LINK_ARRAY;
+        sheafAddress[first + i] = 0;
+        continue;
+      }
+      link[at] = LINK_ARRAY;
+      slabs[i] = slab;
+      indices[i] = index;
     }
   }
 
-  /** The group that the object at `last` is the last of. */
+  /** The group that the object of entry `last`, counted from the first, is the last of. */
   function send(id: number, cpu: number, first: number, last: number): void {
-    const slab = slabAt(sheafAddress[last]!);
-    const group: PhysAddr[] = [];
+    const slab = slabs[last]!;
     journal[locks.journal + J_SENT] = 0;
     let others = 0;
     let lowest = last;
-    for (let entry = last; entry >= first && others < LOOKAHEAD; entry--) {
-      const address = sheafAddress[entry]!;
-      if (address === 0) continue;
-      if (slabAt(address) !== slab) {
+    let sent = 0;
+    for (let i = last; i >= 0 && others < LOOKAHEAD; i--) {
+      if (slabs[i] === 0) continue;
+      if (slabs[i] !== slab) {
         others++;
         continue;
       }
-      sheafAddress[entry] = -address;
-      group.push(address as PhysAddr);
-      lowest = entry;
+      sheafAddress[first + i] = -sheafAddress[first + i]!;
+      slabs[i] = 0;
+      group[sent++] = indices[i]!;
+      lowest = i;
     }
-    slub.freeKnown(id, group.reverse(), cpu);
-    for (let entry = last; entry >= lowest; entry--) if (sheafAddress[entry]! < 0) sheafAddress[entry] = 0;
+    slub.freeIndices(id, cpu, slab, group, sent);
+    for (let entry = first + last; entry >= first + lowest; entry--)
+      if (sheafAddress[entry]! < 0) sheafAddress[entry] = 0;
   }
 
   function filling(p: number, from: number, to: number): void {

@@ -5,24 +5,28 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { LedgerCorruptError, MIB, type PhysAddr } from '../base/index.js';
+import { MIB, type PhysAddr } from '../base/index.js';
 import {
   C_ARRAY_ENTRIES,
   C_ARRAYS,
   C_LIVE_CHECK,
   C_SHEAF_CAPACITY,
   CACHE_WORDS,
+  GFP,
   type Ledger,
   LINK_ARRAY,
   LINK_LIVE,
   P_AVAIL,
   P_ENTRIES,
   P_LIMIT,
+  P_SLAB_MASK,
+  P_SLAB_OBJECTS,
 } from '../machine/index.js';
 import { eachCpuLine } from './cache-table.js';
 import { SLAB } from './flags.js';
 import type { KmemCache } from './kmem-cache.js';
 import { Machine } from './machine.js';
+import { type Plant, planters, testPlanted } from './planted.case.test.js';
 
 const CAPACITY = 4;
 
@@ -89,20 +93,9 @@ test('a healthy machine passes both levels, with objects in the sheaves of two C
   for (const p of lines) assert.ok(ledger.cpuCache[p + P_AVAIL]! >= 2);
 });
 
-interface Plant {
-  readonly term: string;
-  readonly what: string;
-  readonly cheap: boolean;
-  spoil(busy: Busy): void;
-}
+const { both, fullOnly } = planters<Busy>();
 
-const plant =
-  (cheap: boolean) =>
-  (term: string, what: string, spoil: (busy: Busy) => void): Plant => ({ term, what, cheap, spoil });
-const both = plant(true);
-const fullOnly = plant(false);
-
-const PLANTS: readonly Plant[] = [
+const PLANTS: readonly Plant<Busy>[] = [
   both('sheaf.run', 'a capacity that its entries do not have', ({ ledger, c }) => {
     ledger.cache[c + C_SHEAF_CAPACITY]!++;
   }),
@@ -124,6 +117,20 @@ const PLANTS: readonly Plant[] = [
   ),
   both('sheaf.run', 'a CPU’s copy of its first entry', ({ ledger, lines }) => {
     ledger.cpuCache[lines[1]! + P_ENTRIES]!--;
+  }),
+  both('sheaf.run', 'a CPU’s copy of a slab’s bytes', ({ ledger, lines }) => {
+    ledger.cpuCache[lines[1]! + P_SLAB_MASK]! >>= 1;
+  }),
+  both('sheaf.run', 'a CPU’s copy of a slab’s objects', ({ ledger, lines }) => {
+    ledger.cpuCache[lines[1]! + P_SLAB_OBJECTS]!++;
+  }),
+  fullOnly('sheaf.frame', 'a slab’s frame that names another cache', ({ ledger, machine, live }) => {
+    ledger.frameCache[frameOf(machine, live)]!++;
+  }),
+  fullOnly('sheaf.frame', 'a free frame that names a cache still', ({ ledger, machine, c }) => {
+    const frame = machine.allocPages(GFP.KERNEL, 0);
+    machine.freePages(frame, 0);
+    ledger.frameCache[frame - machine.memory.basePfn] = c / CACHE_WORDS;
   }),
   both('sheaf.run', 'a debugged cache with sheaves', ({ ledger, debugged }) => {
     ledger.cache[debugged + C_SHEAF_CAPACITY] = CAPACITY;
@@ -167,29 +174,24 @@ const PLANTS: readonly Plant[] = [
   }),
 ];
 
+function frameOf({ memory }: Machine, address: number): number {
+  return Math.floor(address / 4096) - memory.basePfn;
+}
+
 /** Where the link of an object lies. */
-function linkOf({ ledger, memory }: Machine, address: number): number {
-  const slab = ledger.frameSlab[Math.floor(address / 4096) - memory.basePfn]!;
+function linkOf(machine: Machine, address: number): number {
+  const { ledger, memory } = machine;
+  const slab = ledger.frameSlab[frameOf(machine, address)]!;
   const distance = address - (ledger.slabFrame[slab]! + memory.basePfn) * 4096;
   return ledger.slabLinks[slab]! + distance / 96;
 }
 
-for (const { term, what, cheap, spoil } of PLANTS) {
-  test(`${term}: ${what}`, () => {
-    for (const level of ['cheap', 'full'] as const) {
-      const busy = busyMachine();
-      spoil(busy);
-      const run = () => busy.machine.validate(level);
-      if (level === 'cheap' && !cheap) run();
-      else assert.throws(run, (error) => error instanceof LedgerCorruptError && error.term === term);
-    }
-  });
-}
+testPlanted(busyMachine, PLANTS);
 
 test('every term of the check has a fault', () => {
   const source = readFileSync(new URL('../../src/slab/sheaf-check.ts', import.meta.url), 'utf8');
   const terms = new Set([...source.matchAll(/'(sheaf\.\w+)'/g)].map(([, term]) => term!));
-  assert.ok(terms.size >= 4);
+  assert.ok(terms.size >= 5);
   for (const term of terms)
     assert.ok(
       PLANTS.some((each) => each.term === term),

@@ -212,8 +212,8 @@ test('without it, a second free is found by validate(), and dropped on its way t
 
 test('a cache decides for itself, and a debugged one has none', () => {
   const machine = library({ slubDebug: 'F,debugged' });
-  assert.equal(cacheOf(machine, 64).info.sheafCapacity, 64);
-  assert.equal(cacheOf(machine, 4096).info.sheafCapacity, 16);
+  assert.equal(cacheOf(machine, 64).info.sheafCapacity, 128);
+  assert.equal(cacheOf(machine, 4096).info.sheafCapacity, 32);
   assert.equal(cacheOf(machine, 64, { sheafCapacity: 7 }).info.sheafCapacity, 7);
   const none = cacheOf(machine, 64, { sheafCapacity: 0 });
   const debugged = machine.kmemCacheCreate('debugged', 64)!;
@@ -257,12 +257,12 @@ test('a view of a cache that was destroyed throws, also when another cache came'
 });
 
 test('no room for sheaves is a failure of the ledger, and no cache is left behind', () => {
-  const machine = library({ ledger: { sheafEntries: 300, caches: 8 } });
+  const machine = library({ ledger: { sheafEntries: 600, caches: 8 } });
   const [first] = [cacheOf(machine, 64)];
   assert.throws(() => cacheOf(machine, 32), LedgerFullError);
   assert.deepEqual(machine.caches(), [first]);
   first!.destroy();
-  assert.equal(cacheOf(machine, 32).info.sheafCapacity, 64);
+  assert.equal(cacheOf(machine, 32).info.sheafCapacity, 128);
   machine.validate();
 });
 

@@ -25,15 +25,20 @@
  *  3. live.
  *
  * ## alloc and free
- *  a. alloc takes the top (2 → 3). An empty stack is first filled with `capacity` objects by the steps of slub.ts (1 → 2), so that the
- *     first in SLUB's order is the first to be handed out: a new slab's objects come in ascending order. If not one is to be had: NULL.
+ *  a. alloc takes the top (2 → 3). An empty stack is first filled by the steps of slub.ts (1 → 2), so that the first in SLUB's order is
+ *     the first to be handed out: a new slab's objects come in ascending order. It gets `capacity` objects, but in a small cache no more
+ *     than a slab has, or a 32nd of the cache's objects: what lies idle is to be a part of what is used. If not one is to be had: NULL.
  *  b. free puts the object on top (3 → 2). A full stack first gives up its *oldest* `capacity` objects (2 → 1): the lower sheaf, cold by
  *     now. They are freed in groups of one slab, with a lookahead of three neighbours, by the step of slub.ts that a bulk free takes.
  *  c. A cache that is shrunk, and a CPU that goes, give up all of them.
  *
  * ## What is checked
- * Each free learns from the address its frame, slab and index: what lies in no slab, in another cache's, or not at the start of an object
- * is refused at once, before anything changed. A *second free* is noticed
+ * Each free learns from the address its frame and index: what lies in no slab, in another cache's, or not at the start of an object is
+ * refused at once, before anything changed. That is one look into the ledger, at `frameCache`: blocks are aligned to their size, so that
+ * where a slab begins follows from the address, and a slab of the preferred order has nothing else to say. Each further line of a table
+ * would be one more to wait for when the caller has gone through other memory since. A slab of the fallback order takes the slow way.
+ *
+ * A *second free* is noticed
  *  - with `liveCheck`: at once, for state 2 stands in the object's link (ARRAY), and state 3 too (LIVE). A load and two stores a pair;
  *  - without: the link says LIVE in both states, and the object lies in the sheaf twice. If both entries leave together, or one after the
  *    other without having been handed out, the second is dropped with a line in the log; `validate()` finds it before. An object that was
@@ -59,10 +64,13 @@ import {
   C_ARRAYS,
   C_LIVE_CHECK,
   C_OBJECT_SIZE,
+  C_OO,
   C_SHEAF_CAPACITY,
+  C_TOTAL_OBJECTS,
   CACHE_WORDS,
   CPU_WORDS,
   GFP,
+  J_FILLED_FROM,
   type Ledger,
   LINK_ARRAY,
   LINK_LIVE,
@@ -72,8 +80,12 @@ import {
   P_LIMIT,
   P_ODD_INVERSE,
   P_SHIFT,
+  P_SLAB_MASK,
+  P_SLAB_OBJECTS,
   type PhysicalMemory,
+  type SheafAddresses,
   shapeObjects,
+  shapeOrder,
 } from '../machine/index.js';
 import { cacheName, eachCpuLine, sheafObjects } from './cache-table.js';
 import { type CacheView, plainView } from './cache-view.js';
@@ -93,14 +105,16 @@ export interface SheafOptions {
 
 /** The most that a cache may ask for. */
 export const SHEAF_CAPACITY_MAX = 1024;
+/** A sheaf is filled with at most this part of its cache's objects, if that is more than a slab of them: 1 / 2^shift. */
+const REFILL_SHIFT = 5;
 /** How many objects of other slabs end a group. */
 const LOOKAHEAD = 3;
-const USUAL_CAPACITY_MAX = 64;
+const USUAL_CAPACITY_MAX = 128;
 const USUAL_CAPACITY_MIN = 4;
 /** Bytes of objects in one sheaf, where that makes a capacity between the two. */
-const USUAL_BYTES = 65536;
+const USUAL_BYTES = 131072;
 
-/** Objects of a sheaf where nobody says otherwise: 64 up to 1 KiB, then as many as 64 KiB hold, 4 at least. */
+/** Objects of a sheaf where nobody says otherwise: 128 up to 1 KiB, then as many as 128 KiB hold, 4 at least. */
 export function usualSheafCapacity(size: number): number {
   return Math.min(Math.max(Math.floor(USUAL_BYTES / size), USUAL_CAPACITY_MIN), USUAL_CAPACITY_MAX);
 }
@@ -125,7 +139,7 @@ export function createSheaves(
 ): SheafAllocator {
   const { ledger, basePfn, log } = memory;
   const { pageSize } = memory.profile;
-  const { cache, cpuCache, frameSlab, link, sheafAddress, sheafLink } = ledger;
+  const { cache, cpuCache, frameCache, frameSlab, journal, link, sheafAddress, sheafLink } = ledger;
   const { slabCache, slabFrame, slabLinks, slabShape } = ledger;
   const { slabAt, indexIn, badFree } = createObjectAddresses(memory);
   const cacheRows = ledger.shape.caches + 1;
@@ -136,7 +150,7 @@ export function createSheaves(
   const small = ledger.shape.frames * pageSize <= 2 ** 31;
 
   const { locks } = memory;
-  const among = createSheafFlush(memory, slub);
+  const among = createSheafFlush(memory, slub, 2 * SHEAF_CAPACITY_MAX);
 
   /** Slabs and indices of objects on their way from a sheaf: scratch, nothing while no call is going on. */
   const goingSlab = new Int32Array(2 * SHEAF_CAPACITY_MAX);
@@ -154,12 +168,16 @@ export function createSheaves(
     const checked = cache[id * CACHE_WORDS + C_LIVE_CHECK] !== 0;
     // Whoever asked has its object: that there are no more is nobody's failure.
     const quiet = (gfp | __GFP.NOWARN) as Gfp;
-    let left = capacity - 1;
+    const wanted = refill(id, capacity);
+    let left = wanted - 1;
     while (left > 0) {
       const address = slub.alloc(id, quiet, cpu);
       if (address === NULL) break;
       sheafAddress[entries + --left] = address;
-      if (locks.concurrent()) among.filling(p, entries + left, entries + capacity - 1);
+      if (locks.concurrent()) {
+        if (left === wanted - 2) among.filling(p, entries + left, entries + wanted - 1);
+        else journal[locks.journal + J_FILLED_FROM] = entries + left;
+      }
       if (checked) {
         const at = linkOf(address);
         sheafLink[entries + left] = at;
@@ -169,14 +187,21 @@ export function createSheaves(
     if (left > 0) {
       if (locks.concurrent()) {
         sheafAddress.fill(0, entries, entries + left);
-        among.filling(p, entries, entries + capacity - 1);
+        among.filling(p, entries, entries + wanted - 1);
       }
-      sheafAddress.copyWithin(entries, entries + left, entries + capacity - 1);
-      sheafLink.copyWithin(entries, entries + left, entries + capacity - 1);
+      sheafAddress.copyWithin(entries, entries + left, entries + wanted - 1);
+      sheafLink.copyWithin(entries, entries + left, entries + wanted - 1);
     }
-    cpuCache[p + P_AVAIL] = capacity - 1 - left;
+    cpuCache[p + P_AVAIL] = wanted - 1 - left;
     if (locks.concurrent()) among.filled();
     return first;
+  }
+
+  /** How many objects an empty sheaf is filled with: a whole one, unless the cache is small. Then a slab's, which are held anyway. */
+  function refill(id: number, capacity: number): number {
+    const c = id * CACHE_WORDS;
+    const share = cache[c + C_TOTAL_OBJECTS]! >> REFILL_SHIFT;
+    return Math.min(capacity, Math.max(share, shapeObjects(cache[c + C_OO]!)));
   }
 
   function linkOf(address: number): number {
@@ -192,10 +217,16 @@ export function createSheaves(
     const avail = cpuCache[p + P_AVAIL]!;
     const inSheaf = cache[id * CACHE_WORDS + C_LIVE_CHECK] !== 0 ? LINK_ARRAY : LINK_LIVE;
     let kept = 0;
+    const mask = cpuCache[p + P_SLAB_MASK]!;
+    const inverse = cpuCache[p + P_ODD_INVERSE]!;
+    const shift = cpuCache[p + P_SHIFT]!;
     for (let entry = entries; entry < entries + count; entry++) {
       const address = sheafAddress[entry]!;
-      const slab = slabAt(address);
-      const index = indexIn(slab, address);
+      const offset = (address - basePhys) | 0;
+      const frame = offset >>> pageShift;
+      const slab = small ? frameSlab[frame]! : slabAt(address);
+      const usual = small && frameCache[frame] === id;
+      const index = usual ? divide(offset & mask, inverse, shift) : indexIn(slab, address);
       const at = slabLinks[slab]! + index;
       if (inSheaf === LINK_LIVE && link[at] !== LINK_LIVE) {
         const twice = `${formatAddress(address)} was freed twice: the second free is dropped`;
@@ -338,13 +369,14 @@ export function createSheaves(
     const CHECKED = cache[id * CACHE_WORDS + C_LIVE_CHECK] !== 0;
     const ZEROES = bytes !== undefined;
     const SHARED = ledger.buffer instanceof SharedArrayBuffer;
+    const LOW = ledger.shape.sheafWords === 1;
     // biome-ignore format: one line a kind.
     const hot = hotView(
       GFP.KERNEL, LINK_LIVE, LINK_ARRAY,
-      cpuCache, sheafAddress, sheafLink, link, frameSlab, slabCache, slabFrame, slabLinks, slabShape,
-      basePhys, pageShift,
+      cpuCache, sheafAddress, sheafLink, link, frameCache, frameSlab, slabLinks,
+      basePhys, pageShift, cpuCache[p + P_SLAB_MASK]!, cpuCache[p + P_SLAB_OBJECTS]!,
       cpuCache[p + P_LIMIT]!, cpuCache[p + P_ENTRIES]!, cpuCache[p + P_ODD_INVERSE]!, cpuCache[p + P_SHIFT]!,
-      CHECKED, ZEROES, SHARED, closed, slow, ownCpu, p + P_AVAIL, id,
+      CHECKED, ZEROES, SHARED, LOW, closed, slow, ownCpu, p + P_AVAIL, id,
     );
     // Offsets beyond 31 bits need another arithmetic, which the general path has.
     return small ? hot : { ...hot, free: (address, cpu = ownCpu) => slow.free(address, cpu) };
@@ -365,6 +397,8 @@ export function createSheaves(
       cpuCache[p + P_AVAIL] = 0;
       cpuCache[p + P_LIMIT] = 2 * sheafCapacity;
       cpuCache[p + P_ENTRIES] = entries + cpu * 2 * sheafCapacity;
+      cpuCache[p + P_SLAB_MASK] = pageSize * 2 ** shapeOrder(cache[c + C_OO]!) - 1;
+      cpuCache[p + P_SLAB_OBJECTS] = shapeObjects(cache[c + C_OO]!);
     });
   }
 
@@ -411,16 +445,16 @@ function hotView(
   LIVE: number,
   INSIDE: number,
   cpuCache: Int32Array,
-  sheafAddress: Float64Array,
+  sheafAddress: SheafAddresses,
   sheafLink: Int32Array,
   link: Uint16Array,
+  frameCache: Uint16Array,
   frameSlab: Int32Array,
-  slabCache: Int32Array,
-  slabFrame: Int32Array,
   slabLinks: Int32Array,
-  slabShape: Int32Array,
   basePhys: number,
   pageShift: number,
+  slabMask: number,
+  slabObjects: number,
   limit: number,
   entries: number,
   inverse: number,
@@ -428,6 +462,7 @@ function hotView(
   CHECKED: boolean,
   ZEROES: boolean,
   SHARED: boolean,
+  LOW: boolean,
   closed: Uint8Array,
   slow: SlowPath,
   ownCpu: number,
@@ -437,9 +472,10 @@ function hotView(
   return {
     alloc(gfp: Gfp = KERNEL, cpu = ownCpu): PhysAddr {
       const avail = cpuCache[count]! - 1;
-      // The sign tells the compiler that a number comes back: else it would box the address of every object, for those of the slow path.
-      if (avail < 0 || cpu !== ownCpu || (SHARED && closed[0] !== 0))
-        return +slow.alloc(gfp, cpu) as PhysAddr;
+      if (avail < 0 || cpu !== ownCpu || (SHARED && closed[0] !== 0)) {
+        // The sign tells the compiler that a number comes back: else it would box the address of every object, for those of the slow path.
+        return (LOW ? slow.alloc(gfp, cpu) | 0 : +slow.alloc(gfp, cpu)) as PhysAddr;
+      }
       const entry = entries + avail;
       if (CHECKED) link[sheafLink[entry]!] = LIVE;
       cpuCache[count] = avail;
@@ -449,16 +485,16 @@ function hotView(
     free(address: PhysAddr, cpu = ownCpu): void {
       const distance = address - basePhys;
       const offset = distance | 0;
-      const slab = frameSlab[offset >>> pageShift]! | 0;
-      const product = Math.imul(offset - (slabFrame[slab]! << pageShift), inverse);
+      const frame = offset >>> pageShift;
+      const product = Math.imul(offset & slabMask, inverse);
       const index = ((product >>> shift) | (product << (32 - shift))) >>> 0;
       const avail = cpuCache[count]!;
-      const misses = index >= (slabShape[slab]! & 0xffff) || offset !== distance || slabCache[slab] !== owner;
+      const misses = index >= slabObjects || offset !== distance || frameCache[frame] !== owner;
       if (misses || avail === limit || cpu !== ownCpu || (SHARED && closed[0] !== 0))
         return slow.free(address, cpu);
       const entry = entries + avail;
       if (CHECKED) {
-        const at = slabLinks[slab]! + index;
+        const at = slabLinks[frameSlab[frame]!]! + index;
         if (link[at] !== LIVE) return slow.free(address, cpu);
         sheafAddress[entry] = address;
         sheafLink[entry] = at;

@@ -8,6 +8,7 @@
 import { fls, orderOf } from '../base/index.js';
 import { MAX_OBJECTS_PER_SLAB } from '../machine/index.js';
 
+/** What the order of a slab depends on. */
 export interface OrderSearch {
   /** Bytes of one object with everything around it; 32 bits. */
   readonly size: number;

@@ -22,6 +22,7 @@ import {
   C_TOTAL_OBJECTS,
   CACHE_WORDS,
   COUNTERS_FROZEN,
+  frameCacheOf,
   GFP_KNOWN_BITS,
   GFP_SLAB_BUG_BITS,
   giveLinks,
@@ -96,7 +97,7 @@ export function createSlabPages(memory: PhysicalMemory, options: SlabPagesOption
   const { pageSize } = memory.profile;
   const { reports, bytes, objectAddress, count, onNew, onDiscard } = options;
   const { cache, slabCounters, slabNext, slabPrev, slabCache, slabFrame, slabOffset, slabLinks } = ledger;
-  const { slabShape, slabSerial, frameSlab, header, journal, link } = ledger;
+  const { slabShape, slabSerial, frameSlab, frameCache, header, journal, link } = ledger;
   const { locks } = memory;
   /** Caches whose new slab is being constructed. */
   const constructing = new Set<number>();
@@ -178,7 +179,7 @@ export function createSlabPages(memory: PhysicalMemory, options: SlabPagesOption
     const slab = journal[j + J_HAND_SLAB]!;
     const frame = journal[j + J_HAND_FRAME]! - 1;
     const order = journal[j + J_HAND_ORDER]!;
-    if (frame >= 0) frameSlab.fill(0, frame, frame + 2 ** order);
+    if (frame >= 0) nameFrames(frame, order, 0, 0);
     if (slab !== 0) giveSlab(slab);
     if (frame >= 0) pages.freePages((frame + basePfn) as Pfn, order);
     journal[j + J_HAND] = 0;
@@ -216,10 +217,17 @@ export function createSlabPages(memory: PhysicalMemory, options: SlabPagesOption
     slabPrev[slab] = 0;
     for (let i = 0; i < objects; i++) link[links + i] = i + 1 < objects ? i + 2 : LINK_END;
     slabCounters[slab] = packCounters(1, 0, locks.concurrent() ? COUNTERS_FROZEN : 0);
-    frameSlab.fill(slab, frame, frame + 2 ** shapeOrder(shape));
+    nameFrames(frame, shapeOrder(shape), slab, frameCacheOf(ledger, slab));
     onNew(id, slab);
     if (options.hasConstructor(id)) constructAll(id, c, slab);
     return slab;
+  }
+
+  /** The frames of a block name a slab and its cache (ledger.ts, `frameCache`), or with 0 none. */
+  function nameFrames(frame: number, order: number, slab: number, usual: number): void {
+    const end = frame + 2 ** order;
+    frameSlab.fill(slab, frame, end);
+    if (frameCache.length > 0) frameCache.fill(usual, frame, end);
   }
 
   /** An id and links; the cache has a slab more. */
@@ -271,7 +279,7 @@ export function createSlabPages(memory: PhysicalMemory, options: SlabPagesOption
     takeInHand(slab);
     onDiscard(c / CACHE_WORDS, slab);
     bytes?.forget((frame + basePfn) * pageSize, pageSize * 2 ** order);
-    frameSlab.fill(0, frame, frame + 2 ** order);
+    nameFrames(frame, order, 0, 0);
     giveSlab(slab);
     pages.freePages((frame + basePfn) as Pfn, order);
     putDown();

@@ -3,10 +3,12 @@
  * the profile is not as with SLUB.
  */
 import { SLAB } from './flags.js';
+import { KMALLOC_SIZES } from './kmalloc-sizes.js';
 import type { StandingCache } from './standing-6.1.js';
 import type { StandingAliases } from './standing-aliases.js';
 import { STANDING_SLAB_6_1 } from './standing-slab-6.1.js';
 
+/** What a kernel's SLAB does differently from other kernels'. */
 export interface SlabProfile {
   /** Bytes of one index of a slab's list of free objects; and the most objects that a slab can therefore have. */
   readonly indexBytes: number;
@@ -65,19 +67,8 @@ export const SLAB_6_1: SlabProfile = {
     alwaysCompound: true,
     createMask: CREATE_MASK,
     kmallocFlags: SLAB.HWCACHE_ALIGN,
-    kmallocSizes: [
-      [32, '32'],
-      [64, '64'],
-      [96, '96'],
-      [128, '128'],
-      [192, '192'],
-      [256, '256'],
-      [512, '512'],
-      [1024, '1k'],
-      [2048, '2k'],
-      [4096, '4k'],
-      [8192, '8k'],
-    ],
+    // With SLAB there is none below 32 bytes (KMALLOC_SHIFT_LOW).
+    kmallocSizes: KMALLOC_SIZES.filter(([bytes]) => bytes >= 32),
     // It holds the nodes of all caches, its own too.
     kmallocFirst: 128,
     standing: STANDING_SLAB_6_1,

@@ -5,8 +5,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import fc from 'fast-check';
-import { LedgerCorruptError, MIB } from '../base/index.js';
+import { MIB } from '../base/index.js';
 import {
   C_ARRAY_ENTRIES,
   C_ARRAYS,
@@ -36,6 +35,7 @@ import {
 } from '../machine/index.js';
 import { eachCpuLine } from './cache-table.js';
 import { Machine } from './machine.js';
+import { type Plant, planters, type TableName, testPlanted, testSpoilt } from './planted.case.test.js';
 
 /** A machine that has slabs on every list and objects in every array. Slabs by id. */
 interface Busy {
@@ -101,24 +101,13 @@ test('a healthy machine passes both levels, and has slabs on every list and obje
   assert.notEqual(ledger.slabFreelist[busy.outside], 0);
 });
 
-interface Plant {
-  readonly term: string;
-  readonly what: string;
-  readonly cheap: boolean;
-  spoil(busy: Busy): void;
-}
-
-const plant =
-  (cheap: boolean) =>
-  (term: string, what: string, spoil: (busy: Busy) => void): Plant => ({ term, what, cheap, spoil });
-const both = plant(true);
-const fullOnly = plant(false);
+const { both, fullOnly } = planters<Busy>();
 
 const IN_USE_ONE = 1 << COUNTERS_INUSE_SHIFT;
 /** The first entry of CPU 0's array. */
 const firstEntry = ({ ledger, lines }: Busy) => ledger.cpuCache[lines[0]! + P_ENTRIES]!;
 
-const PLANTS: readonly Plant[] = [
+const PLANTS: readonly Plant<Busy>[] = [
   // Lists.
   both('cache.lists', 'a list that ends elsewhere', ({ ledger, c, partial }) => {
     ledger.cache[c + C_PARTIAL_TAIL] = partial;
@@ -237,24 +226,7 @@ const PLANTS: readonly Plant[] = [
   }),
 ];
 
-function termOf(machine: Machine, level: 'cheap' | 'full'): string | undefined {
-  try {
-    machine.validate(level);
-    return undefined;
-  } catch (error) {
-    assert.ok(error instanceof LedgerCorruptError, String(error));
-    return error.term;
-  }
-}
-
-test('every planted fault is found, and called what it is', () => {
-  for (const { term, what, cheap, spoil } of PLANTS) {
-    const busy = busyMachine();
-    spoil(busy);
-    assert.equal(termOf(busy.machine, 'full'), term, `full: ${what}`);
-    assert.equal(termOf(busy.machine, 'cheap'), cheap ? term : undefined, `cheap: ${what}`);
-  }
-});
+testPlanted(busyMachine, PLANTS);
 
 test('no term of the checks is left out', () => {
   const source = readFileSync(new URL('../../src/slab/slab-check.ts', import.meta.url), 'utf8');
@@ -285,33 +257,19 @@ const TABLES = [
   'arrayLink',
   'frameSlab',
   'link',
-] as const satisfies readonly (keyof Ledger)[];
+] as const satisfies readonly TableName[];
 
-test('whatever word is spoilt, validate says so or finds nothing: it never stumbles', () => {
-  const { machine, ledger, c } = busyMachine();
-  const healthy = new Uint8Array(ledger.buffer.slice(0));
-  const value = fc.oneof(
-    fc.constantFrom(0, 1, -1, 0x7fffffff),
-    fc.integer({ min: 0, max: 300 }),
-    fc.integer(),
-  );
-  let found = 0;
-  fc.assert(
-    fc.property(fc.constantFrom(...TABLES), fc.nat(), value, (table, place, spoilt) => {
-      // Most words of most tables are 0 and unused: the cache's own row and the words in front are not.
-      const span = place % 2 ? 2000 : ledger[table].length;
-      const at =
-        table === 'cache' && place % 3
-          ? c + (place % CACHE_WORDS)
-          : place % Math.min(span, ledger[table].length);
-      // Links of the list of all caches, which spoilt make the check long, and no mistake.
-      if (table === 'cache' && at % CACHE_WORDS === C_NEWER) return;
-      ledger[table][at] = spoilt;
-      for (const level of ['cheap', 'full'] as const) if (termOf(machine, level) !== undefined) found++;
-      new Uint8Array(ledger.buffer).set(healthy);
-    }),
-    { numRuns: 400 },
-  );
-  assert.ok(found > 0);
-  machine.validate();
+testSpoilt({
+  busyMachine,
+  tables: TABLES,
+  place({ ledger, c }, table, random) {
+    // Most words of most tables are 0 and unused: the cache's own row and the words in front are not.
+    const span = random % 2 ? 2000 : ledger[table].length;
+    const isOwn = table === 'cache' && random % 3;
+    const at = isOwn ? c + (random % CACHE_WORDS) : random % Math.min(span, ledger[table].length);
+    // Links of the list of all caches, which spoilt make the check long, and no mistake.
+    return table === 'cache' && at % CACHE_WORDS === C_NEWER ? undefined : at;
+  },
+  seed: 7462,
+  runs: 400,
 });

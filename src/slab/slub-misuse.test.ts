@@ -1,6 +1,6 @@
 /**
  * What SLUB says to callers who are wrong: frees of what is not live, and gfp bits that name a zone
- * (BEHAVIOUR.md, 8 to 13). What a real kernel answered to the same calls is in truth/kmalloc-slub.json.gz,
+ * (truth/README.md, "kmalloc and misuse"). What a real kernel answered to the same calls is in truth/kmalloc-slub.json.gz,
  * under `misuse`.
  */
 import assert from 'node:assert/strict';

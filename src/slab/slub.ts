@@ -116,22 +116,20 @@ export interface Slub extends CacheAllocator {
   readonly kind: 'slub';
   readonly debug: DebugSlabs;
   /**
-   * A bulk free of what is known to be objects of this cache, in use, each once: nothing is looked at. Whatever their links say is
-   * overwritten. Leaves the array's order changed.
+   * A bulk free of objects of one slab, by their indices, the first to be handed out again first. They are known to be in use, each is
+   * there once, and the links of all of them hold the same; what that is is overwritten. Not for a debugged cache.
    */
-  freeKnown(cache: number, objects: PhysAddr[], cpu: number): void;
+  freeIndices(cache: number, cpu: number, slab: number, indices: Int32Array, count: number): void;
   /**
-   * The same for objects of one slab whose links lead from one to the next: `head` is the first one's index + 1, `tailLink` the last one's
-   * link. While one thread has the machine, and not for a debugged cache.
+   * The same for objects whose links lead from one to the next: `head` is the first one's index + 1, `tailLink` the last one's link. While
+   * one thread has the machine.
    */
   freeChain(cache: number, cpu: number, slab: number, head: number, tailLink: number, freed: number): void;
   /** What this thread's CPU has in hand goes back (slab-pages.ts). */
   emptyHand(): void;
 }
 
-/** Slabs with more free objects than this keep their place when a cache is shrunk. */
-const SHRINK_PROMOTE_MAX = 32;
-
+/** SLUB over a machine's memory. All of its state is in the ledger. */
 export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): Slub {
   const { ledger } = memory;
   const { faithful, bytes } = options;
@@ -150,6 +148,8 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
   const COUNTING = ledger.statistics.length > 0;
   /** The CPU's line that a slow path works for. */
   let line = 0;
+  /** Indices of a group that is freed: scratch. */
+  let going = new Int32Array(64);
   const count = (p: number, event: number) => {
     ledger.statistics[statisticsOf(p) + event]!++;
   };
@@ -571,25 +571,30 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
   ): void {
     line = p;
     if (isDebug(id)) return freeGroupDebug(id, p, slab, objects.slice(from, to).reverse());
+    if (going.length < to - from) going = new Int32Array(2 * (to - from));
+    for (let i = from; i < to; i++) going[to - 1 - i] = indexIn(slab, objects[i]!);
+    freeIndices(id, p, slab, going, to - from);
+  }
+
+  function freeIndices(id: number, p: number, slab: number, indices: Int32Array, freed: number): void {
     const links = slabLinks[slab]!;
-    const head = indexIn(slab, objects[to - 1]!) + 1;
+    const head = indices[0]! + 1;
     const own = slab === cpuCache[p + P_SLAB];
     const was = link[links + head - 1]!;
     const among = !own && concurrent();
-    const counters = among ? takeForFree(p, slab, head, to - from, was) : slabCounters[slab]!;
+    const counters = among ? takeForFree(p, slab, head, freed, was) : slabCounters[slab]!;
     // Between the check of the whole bulk and the slab's lock, another CPU may have freed one of them.
-    const bad = among ? firstNot(was, ledger, indexIn, slab, objects.slice(from, to)) : undefined;
-    if (bad !== undefined) {
-      letGo(slab, counters, to - from);
-      throw badFree(id, bad);
+    const bad = among ? firstNot(was, ledger, slab, indices, freed) : -1;
+    if (bad >= 0) {
+      letGo(slab, counters, freed);
+      throw badFree(id, objectAddress(slab, bad));
     }
     let at = links + head - 1;
-    for (let i = to - 2; i >= from; i--) {
-      const index = indexIn(slab, objects[i]!);
-      link[at] = index + 1;
-      at = links + index;
+    for (let i = 1; i < freed; i++) {
+      link[at] = indices[i]! + 1;
+      at = links + indices[i]!;
     }
-    if (!own) return freeToSlab(id, p, slab, counters, head, at, to - from);
+    if (!own) return freeToSlab(id, p, slab, counters, head, at, freed);
     link[at] = cpuCache[p + P_OWN]!;
     cpuCache[p + P_OWN] = head;
     if (COUNTING) count(p, STAT.free_fastpath);
@@ -648,25 +653,8 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
   function shrink(id: number): boolean {
     const c = id * CACHE_WORDS;
     for (let cpu = 0; cpu < cpus; cpu++) flushCpu(id, cpu);
-    onNode(c, () => shrinkNode(c));
+    onNode(c, () => nodeLists.shrinkNode(c, discard));
     return cache[c + C_NR_SLABS] !== 0;
-  }
-
-  function shrinkNode(c: number): void {
-    const byFree: number[][] = Array.from({ length: SHRINK_PROMOTE_MAX }, () => []);
-    const rest: number[] = [];
-    for (let slab = cache[c + C_PARTIAL_HEAD]!; slab !== 0; ) {
-      const next = slabNext[slab]!;
-      const freeObjects = objectsOf(slab) - countersInUse(slabCounters[slab]!);
-      unlist(c, slab);
-      if (freeObjects === objectsOf(slab)) discard(c, slab);
-      else if (freeObjects <= SHRINK_PROMOTE_MAX) byFree[freeObjects - 1]!.push(slab);
-      else rest.push(slab);
-      slab = next;
-    }
-    // Fewest free objects first, so that nearly full slabs fill up and sparse ones drain; equals come out in reverse.
-    for (const slabs of byFree) for (const slab of slabs.reverse()) listLast(c, slab);
-    for (const slab of rest) listLast(c, slab);
   }
 
   const live = (id: number) => countInUse(ledger, id) - (isDebug(id) ? debug.lost(id) : 0);
@@ -682,7 +670,8 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
     alloc: allocZeroed,
     free,
     freeBulk,
-    freeKnown,
+    freeIndices: (id: number, cpu: number, slab: number, indices: Int32Array, freed: number) =>
+      freeIndices(id, (cpu * cacheRows + id) * CPU_WORDS, slab, indices, freed),
     freeChain,
     shrink,
     flushCpu,

@@ -49,6 +49,7 @@ export const STATISTICS = [
   'cpu_partial_drain',
 ] as const;
 
+/** An event that CONFIG_SLUB_STATS counts: the name of its file in /sys/kernel/slab. */
 export type Statistic = (typeof STATISTICS)[number];
 
 /** The index of an event's counter. */
@@ -56,6 +57,7 @@ export const STAT = Object.fromEntries(STATISTICS.map((name, i) => [name, i])) a
   Record<Statistic, number>
 >;
 
+/** How often an event happened, as its file in /sys/kernel/slab says it. */
 export interface StatisticCounts {
   readonly total: number;
   /** By CPU. */

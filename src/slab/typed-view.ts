@@ -29,7 +29,9 @@ const TYPES = {
   f64: Float64Array,
 } as const;
 
+/** The type of a field: of what sign, and of how many bits. */
 export type FieldType = keyof typeof TYPES;
+/** The fields of a struct, by name, in their order in memory. */
 export type Fields = Readonly<Record<string, FieldType>>;
 
 /** The whole memory of a machine as arrays of each type. Element `(address - base) / BYTES_PER_ELEMENT` lies at an address. */
@@ -38,6 +40,7 @@ export type TypedViews = { readonly [T in FieldType]: InstanceType<(typeof TYPES
   readonly base: number;
 };
 
+/** Where the fields of a struct lie. Bytes. */
 export interface StructLayout<F extends Fields = Fields> {
   readonly fields: F;
   /** Bytes, a multiple of `align`. */

@@ -6,8 +6,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import fc from 'fast-check';
-import { LedgerCorruptError, MIB, type Pfn, type PhysAddr } from '../base/index.js';
+import { MIB, type Pfn, type PhysAddr } from '../base/index.js';
 import {
   C_NEWER,
   C_NR_PARTIAL,
@@ -45,6 +44,7 @@ import {
   Z_FREE,
   Z_HEAD,
   Z_MANAGED,
+  Z_RANGE,
   Z_RANGE_END,
   ZONE_WORDS,
 } from '../machine/index.js';
@@ -52,6 +52,14 @@ import { eachCpuLine } from './cache-table.js';
 import { SLAB } from './flags.js';
 import type { KmemCache } from './kmem-cache.js';
 import { Machine } from './machine.js';
+import {
+  type Plant,
+  planters,
+  type TableName,
+  termOf,
+  testPlanted,
+  testSpoilt,
+} from './planted.case.test.js';
 
 const PAGE = 4096;
 
@@ -156,14 +164,6 @@ test('a healthy machine passes both levels, and has a slab in every state', () =
 
 // ---- one word spoilt --------------------------------------------------------------------------------------
 
-interface Plant {
-  readonly term: string;
-  readonly what: string;
-  /** Found by `validate('cheap')` too. */
-  readonly cheap: boolean;
-  spoil(busy: Busy): void;
-}
-
 /** The first link of a slab that holds this. */
 function linkAt(ledger: Ledger, slab: number, wanted: (link: number) => boolean): number {
   const first = ledger.slabLinks[slab]!;
@@ -185,20 +185,9 @@ function listedLinkPage(ledger: Ledger): number {
 const firstFree = ({ ledger, zone, freeOrder }: Busy) => ledger.zone[zone + Z_HEAD + freeOrder]! - 1;
 const IN_USE_ONE = 1 << COUNTERS_INUSE_SHIFT;
 
-const both = (term: string, what: string, spoil: (busy: Busy) => void): Plant => ({
-  term,
-  what,
-  cheap: true,
-  spoil,
-});
-const fullOnly = (term: string, what: string, spoil: (busy: Busy) => void): Plant => ({
-  term,
-  what,
-  cheap: false,
-  spoil,
-});
+const { both, fullOnly } = planters<Busy>();
 
-const PLANTS: readonly Plant[] = [
+const PLANTS: readonly Plant<Busy>[] = [
   // Zones and free lists.
   both('zone.free', 'one more than there are', ({ ledger, zone }) => ledger.zone[zone + Z_FREE]!++),
   both('zone.free', 'more than the zone manages', ({ ledger, zone }) => {
@@ -374,28 +363,15 @@ const PLANTS: readonly Plant[] = [
   both('zone.managed', 'a zone with RAM ranges that are not there', ({ ledger, zone }) => {
     ledger.zone[zone + Z_RANGE_END] = 2 ** 30;
   }),
+  both('zone.managed', 'a zone whose RAM ranges begin before the first', ({ ledger, zone }) => {
+    ledger.zone[zone + Z_RANGE] = -(2 ** 31);
+  }),
+  both('zone.managed', 'a zone whose RAM ranges end before they begin', ({ ledger, zone }) => {
+    ledger.zone[zone + Z_RANGE_END] = -1;
+  }),
 ];
 
-/** The term that validate names, or undefined if it finds nothing. */
-function termOf(machine: Machine, level: 'cheap' | 'full'): string | undefined {
-  try {
-    machine.validate(level);
-    return undefined;
-  } catch (error) {
-    assert.ok(error instanceof LedgerCorruptError, String(error));
-    assert.ok(error.message.startsWith(`${error.term}: `));
-    return error.term;
-  }
-}
-
-test('every planted fault is found, and called what it is', () => {
-  for (const { term, what, cheap, spoil } of PLANTS) {
-    const busy = busyMachine();
-    spoil(busy);
-    assert.equal(termOf(busy.machine, 'full'), term, `full: ${what}`);
-    assert.equal(termOf(busy.machine, 'cheap'), cheap ? term : undefined, `cheap: ${what}`);
-  }
-});
+testPlanted(busyMachine, PLANTS);
 
 test('no term of the checks is left out', () => {
   const named = CHECKS.flatMap((path) => {
@@ -437,37 +413,24 @@ const TABLES = [
   'freePrev',
   'frameState',
   'link',
-] as const satisfies readonly (keyof Ledger)[];
+] as const satisfies readonly TableName[];
 
 /** Words that say how far the checks have to go: spoilt, they make them long, and no mistake. */
 const EXTENTS: Readonly<Record<string, (at: number) => boolean>> = {
   header: (at) => at >= H_SLAB_HIGH && at <= H_CACHE_OLDEST,
-  zone: (at) => at % ZONE_WORDS === Z_RANGE_END,
   cache: (at) => at % CACHE_WORDS === C_NEWER,
 };
 
-test('whatever word is spoilt, validate says so or finds nothing: it never stumbles', () => {
-  const { machine, ledger } = busyMachine();
-  const healthy = new Uint8Array(ledger.buffer.slice(0));
-  const value = fc.oneof(
-    fc.constantFrom(0, 1, -1, 0x7fffffff),
-    fc.integer({ min: 0, max: 300 }),
-    fc.integer(),
-  );
-  let found = 0;
-  fc.assert(
-    fc.property(fc.constantFrom(...TABLES), fc.nat(), value, (table, place, spoilt) => {
-      // Most words of most tables are 0 and unused: the ones in front are not.
-      const at = place % Math.min(ledger[table].length, place % 2 ? 2000 : ledger[table].length);
-      if (EXTENTS[table]?.(at)) return;
-      ledger[table][at] = spoilt;
-      for (const level of ['cheap', 'full'] as const) if (termOf(machine, level) !== undefined) found++;
-      new Uint8Array(ledger.buffer).set(healthy);
-    }),
-    { numRuns: 1000 },
-  );
-  assert.ok(found > 0);
-  machine.validate();
+testSpoilt({
+  busyMachine,
+  tables: TABLES,
+  place({ ledger }, table, random) {
+    // Most words of most tables are 0 and unused: the ones in front are not.
+    const at = random % Math.min(ledger[table].length, random % 2 ? 2000 : ledger[table].length);
+    return EXTENTS[table]?.(at) ? undefined : at;
+  },
+  seed: 7461,
+  runs: 1000,
 });
 
 test('a circle in the list of caches is found, not followed for ever', () => {

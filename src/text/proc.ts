@@ -61,6 +61,7 @@ const SLABINFO_HEAD = [
     ' : tunables <limit> <batchcount> <sharedfactor> : slabdata <active_slabs> <num_slabs> <sharedavail>',
 ];
 
+/** The rows of /proc/slabinfo, newest cache first, as the kernel lists them. */
 export function slabinfoRows(machine: Machine): SlabinfoRow[] {
   return machine
     .caches()
@@ -96,6 +97,7 @@ function slubUse(machine: Machine, cache: KmemCache) {
 /** A number on the right of a column. */
 const right = (value: number | string, width: number) => String(value).padStart(width);
 
+/** The text of /proc/slabinfo 2.1, with its two head lines. */
 export function formatSlabinfo(rows: readonly SlabinfoRow[]): string {
   const lines = rows.map((row) =>
     [
@@ -146,6 +148,7 @@ function parseSlabinfoLine(line: string, file: string, number: number): Slabinfo
 
 // ---- buddyinfo ---------------------------------------------------------------------------------------------------------
 
+/** The rows of /proc/buddyinfo: one for each zone that has memory. */
 export function buddyinfoRows(machine: Machine): BuddyinfoRow[] {
   return machine
     .zones()
@@ -153,6 +156,7 @@ export function buddyinfoRows(machine: Machine): BuddyinfoRow[] {
     .map(({ name, freeBlocks }) => ({ node: 0, zone: name, free: freeBlocks }));
 }
 
+/** The text of /proc/buddyinfo. */
 export function formatBuddyinfo(rows: readonly BuddyinfoRow[]): string {
   return text(
     rows.map(
@@ -196,6 +200,7 @@ export function zoneinfo(machine: Machine): string {
   return formatZoneinfo(machine.zones(), slabPages(machine));
 }
 
+/** The text of /proc/zoneinfo, as far as a machine knows it: pages, watermarks and reserves. */
 export function formatZoneinfo(zones: readonly ZoneView[], slabs: SlabPages): string {
   const first = zones.findIndex(({ present }) => present > 0);
   const lines = zones.flatMap((zone, i) => [

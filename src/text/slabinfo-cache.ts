@@ -18,6 +18,7 @@ const onOff = (on: boolean) => (on ? 'On ' : 'Off');
 const sum = (stats: SlabinfoCache['stats'], names: readonly Statistic[]) =>
   names.reduce((total, name) => total + stats[name], 0);
 
+/** One cache in the words of the kernel's slabinfo tool (`slabinfo -r`), line by line. */
 export function slabinfoReport(cache: SlabinfoCache): string[] {
   const { name, size, objectSize, slabs, partial, cpuSlabs, objects, objectsPerSlab, slabBytes } = cache;
   const marks: readonly (readonly [set: boolean, text: string])[] = [

@@ -20,7 +20,7 @@
  *     kernel part without this was merged, so the tool of a released kernel never prints it;
  *  6. sizes have one decimal, cut off, of a thousand, a million or a thousand million bytes.
  *
- * A link whose directory is gone ends the kernel's tool; here it is left out. Rules: BEHAVIOUR.md 18 and the tool's own output; the
+ * A link whose directory is gone ends the kernel's tool; here it is left out. Rules: the tool's own output; the
  * totals follow in slabinfo-totals.ts.
  */
 import { STATISTICS, type Statistic } from '../slab/index.js';
@@ -68,6 +68,7 @@ export interface SlabinfoCache {
   readonly hasStats: boolean;
 }
 
+/** Which directories of /sys/kernel/slab count as caches. */
 export interface CachesOptions {
   /** Show shared caches by one of their names. */
   readonly firstAlias?: boolean;
@@ -148,7 +149,23 @@ function readCache(
   return { ...cache, flags: flagLetters(cache) };
 }
 
-function flagLetters(cache: Omit<SlabinfoCache, 'flags'>): string {
+/** What the letters of `Flg` say. */
+export type SlabinfoMarks = Pick<
+  SlabinfoCache,
+  | 'aliases'
+  | 'cacheDma'
+  | 'cacheDma32'
+  | 'hwcacheAlign'
+  | 'poison'
+  | 'reclaimAccount'
+  | 'redZone'
+  | 'sanityChecks'
+  | 'storeUser'
+  | 'trace'
+>;
+
+/** The column `Flg`, such as `*DA`. */
+export function flagLetters(cache: SlabinfoMarks): string {
   const letters: readonly (readonly [set: boolean, letter: string])[] = [
     [cache.aliases !== 0, '*'],
     [cache.cacheDma, 'd'],
@@ -166,6 +183,7 @@ function flagLetters(cache: Omit<SlabinfoCache, 'flags'>): string {
 
 // ---- order ---------------------------------------------------------------------------------------------------------------
 
+/** What a list is ordered by. */
 export type SlabinfoSort = 'name' | 'size' | 'loss' | 'partial' | 'activity';
 
 /** What comes first: the largest of these, or the first by name. */
@@ -192,6 +210,7 @@ export function sortCaches(caches: readonly SlabinfoCache[], sort: SlabinfoSort)
 
 // ---- list ----------------------------------------------------------------------------------------------------------------
 
+/** How the list of caches is written; the kernel's tool has these as options. */
 export interface ListOptions {
   /** Show what is lost instead of the space taken. */
   readonly loss?: boolean;

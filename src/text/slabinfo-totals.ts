@@ -9,13 +9,14 @@ import { type SlabinfoCache, slabinfoCaches, slabinfoSize } from './slabinfo-rep
 import type { SysfsTree } from './sysfs.js';
 
 /** One quantity over the caches in use. */
-interface Spread {
+export interface Spread {
   readonly average: number;
   readonly least: number;
   readonly most: number;
   readonly total: number;
 }
 
+/** The totals of all caches, as the kernel's slabinfo tool counts them (`slabinfo -T`). */
 export interface SlabinfoTotals {
   readonly caches: number;
   /** Links, and directories that are there for links. */
@@ -28,7 +29,8 @@ export interface SlabinfoTotals {
   readonly perObject: Readonly<Record<PerObject, Spread>>;
 }
 
-type PerCache =
+/** What is told of caches. */
+export type PerCache =
   | 'objects'
   | 'slabs'
   | 'partialSlabs'
@@ -38,7 +40,8 @@ type PerCache =
   | 'memory'
   | 'used'
   | 'loss';
-type PerObject = 'memory' | 'user' | 'loss';
+/** What is told of objects, in bytes. */
+export type PerObject = 'memory' | 'user' | 'loss';
 
 /** The totals, or undefined where no cache has an object. */
 export function slabinfoTotals(tree: SysfsTree, pageSize: number): SlabinfoTotals | undefined {
@@ -110,6 +113,7 @@ function headLines(
   ];
 }
 
+/** The totals in the words of that tool, line by line. `bytes` asks for whole bytes instead of K, M and G. */
 export function totalsLines(totals: SlabinfoTotals | undefined, bytes = false): string[] {
   if (totals === undefined) return ['No objects'];
   const { perCache, perObject } = totals;

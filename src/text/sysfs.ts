@@ -58,6 +58,7 @@ export interface SysfsCounters {
   readonly cpuPartialSlabs: readonly number[];
 }
 
+/** The numbers behind a cache's files in /sys/kernel/slab. Throws ArgumentError on a machine with SLAB, which has none. */
 export function sysfsCounters(machine: Machine, cache: KmemCache): SysfsCounters {
   refuseSlab(machine);
   const { ledger } = machine;
@@ -114,6 +115,7 @@ function minPartialText({ ledger }: Machine, { id, info }: KmemCache): string {
   return String(written === 0n ? info.minPartial : written);
 }
 
+/** Which files a directory of /sys/kernel/slab has. */
 export interface SysfsView {
   /**
    * With `cache_dma32` beside `cache_dma`. The series that added SLAB_CACHE_DMA32 had it, its reviewers asked who would read it, and it

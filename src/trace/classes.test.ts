@@ -156,3 +156,38 @@ test('of several that fit, the one that a function is known to allocate from', (
   const area = aClass({ site: 'alloc_vmap_area.constprop.0', bytesReq: 64, bytesAlloc: 64 });
   assert.deepEqual(named([area], caches), [':0000064 (size)']);
 });
+
+/** Classes of which each has one neighbour, the one before it, and few are named by their frees; `reads` counts what is asked of them. */
+function chain(length: number): { classes: TraceClass[]; reads: () => number } {
+  let reads = 0;
+  const watch = {
+    get(target: TraceClass, key: keyof TraceClass) {
+      reads++;
+      return target[key];
+    },
+  };
+  const classes = Array.from({ length }, (_, i) => {
+    const each = aClass({
+      site: `function_${i % 50}`,
+      bytesReq: 60 + (i % 40),
+      // Against the order in which they are looked at, so that each name goes on only in the next round.
+      live: i,
+      names: i === 0 ? [['dentry', 3]] : [],
+      // Half of them share no page, and are found by their functions and sizes.
+      neighbours: i > 0 && i < length / 2 ? [[i - 1, 1]] : [],
+    });
+    return new Proxy(each, watch);
+  });
+  return { classes, reads: () => reads };
+}
+
+test('ten times as many classes are little more than ten times the work', () => {
+  const [small, large] = [1000, 10_000].map((length) => {
+    const { classes, reads } = chain(length);
+    const found = nameClasses(classes, [known('vm_area', 104), known('pid', 128)]);
+    assert.equal(found.filter(({ how }) => how === 'pages').length, length / 2 - 1);
+    return reads();
+  }) as [number, number];
+  // Sorting makes it more than ten.
+  assert.ok(large < 15 * small, `${large} reads of fields, and ${small} of a tenth of the classes`);
+});

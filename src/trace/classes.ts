@@ -25,6 +25,7 @@
 import { __GFP } from '../machine/index.js';
 import { cacheOfSite } from './class-sites.js';
 import { ACCOUNTED } from './events.js';
+import { PlaceQueue } from './place-queue.js';
 import { CLASS_KIND, type TraceClass } from './trace.js';
 
 /** A cache that the traced machine is known to have had. */
@@ -43,6 +44,7 @@ export interface KnownCache {
   readonly capacity?: number | undefined;
 }
 
+/** How a class's cache was found: by which of the rules of trace/classes.ts. `none` is for what is no object of a cache. */
 export type HowNamed = 'kmalloc' | 'frees' | 'pages' | 'site' | 'size' | 'choice' | 'unnamed' | 'none';
 
 /** The cache of a class. */
@@ -100,8 +102,9 @@ export function sizeSuffix(bytes: number): string {
 
 class Naming {
   readonly #classes: readonly TraceClass[];
-  readonly #known: readonly KnownCache[];
   readonly #canonical: ReadonlyMap<string, string>;
+  /** Known caches by the distance of their objects. */
+  readonly #bySize: ReadonlyMap<number, readonly KnownCache[]>;
   readonly #found: (ClassCache | undefined)[];
   /** Live objects at the end that are known to be a cache's. */
   readonly #live = new Map<string, number>();
@@ -109,10 +112,12 @@ class Naming {
 
   constructor(classes: readonly TraceClass[], known: readonly KnownCache[]) {
     this.#classes = classes;
-    this.#known = known;
     this.#canonical = new Map(
       known.flatMap(({ name, names }) => [name, ...names].map((each) => [each, name] as const)),
     );
+    const bySize = new Map<number, KnownCache[]>();
+    for (const cache of known) push(bySize, cache.size, cache);
+    this.#bySize = bySize;
     this.#found = new Array(classes.length);
     for (const { name, accounted } of known)
       if (accounted !== undefined) this.#accounted.set(name, accounted);
@@ -125,12 +130,14 @@ class Naming {
 
   kmalloc(prefix: string, bytesReq: number, bytesAlloc: number): string {
     const type = new RegExp(`^${prefix}\\d+[kM]?$`);
-    const [smallest] = this.#known
-      .filter(
-        ({ name, size, objectSize }) => type.test(name) && size === bytesAlloc && objectSize >= bytesReq,
-      )
+    const [smallest] = this.#sized(bytesAlloc)
+      .filter(({ name, objectSize }) => objectSize >= bytesReq && type.test(name))
       .sort((a, b) => a.objectSize - b.objectSize);
     return smallest?.name ?? this.canonical(`${prefix}${sizeSuffix(bytesAlloc)}`);
+  }
+
+  #sized(bytes: number): readonly KnownCache[] {
+    return this.#bySize.get(bytes) ?? [];
   }
 
   set(id: number, cache: ClassCache): void {
@@ -159,43 +166,69 @@ class Naming {
     });
   }
 
-  /** Who shares a page with somebody named has that name; again, for those who share one with them. */
+  /**
+   * Who shares a page with somebody named has that name; again, for those who share one with them. Each round looks at classes in the order
+   * of `#open`, and only at those of whose neighbours one was named since they were looked at last.
+   */
   byPages(): void {
-    for (let round = 0, named = 1; named > 0 && round < this.#classes.length; round++) {
-      named = 0;
-      for (const id of this.#open()) {
-        const votes = this.#classes[id]!.neighbours.flatMap(([other, pages]) => {
-          const name = this.#found[other]?.name;
-          return name === undefined ? [] : [[name, pages] as const];
-        });
-        const first = this.majority(votes);
-        if (first === undefined) continue;
-        const [name, pages] = first;
-        const which = pages === 1 ? 'one of them also holds' : `${pages} of them also hold`;
-        this.set(id, { name, how: 'pages', why: `by its pages: ${which} other objects of ${name}` });
-        named++;
+    const order = this.#open();
+    const sharers = new Map<number, number[]>();
+    for (const [at, id] of order.entries())
+      for (const [other] of this.#classes[id]!.neighbours) push(sharers, other, at);
+    const now = new PlaceQueue();
+    let next: number[] = order.map((_, at) => at);
+    while (next.length > 0) {
+      for (const at of next) now.add(at);
+      next = [];
+      for (let at = now.take(); at !== undefined; at = now.take()) {
+        const id = order[at]!;
+        if (this.#found[id] !== undefined || !this.#nameByPages(id)) continue;
+        for (const sharer of sharers.get(id) ?? []) {
+          if (sharer > at) now.add(sharer);
+          else next.push(sharer);
+        }
       }
     }
   }
 
+  #nameByPages(id: number): boolean {
+    const votes = this.#classes[id]!.neighbours.flatMap(([other, pages]) => {
+      const name = this.#found[other]?.name;
+      return name === undefined ? [] : [[name, pages] as const];
+    });
+    const first = this.majority(votes);
+    if (first === undefined) return false;
+    const [name, pages] = first;
+    const which = pages === 1 ? 'one of them also holds' : `${pages} of them also hold`;
+    this.set(id, { name, how: 'pages', why: `by its pages: ${which} other objects of ${name}` });
+    return true;
+  }
+
   bySite(): void {
+    // What frees say depends on the function and the two sizes alone.
+    const freed = new Map<string, TraceClass[]>();
+    for (const [id, each] of this.#classes.entries())
+      if (each.kind === CLASS_KIND.CACHE && this.#found[id]?.how === 'frees')
+        push(freed, `${each.bytesAlloc} ${each.site}`, each);
+    const named = new Map<string, ClassCache | undefined>();
     for (const id of this.#open()) {
       const { site, bytesReq, bytesAlloc } = this.#classes[id]!;
-      const votes = this.#classes.flatMap((other, otherId) =>
-        other.kind === CLASS_KIND.CACHE &&
-        this.#found[otherId]?.how === 'frees' &&
-        other.site === site &&
-        other.bytesAlloc === bytesAlloc &&
-        other.bytesReq > bytesReq
-          ? other.names
-          : [],
-      );
-      const first = this.majority(votes);
-      if (first === undefined) continue;
-      const of = votes.reduce((sum, [, count]) => sum + count, 0);
-      const why = `from frees of other objects of ${site}, ${first[1]} of ${of}`;
-      this.set(id, { name: first[0], how: 'site', why });
+      const place = `${bytesAlloc} ${site}`;
+      const key = `${bytesReq} ${place}`;
+      if (!named.has(key)) named.set(key, this.#ofSite(site, bytesReq, freed.get(place) ?? []));
+      const cache = named.get(key);
+      if (cache !== undefined) this.set(id, cache);
     }
+  }
+
+  /** What frees of a function's larger objects say. */
+  #ofSite(site: string, bytesReq: number, freed: readonly TraceClass[]): ClassCache | undefined {
+    const votes = freed.flatMap((other) => (other.bytesReq > bytesReq ? other.names : []));
+    const first = this.majority(votes);
+    if (first === undefined) return undefined;
+    const of = votes.reduce((sum, [, count]) => sum + count, 0);
+    const why = `from frees of other objects of ${site}, ${first[1]} of ${of}`;
+    return { name: first[0], how: 'site', why };
   }
 
   /** Classes whose size leaves one cache. */
@@ -245,8 +278,8 @@ class Naming {
   /** Caches of a class's size, how many there are, and which are left when the others are ruled out. */
   #candidates(id: number, exact: boolean): { all: number; left: KnownCache[] } {
     const { bytesReq, bytesAlloc, accounted, gfp, live } = this.#classes[id]!;
-    const sized = this.#known.filter(({ name, size, objectSize }) => {
-      if (size !== bytesAlloc || /^(?:dma-)?kmalloc-/.test(name)) return false;
+    const sized = this.#sized(bytesAlloc).filter(({ name, objectSize }) => {
+      if (/^(?:dma-)?kmalloc-/.test(name)) return false;
       return exact ? objectSize === bytesReq : objectSize === 0 || objectSize >= bytesReq;
     });
     const left = sized.filter(({ name, capacity }) => {
@@ -257,4 +290,10 @@ class Naming {
     });
     return { all: sized.length, left };
   }
+}
+
+function push<K, V>(lists: Map<K, V[]>, key: K, value: V): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [value]);
+  else list.push(value);
 }

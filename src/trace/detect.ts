@@ -10,7 +10,7 @@
  * Binary formats begin with bytes of their own. Texts are told by their lines: a header that only one tool prints decides, else each line
  * that can be taken apart has a vote. The first 64 KiB are more than enough, a few lines will do.
  */
-import { InputError } from '../base/index.js';
+import { beginsWith, InputError, PACKERS } from '../base/index.js';
 import type { EventSink, StreamReader } from './events.js';
 import { createFtraceReader, readTaskHead } from './ftrace.js';
 import { createPerfScriptReader, readPerfHead } from './perf-script.js';
@@ -25,8 +25,10 @@ export const TEXT_READERS = {
   'perf-script': createPerfScriptReader,
 } as const;
 
+/** The formats of text that can be read as a stream. */
 export type TextFormat = keyof typeof TEXT_READERS;
 
+/** What a file can be, by its first bytes. */
 export type TraceFormat =
   | TextFormat
   | 'trace.dat'
@@ -49,13 +51,6 @@ const MAGICS: readonly (readonly [bytes: string, format: TraceFormat])[] = [
   ['\x28\xb5\x2f\xfd', 'zstd'],
 ];
 
-/** What is not unpacked here, with the command that does. */
-const OTHER_PACKERS: readonly (readonly [bytes: string, name: string, command: string])[] = [
-  ['\xfd7zXZ', 'xz', 'xz -dc'],
-  ['BZh', 'bzip2', 'bzip2 -dc'],
-  ['\x04\x22\x4d\x18', 'lz4', 'lz4 -dc'],
-];
-
 const LOOKED_FOR =
   'ftrace text, trace-cmd report, perf script, trace.dat, perf.data, a saved trace (.slt), gzip, zstd, slabinfo, JSON';
 const LINES_MAX = 200;
@@ -64,11 +59,6 @@ const NEWLINE = 10;
 const COLON = 58;
 const SPACE = 32;
 
-function beginsWith(bytes: Uint8Array, magic: string): boolean {
-  for (let i = 0; i < magic.length; i++) if (bytes[i] !== magic.charCodeAt(i)) return false;
-  return true;
-}
-
 /**
  * The format of what begins with these bytes. Throws InputError, which says what was looked for and what stands there, where it is none
  * that slablab reads. `file` is its name in messages.
@@ -76,11 +66,13 @@ function beginsWith(bytes: Uint8Array, magic: string): boolean {
 export function detectFormat(file: string, bytes: Uint8Array): TraceFormat {
   if (bytes.length === 0) throw new InputError(file, 0, 'is empty');
   for (const [magic, format] of MAGICS) if (beginsWith(bytes, magic)) return format;
-  for (const [magic, name, command] of OTHER_PACKERS) {
-    if (beginsWith(bytes, magic)) {
-      throw new InputError(file, 0, `is compressed with ${name}: unpack it with ${command} first`);
-    }
-  }
+  const packer = PACKERS.find(({ magic }) => beginsWith(bytes, magic));
+  if (packer !== undefined)
+    throw new InputError(
+      file,
+      0,
+      `is compressed with ${packer.name}: unpack it with ${packer.command} first`,
+    );
   const text = detectText(bytes);
   if (text !== undefined) return text;
   const [first = ''] = fromUtf8(bytes, 0, Math.min(bytes.length, 4 * EXCERPT_LENGTH))

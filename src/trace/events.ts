@@ -127,6 +127,9 @@ export interface EventSink {
   take(batch: EventBatch): void;
 }
 
+/** Damage is counted in full, and told of this much. */
+export const DAMAGE_TOLD = 20;
+
 /** What a reader could not use, with the place. */
 export interface Damage {
   /** Line of the text, from 1 on, or 0 where the input is no text. */

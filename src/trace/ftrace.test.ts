@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { InputError } from '../base/index.js';
+import { runsOf } from '../base/runs.case.test.js';
 import { __GFP, GFP } from '../machine/index.js';
 import { ACCOUNTED, NODE_NONE } from './events.js';
 import { createFtraceReader } from './ftrace.js';
@@ -24,7 +25,7 @@ testTextReader({
   create: createFtraceReader,
   sample: 'sample-ftrace-boot-no_hash_pointers.txt',
   head: HEAD,
-  damaged: 400_000,
+  damaged: runsOf(100_000),
   seed: 61,
 });
 

@@ -25,6 +25,7 @@ import { readAttr } from './perf-data-attr.js';
 import { createPerfSession, idOf, type PerfSession, type ZstdDecoder } from './perf-data-session.js';
 import { Tally } from './tally.js';
 
+/** What reading a perf.data needs to know. */
 export interface PerfDataOptions {
   /** What errors call the file. */
   readonly file?: string;

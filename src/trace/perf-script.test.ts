@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { InputError } from '../base/index.js';
+import { runsOf } from '../base/runs.case.test.js';
 import { createPerfScriptReader } from './perf-script.js';
 import {
   assertAllCounted,
@@ -19,7 +20,7 @@ testTextReader({
   create: createPerfScriptReader,
   sample: 'sample-perf-script.txt',
   head: HEAD,
-  damaged: 300_000,
+  damaged: runsOf(75_000),
   seed: 63,
 });
 

@@ -23,6 +23,7 @@
 /** No value: the pointer is not in the table. */
 export const NONE = -1;
 
+/** A table of numbers by pointer, whose two halves are 32 bits each. */
 export interface PointerTable {
   /** How many pointers are in it. */
   readonly size: number;

@@ -5,6 +5,7 @@
  * over all fields. Sites are interned texts such as `seq_open+0x2a`; a class has the function alone, for the same call is at another offset
  * in another build.
  */
+import { grown } from '../base/index.js';
 import type { Strings } from './strings.js';
 import { CLASS_KIND, type TraceClass } from './trace.js';
 
@@ -35,8 +36,11 @@ export interface ClassTable {
   grew(id: number, order: number): void;
   /** The function of a call site, both texts. */
   functionOf(site: number): number;
-  /** All of it, with the neighbours that the caller found. */
-  list(neighbours: ReadonlyMap<number, ReadonlyMap<number, number>>): TraceClass[];
+  /**
+   * All of it, with the neighbours that the caller found. What was taken for whole pages and has no more bytes than `largestKmalloc` is
+   * kmalloc's after all: larger pages were seen later.
+   */
+  list(neighbours: ReadonlyMap<number, ReadonlyMap<number, number>>, largestKmalloc: number): TraceClass[];
 }
 
 // Words of a class.
@@ -187,10 +191,15 @@ export function createClassTable(strings: Strings): ClassTable {
     else countIn(otherNames, id, name);
   }
 
-  function list(neighbours: ReadonlyMap<number, ReadonlyMap<number, number>>): TraceClass[] {
+  function list(
+    neighbours: ReadonlyMap<number, ReadonlyMap<number, number>>,
+    largestKmalloc: number,
+  ): TraceClass[] {
     return Array.from({ length: count }, (_, id) => {
       const w = id * WORDS;
-      const kind = words[w + KIND]!;
+      const isKmalloc =
+        words[w + KIND] === CLASS_KIND.LARGE && words[w + BYTES_ALLOC]! >>> 0 <= largestKmalloc;
+      const kind = isKmalloc ? CLASS_KIND.KMALLOC : words[w + KIND]!;
       const text = strings.text(words[w + FUNCTION]!);
       const isPages = kind === CLASS_KIND.PAGES || kind === CLASS_KIND.PAGE_FREE;
       const names = new Map(otherNames.get(id));
@@ -254,10 +263,4 @@ export function countIn<K>(table: Map<K, Map<number, number>>, key: K, item: num
 /** Most first; equals by number. */
 function byCount(counts: ReadonlyMap<number, number> | undefined): (readonly [number, number])[] {
   return [...(counts ?? [])].sort((a, b) => b[1] - a[1] || a[0] - b[0]);
-}
-
-function grown(array: Int32Array<ArrayBuffer>, length: number): Int32Array<ArrayBuffer> {
-  const more = new Int32Array(length);
-  more.set(array);
-  return more;
 }

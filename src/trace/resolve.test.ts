@@ -270,6 +270,37 @@ test('once real pointers show where memory is mapped, pages are a slab if and on
   assert.equal(head.report.pages.slabs, 13);
 });
 
+test('with pages of 64 KiB kmalloc has caches of up to two of them, also of what came before that was seen', () => {
+  const large = 0x10000n;
+  const at = (pfn: number): bigint => DIRECT_MAP + BigInt(pfn) * large;
+  const slab = (pfn: number): Event[] => [pages(pfn), { kind: 'CACHE_ALLOC', pointer: at(pfn) }];
+  const kmalloc = (pfn: number, bytes: number): Event => ({ kind: 'KMALLOC', pointer: at(pfn), bytes });
+  const { head, op } = resolve([
+    kmalloc(0x100, 16_384),
+    ...Array.from({ length: 12 }, (_, i) => slab(0x1000 + 3 * i)).flat(),
+    pages(0x5000, { order: 1 }),
+    kmalloc(0x5000, 131_072),
+    pages(0x6000, { order: 2, gfp: 'GFP_KERNEL|__GFP_COMP' }),
+    kmalloc(0x6000, 262_144),
+  ]);
+  assert.equal(head.report.pageSize, 65_536);
+  const kinds = head.classes.filter(({ bytesAlloc }) => bytesAlloc > 64);
+  assert.deepEqual(
+    kinds.map(({ kind, bytesAlloc }) => [kind, bytesAlloc]),
+    [
+      [CLASS_KIND.KMALLOC, 16_384],
+      [CLASS_KIND.KMALLOC, 131_072],
+      [CLASS_KIND.LARGE, 262_144],
+    ],
+  );
+  assert.deepEqual(op.slice(-4), [
+    OP.PAGE_ALLOC | SLAB_PAGES,
+    OP.ALLOC | GREW,
+    OP.PAGE_ALLOC | LARGE_PAGES,
+    OP.ALLOC,
+  ]);
+});
+
 test('before that, and with hashes, by flags and order of events', () => {
   const other = { pointer: 0x2222n } as const;
   const { op, head } = resolve([

@@ -23,7 +23,7 @@
  *
  * Rules: truth/traces/README.md, what the events lack.
  */
-import { EngineError } from '../base/index.js';
+import { EngineError, grown } from '../base/index.js';
 import { CHUNK_ROWS } from './column-codec.js';
 import { EVENT, type EventBatch, type EventSink, PFN_NONE } from './events.js';
 import { createPointerTable, NONE } from './pointer-table.js';
@@ -46,22 +46,27 @@ import {
   UNSEEN,
 } from './trace.js';
 
+/** Who takes the rows of a trace, and what its kernel is like. */
 export interface ResolverOptions {
   /** Takes each chunk as it is complete. It is the taker's to keep. */
   readonly chunk: (chunk: TraceChunk) => void;
-  /** Bytes of the largest kmalloc cache; more are whole pages. 8192 unless told: two pages of 4 KiB. */
+  /** Bytes of the largest kmalloc cache; more are whole pages. Unless told two pages, of 4 KiB until pointers show that they are larger. */
   readonly largestKmalloc?: number;
 }
 
 /** All of a trace but its rows. */
 export type TraceHead = Omit<Trace, 'chunks'>;
 
+/** Takes events, one after the other, and makes a trace of them. */
 export interface Resolver extends EventSink {
   /** The events are over: hands out the last chunk. */
   finish(): TraceHead;
 }
 
-const LARGEST_KMALLOC = 8192;
+/** Of a page, as long as nothing shows that it is another. */
+const USUAL_PAGE = 4096;
+/** The largest kmalloc cache has objects of so many pages. */
+const KMALLOC_PAGES = 2;
 /** What kmalloc(0) returns. */
 const ZERO_SIZE_PTR = 16;
 const SEEN_BITS = 25;
@@ -72,8 +77,8 @@ const ORDER_MAX = 30;
 /** What the upper half of a pointer counts. */
 const HALF = 2 ** 32;
 
+/** A resolver of one trace (trace/resolve.ts). */
 export function createResolver(options: ResolverOptions): Resolver {
-  const { largestKmalloc = LARGEST_KMALLOC } = options;
   const strings = new Strings();
   const classes = createClassTable(strings);
   const pointers = createPointerTable();
@@ -111,12 +116,11 @@ export function createResolver(options: ResolverOptions): Resolver {
     }
     slots++;
     if (slots < slotClass.length) return;
-    slotClass = doubled(slotClass);
-    slotPages = doubled(slotPages);
-    freeSlots = doubled(freeSlots);
-    const more = new Uint8Array(slotUse.length * 2);
-    more.set(slotUse);
-    slotUse = more;
+    const length = slotClass.length * 2;
+    slotClass = grown(slotClass, length);
+    slotPages = grown(slotPages, length);
+    freeSlots = grown(freeSlots, length);
+    slotUse = grown(slotUse, length);
   }
 
   function giveSlot(slot: number): void {
@@ -125,12 +129,20 @@ export function createResolver(options: ResolverOptions): Resolver {
 
   // ---- objects -----------------------------------------------------------------------------------------------------------
 
+  /** What has no more bytes need not be asked about. */
+  const leastLarge = largestKmalloc();
+
+  function largestKmalloc(): number {
+    return options.largestKmalloc ?? KMALLOC_PAGES * (finder.pageSize || USUAL_PAGE);
+  }
+
   function allocObject(batch: EventBatch, i: number, at: number): void {
     const low = batch.pointerLow[i]!;
     const high = batch.pointerHigh[i]!;
     const bytes = batch.bytesAlloc[i]!;
     let kind: number = batch.kind[i] === EVENT.KMALLOC ? CLASS_KIND.KMALLOC : CLASS_KIND.CACHE;
-    if (kind === CLASS_KIND.KMALLOC && bytes > largestKmalloc) kind = CLASS_KIND.LARGE;
+    if (kind === CLASS_KIND.KMALLOC && bytes > leastLarge && bytes > largestKmalloc())
+      kind = CLASS_KIND.LARGE;
     if ((low | high) === 0) {
       tally.failed++;
       chunk.op[at] = OP.NONE;
@@ -228,11 +240,7 @@ export function createResolver(options: ResolverOptions): Resolver {
   }
 
   function watch(name: number): void {
-    if (name >= isWatched.length) {
-      const more = new Uint8Array(2 ** Math.ceil(Math.log2(name + 1)));
-      more.set(isWatched);
-      isWatched = more;
-    }
+    if (name >= isWatched.length) isWatched = grown(isWatched, 2 ** Math.ceil(Math.log2(name + 1)));
     isWatched[name] = 1;
   }
 
@@ -391,13 +399,14 @@ export function createResolver(options: ResolverOptions): Resolver {
     const isCache = (id: number) => classes.kindOf(id) === CLASS_KIND.CACHE;
     const classOf = (slot: number) => slotClass[slot]!;
     // Hashes tell nothing of where an object lies.
-    const neighbours = wide === 1 ? neighboursOf(pointers, classOf, isCache, pageSize || 4096) : new Map();
+    const neighbours =
+      wide === 1 ? neighboursOf(pointers, classOf, isCache, pageSize || USUAL_PAGE) : new Map();
     return {
       rows,
       slots,
       cpus: tally.cpus,
       strings,
-      classes: classes.list(neighbours),
+      classes: classes.list(neighbours, largestKmalloc()),
       marks: tally.marks,
       report: tally.report({
         rows,
@@ -412,10 +421,4 @@ export function createResolver(options: ResolverOptions): Resolver {
   }
 
   return { strings, take, finish };
-}
-
-function doubled(array: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
-  const more = new Int32Array(array.length * 2);
-  more.set(array);
-  return more;
 }

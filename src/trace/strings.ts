@@ -2,9 +2,11 @@
  * The texts of a trace: call sites, names of tasks and of caches. Each differs from all others and has a number; 0 is the empty text.
  * Readers look a text up by its bytes, without making a string of it.
  */
+import { grown } from '../base/index.js';
 
 const MULTIPLIER = 0x9e3779b1 | 0;
 
+/** Texts, each once, by number. */
 export class Strings {
   /** All texts as UTF-8, one behind the other. */
   #bytes: Uint8Array = new Uint8Array(1 << 16);
@@ -67,15 +69,13 @@ export class Strings {
   #add(bytes: Uint8Array, from: number, to: number, hash: number, at: number): number {
     const id = this.#count++;
     if (id + 2 > this.#start.length) {
-      this.#start = grown(this.#start);
-      this.#hash = grown(this.#hash);
+      this.#start = grown(this.#start, this.#start.length * 2);
+      this.#hash = grown(this.#hash, this.#hash.length * 2);
     }
     const start = this.#start[id]!;
     const end = start + to - from;
     if (end > this.#bytes.length) {
-      const more = new Uint8Array(Math.max(this.#bytes.length * 2, end));
-      more.set(this.#bytes);
-      this.#bytes = more;
+      this.#bytes = grown(this.#bytes, Math.max(this.#bytes.length * 2, end));
     }
     this.#bytes.set(bytes.subarray(from, to), start);
     this.#start[id + 1] = end;
@@ -95,12 +95,6 @@ export class Strings {
     }
     this.#slots = slots;
   }
-}
-
-function grown(array: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
-  const more = new Int32Array(array.length * 2);
-  more.set(array);
-  return more;
 }
 
 /** Text as UTF-8. Halves of surrogate pairs that stand alone become the replacement character. */

@@ -1,10 +1,7 @@
 /**
  * What a binary reader counts while it reads: events, what it could not use, and what a person should know.
  */
-import { type Damage, EVENT_NAMES, type ReadReport } from './events.js';
-
-/** Damage is counted in full and told of this much. */
-const DAMAGE_TOLD = 20;
+import { DAMAGE_TOLD, type Damage, EVENT_NAMES, type ReadReport } from './events.js';
 
 export class Tally {
   /** Events by EVENT. */

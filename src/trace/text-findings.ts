@@ -2,11 +2,10 @@
  * What a reader of text found besides events: comments, damage, losses, and what a person should be told of it.
  */
 import { InputError } from '../base/index.js';
-import { type Damage, EVENT, type ReadReport } from './events.js';
+import { DAMAGE_TOLD, type Damage, EVENT, type ReadReport } from './events.js';
 import type { FieldNotes } from './text-fields.js';
 import type { TextShape } from './text-shape.js';
 
-const DAMAGE_TOLD = 10;
 /** A text of which so many lines were read, and none could be understood, is something else. */
 const FOREIGN_LINES = 1000;
 

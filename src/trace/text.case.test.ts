@@ -10,6 +10,7 @@ import { InputError, Random } from '../base/index.js';
 import { parseGfp } from '../machine/index.js';
 import {
   ACCOUNTED,
+  DAMAGE_TOLD,
   EVENT_NAMES,
   type EventBatch,
   type EventSink,
@@ -299,7 +300,7 @@ export function testTextReader({ name, create, sample, head, damaged, seed }: Te
     assert.equal(taken, sum(report.byKind));
     assert.ok(report.damaged > damaged / 20, `${report.damaged} damaged`);
     assert.ok(taken > damaged / 4, `${taken} read`);
-    assert.ok(report.others.size <= 1001 && report.damage.length === 10);
+    assert.ok(report.others.size <= 1001 && report.damage.length === DAMAGE_TOLD);
     for (const { line, offset, why } of report.damage)
       assert.ok(line > 0 && offset >= 0 && why.length < 300, why);
   });

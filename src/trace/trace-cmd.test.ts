@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { InputError } from '../base/index.js';
+import { runsOf } from '../base/runs.case.test.js';
 import { ACCOUNTED } from './events.js';
 import { assertAllCounted, type Read, readText, recorded, testTextReader } from './text.case.test.js';
 import { createTraceCmdReader } from './trace-cmd.js';
@@ -11,7 +12,7 @@ testTextReader({
   create: createTraceCmdReader,
   sample: 'sample-trace-cmd-report.txt',
   head: /^ *(?<comm>.{1,16}?)-(?<pid>\d+) +\[(?<cpu>\d+)\] +(?<time>\d+\.\d+): (?<name>\w+): /,
-  damaged: 300_000,
+  damaged: runsOf(75_000),
   seed: 62,
 });
 

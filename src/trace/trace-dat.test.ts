@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import { inflateSync } from 'node:zlib';
 import fc from 'fast-check';
 import { decompress } from 'fzstd';
-import { InputError, Random } from '../base/index.js';
+import { InputError } from '../base/index.js';
+import { runsOf } from '../base/runs.case.test.js';
 import {
   assertSameRows,
   COMMS,
@@ -26,6 +27,7 @@ import { buildTraceDat, type DatSpec, type RingEvent } from './build-trace-dat.c
 import { memoryBytes } from './byte-cursor.js';
 import { ByteWriter, PC } from './byte-writer.case.test.js';
 import { EVENT } from './events.js';
+import { readSpoilt } from './spoilt.case.test.js';
 import { readText, recorded, type Spelt } from './text.case.test.js';
 import { createTraceCmdReader } from './trace-cmd.js';
 import { readTraceDat, type TraceDatOptions } from './trace-dat.js';
@@ -139,7 +141,7 @@ test('whatever a kernel records is read again, of all versions and machines', ()
       const others = list.filter(({ kind }) => kind === 'rss_stat').length;
       assert.equal(report.others.get('rss_stat') ?? 0, others);
     }),
-    { seed: 7341, numRuns: 150 },
+    { seed: 7341, numRuns: runsOf(75) },
   );
 });
 
@@ -355,30 +357,9 @@ test('a file that is cut off anywhere is refused with the place, or gives what i
 });
 
 test('spoilt files never throw anything else, and end', () => {
-  const random = new Random(7342);
   const versions = [{}, { version: 7 as const }, { version: 7 as const, compression: 'zlib' as const }];
   const files = versions.map((version) => small(version));
-  for (let round = 0; round < 900; round++) {
-    const bytes = files[round % 3]!.slice();
-    for (let flips = 1 + random.below(6); flips > 0; flips--) {
-      const at = random.below(random.below(2) === 0 ? 300 : bytes.length);
-      bytes[at] = random.below(3) === 0 ? random.below(256) : bytes[at]! ^ (1 << random.below(8));
-    }
-    try {
-      const { rows, report } = readDat(bytes);
-      assert.equal(
-        rows.length,
-        report.byKind.reduce((sum, count) => sum + count, 0),
-      );
-      // No more than the pages can hold.
-      assert.ok(rows.length <= bytes.length / 8);
-    } catch (error) {
-      assert.ok(
-        error instanceof InputError,
-        `round ${round}: ${error instanceof Error ? error.stack : error}`,
-      );
-    }
-  }
+  readSpoilt({ files, read: readDat, seed: 7342, rounds: 450, hit: (_, random) => random.below(300) });
 });
 
 test('spoilt names cost only the names', () => {

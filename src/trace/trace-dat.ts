@@ -61,6 +61,7 @@ import {
   type TracingData,
 } from './tracing-data.js';
 
+/** What reading a trace.dat needs to know. */
 export interface TraceDatOptions {
   /** What errors call the file. */
   readonly file?: string;

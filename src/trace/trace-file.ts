@@ -64,6 +64,7 @@ export interface SavedTrace extends Trace {
   readonly source: TraceSource;
 }
 
+/** Writes a .slt. */
 export interface TraceFileWriter {
   /** Adds a chunk of a resolver's, in the order in which they come. */
   chunk(chunk: TraceChunk): void;

@@ -38,14 +38,20 @@ export const OP = {
   MARK: 5,
   LOST: 6,
 } as const;
+/** The bits of a row's `op` that are one of OP. */
 export const OP_MASK = 15;
 
-/** Bits added to an op. */
+/** Added to an op, as are the next five. Of an allocation: the slot's object before it was freed without an event. */
 export const OVER = 0x10;
+/** Of a free: its allocation is not in the trace. */
 export const UNSEEN = 0x10;
+/** Of an allocation: the slab allocator took pages for it. */
 export const GREW = 0x20;
+/** Of a free without an allocation: its pointer was seen before. */
 export const AGAIN = 0x20;
+/** Of pages: they are a slab's. */
 export const SLAB_PAGES = 0x40;
+/** Of pages: they are a kmalloc's that is larger than any cache. */
 export const LARGE_PAGES = 0x80;
 
 /** The slot of a row that has none. */
@@ -68,8 +74,10 @@ export interface TraceChunk {
   readonly site: Uint32Array;
 }
 
+/** A column of a chunk. */
 export type TraceColumn = Exclude<keyof TraceChunk, 'first' | 'rows'>;
 
+/** All columns of a chunk. */
 export const TRACE_COLUMNS: readonly TraceColumn[] = [
   'op',
   'cpu',
@@ -186,8 +194,10 @@ export interface ResolveReport {
   readonly pageSize: number;
 }
 
+/** Whether a stretch of rows is wanted: the first of them, and how many. */
 export type WantsRows = (first: number, rows: number) => boolean;
 
+/** What was recorded, row by row (trace/trace.ts). */
 export interface Trace {
   readonly rows: number;
   /** Slots are numbers below this. */

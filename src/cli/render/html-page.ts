@@ -62,6 +62,9 @@ export const heading = (text: string) => `<h2>${escapeHtml(text)}</h2>`;
 export const paragraph = (text: string) => `<p>${escapeHtml(text)}</p>`;
 export const note = (text: string) => `<p class="note">${escapeHtml(text)}</p>`;
 export const command = (text: string) => `<pre><code>${escapeHtml(text)}</code></pre>`;
+/** Parts that a reader opens when they want them. */
+export const folded = (title: string, parts: readonly string[]) =>
+  `<details><summary>${escapeHtml(title)}</summary>\n${parts.join('\n')}\n</details>`;
 
 export function htmlPage({ title, body }: HtmlPage): string {
   return `<!doctype html>
@@ -111,6 +114,9 @@ body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 sy
 main { max-width: 1080px; margin: 0 auto; padding: 24px 20px 64px; }
 h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .4em; }
 h2 { font-size: 1.15rem; margin: 2em 0 .5em; }
+summary { font-size: 1.15rem; font-weight: 600; margin: 1.2em 0 .2em; cursor: pointer; }
+details h2 { margin-top: 1.2em; font-size: 1.02rem; }
+@media print { details::details-content { content-visibility: visible; block-size: auto; } }
 p { max-width: 75ch; margin: .4em 0; }
 .note, caption, figcaption { color: var(--faint); font-size: .9rem; }
 .words { padding-left: 1.2em; max-width: 75ch; }

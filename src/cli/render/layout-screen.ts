@@ -6,13 +6,18 @@ import { formatBytes } from '../../base/index.js';
 import {
   type CacheLayout,
   formatShare,
+  freelistWords,
+  LAYOUT_FACTS,
+  LAYOUT_NAMES,
+  type LayoutFact,
   type LayoutReport,
+  objectsWords,
   type Segment,
-  type SegmentKind,
+  segmentLetter,
+  segmentNote,
 } from '../../lab/index.js';
 import type { Terminal } from '../terminal.js';
-import { FACTS, type Fact, freelistWords, NAMES, objectsWords } from './layout-facts.js';
-import { drawObject, drawSlab, segmentLetter } from './slab-picture.js';
+import { drawObject, drawSlab } from './slab-picture.js';
 import { type Column, renderTable } from './table.js';
 import { displayWidth, padRight, wrap, wrapCommand, wrapParts } from './text.js';
 
@@ -137,19 +142,19 @@ function oneLayout(
   layout: CacheLayout,
   { width, style, textWidth }: LayoutScreenOptions['terminal'],
 ): string[] {
-  const columns: Column<Fact>[] = [
+  const columns: Column<LayoutFact>[] = [
     { name: 'name', head: [], left: true, cell: (fact) => `  ${fact.name}`, raw: () => null },
     { name: 'value', head: [], cell: (fact) => fact.value(layout)!, raw: () => null },
     { name: 'note', head: [], left: true, cell: (fact) => style.dim(fact.note(layout)), raw: () => null },
   ];
-  const has = ({ value }: Pick<Fact, 'value'>) => value(layout) !== null;
-  const names = NAMES.filter(has).flatMap(({ name, value }) =>
+  const has = ({ value }: Pick<LayoutFact, 'value'>) => value(layout) !== null;
+  const names = LAYOUT_NAMES.filter(has).flatMap(({ name, value }) =>
     wrapParts(value(layout)!.split('|'), textWidth - 19, '|').map((line, i, lines) => {
       const begin = i === 0 ? padRight(`  ${name}`, 18) : ' '.repeat(18);
       return `${begin}${line}${i < lines.length - 1 ? '|' : ''}`;
     }),
   );
-  return [...renderTable(columns, FACTS.filter(has), { width }), ...names];
+  return [...renderTable(columns, LAYOUT_FACTS.filter(has), { width }), ...names];
 }
 
 /** What is joined beside what it would have been alone; an = where both are the same. */
@@ -159,7 +164,7 @@ function twoLayouts(
   alone: CacheLayout,
   { width, style }: LayoutScreenOptions['terminal'],
 ): string[] {
-  const rows = [...FACTS, ...NAMES].filter(({ value }) => value(joined) !== null);
+  const rows = [...LAYOUT_FACTS, ...LAYOUT_NAMES].filter(({ value }) => value(joined) !== null);
   const same = (row: (typeof rows)[number]) => row.value(joined) === row.value(alone);
   const columns: Column<(typeof rows)[number]>[] = [
     { name: 'name', head: [''], left: true, cell: (row) => `  ${row.name}`, raw: () => null },
@@ -201,8 +206,8 @@ export function sideBySideScreen(
   ];
   type Row = (typeof counts)[number];
   const told = (row: Row) => alone.some((layout) => layout !== null && row.value(layout) !== null);
-  const rows: Row[] = [...FACTS, ...counts].filter(told);
-  const names: Row[] = NAMES.filter(told);
+  const rows: Row[] = [...LAYOUT_FACTS, ...counts].filter(told);
+  const names: Row[] = LAYOUT_NAMES.filter(told);
   const textOf = (row: Row, i: number) => (alone[i] && row.value(alone[i])) ?? '–';
   const same = (row: Row) => alone.every((_, i) => textOf(row, i) === textOf(row, 0));
   const columns: Column<Row>[] = [
@@ -320,25 +325,9 @@ function segmentList(layout: CacheLayout, { width, style }: LayoutScreenOptions[
       cell: (s) => s.what,
       raw: () => null,
     },
-    { name: 'note', head: [''], left: true, cell: (s) => style.dim(noteOf(s)), raw: () => null },
+    { name: 'note', head: [''], left: true, cell: (s) => style.dim(segmentNote(s)), raw: () => null },
   ];
   const lines = renderTable(columns, segments, { width, style });
   if (lines.every((line) => displayWidth(line) <= width)) return lines;
   return renderTable(columns.slice(0, -1), segments, { width, style });
-}
-
-const NOTES: Readonly<Record<SegmentKind, string>> = {
-  'left red zone': 'a whole alignment wide',
-  object: 'what callers see',
-  alignment: 'up to a whole word',
-  'red zone': 'a write behind the object shows here',
-  'free pointer': 'behind the object, which stays whole',
-  'alloc track': 'who allocated it',
-  'free track': 'who freed it last',
-  'requested size': 'what kmalloc was asked for',
-  padding: 'up to the alignment',
-};
-
-function noteOf({ what, freePointer }: Segment): string {
-  return freePointer && what !== 'free pointer' ? 'holds the free pointer while it is free' : NOTES[what];
 }

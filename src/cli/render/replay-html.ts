@@ -1,10 +1,18 @@
 /** The page of `slablab replay --html`: the same figures as on the screen, with plots. */
 import { formatBytes, formatCount } from '../../base/index.js';
-import { type CacheResult, formatShare, type Pin, type ReplayResult } from '../../lab/index.js';
+import {
+  type CacheResult,
+  cacheDifferences,
+  formatChange,
+  formatShare,
+  type Pin,
+  type ReplayResult,
+} from '../../lab/index.js';
 import { type ChartLine, type ChartMark, lineChart } from './html-chart.js';
 import {
   command,
   escapeHtml,
+  folded,
   type HtmlColumn,
   heading,
   htmlPage,
@@ -14,8 +22,6 @@ import {
 } from './html-page.js';
 import {
   assumptions,
-  cacheDifferences,
-  formatChange,
   formatSeconds,
   type NamedResult,
   namedResults,
@@ -47,7 +53,9 @@ export function replayHtml(report: ReplayReport): string {
       heading(several ? `Caches over time, ${namedResults(report)[0]!.name}` : 'Caches over time'),
       cachesOverTime(report),
       ...(several ? [heading('Caches whose peaks differ'), differences(report)] : []),
-      ...namedResults(report).flatMap((named) => details(named, several)),
+      ...(several
+        ? namedResults(report).map((named) => folded(`In detail: ${named.name}`, details(named)))
+        : details(namedResults(report)[0]!)),
       heading('What the trace does not say, and what was assumed'),
       ...assumptions(report).map(paragraph),
       heading('The same again'),
@@ -163,7 +171,7 @@ function cachesOverTime(report: ReplayReport): string {
 
 function differences(report: ReplayReport): string {
   const results = namedResults(report);
-  const all = cacheDifferences(report);
+  const all = cacheDifferences([report.base, ...report.others]);
   if (all.length === 0) return paragraph('None.');
   return htmlTable(
     [
@@ -180,8 +188,7 @@ function differences(report: ReplayReport): string {
   );
 }
 
-function details({ name, result }: NamedResult, several: boolean): string[] {
-  const of = several ? `, ${name}` : '';
+function details({ result }: NamedResult): string[] {
   const { fullness } = result;
   const full = [
     ['none', fullness.empty],
@@ -192,9 +199,9 @@ function details({ name, result }: NamedResult, several: boolean): string[] {
     ['all', fullness.full],
   ] as const;
   return [
-    heading(`Caches${of}`),
+    heading('Caches'),
     cacheTable(result.caches),
-    heading(`Slabs at the end, by how many of their objects are live${of}`),
+    heading('Slabs at the end, by how many of their objects are live'),
     htmlTable(
       [
         { head: 'live', left: true, cell: ([words]) => words },
@@ -202,7 +209,7 @@ function details({ name, result }: NamedResult, several: boolean): string[] {
       ],
       full,
     ),
-    heading(`Zones${of}`),
+    heading('Zones'),
     htmlTable(
       [
         { head: 'zone', left: true, cell: (zone) => zone.name },
@@ -214,10 +221,10 @@ function details({ name, result }: NamedResult, several: boolean): string[] {
       'With pages that are no slab.',
     ),
     ...(result.pins.length > 0
-      ? [heading(`Who keeps slabs of which at most a quarter is live${of}`), pinTable(result.pins)]
+      ? [heading('Who keeps slabs of which at most a quarter is live'), pinTable(result.pins)]
       : []),
     ...(result.log.length > 0
-      ? [heading(`What the kernel would have printed${of}`), command(result.log.join('\n'))]
+      ? [heading('What the kernel would have printed'), command(result.log.join('\n'))]
       : []),
   ];
 }

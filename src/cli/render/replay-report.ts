@@ -89,42 +89,6 @@ function alike(notes: readonly string[]): string[] {
   });
 }
 
-/** `+0.7 %`, `-12.5 %`, `=`: against what it is compared with. */
-export function formatChange(before: number, after: number): string {
-  if (before === after) return '=';
-  if (before === 0) return 'new';
-  const share = Math.abs(after - before) / before;
-  // Little is never rounded to nothing.
-  const digits = share < 0.001 ? Math.max(share * 100, 0.01).toFixed(2) : (share * 100).toFixed(1);
-  return `${after > before ? '+' : '-'}${digits} %`;
-}
-
 export function formatSeconds(seconds: number): string {
   return seconds < 100 ? seconds.toFixed(2) : formatCount(Math.round(seconds));
-}
-
-export interface CacheDifference {
-  readonly name: string;
-  /** Bytes at the peak, of the base and of each other; 0 where there is no such cache. */
-  readonly peaks: readonly number[];
-  /** The largest distance from the base. */
-  readonly by: number;
-}
-
-/** Caches whose peaks are not the same everywhere, those that differ most first. */
-export function cacheDifferences({ base, others }: ReplayReport): CacheDifference[] {
-  const all = [base, ...others];
-  const names = new Set(all.flatMap(({ caches }) => caches.map(({ name }) => name)));
-  const peakOf = all.map((result) => {
-    const peaks = new Map<string, number>();
-    for (const { name, peakBytes } of result.caches) peaks.set(name, (peaks.get(name) ?? 0) + peakBytes);
-    return peaks;
-  });
-  return [...names]
-    .map((name) => {
-      const peaks = peakOf.map((of) => of.get(name) ?? 0);
-      return { name, peaks, by: Math.max(...peaks.map((peak) => Math.abs(peak - peaks[0]!))) };
-    })
-    .filter(({ by }) => by > 0)
-    .sort((a, b) => b.by - a.by);
 }

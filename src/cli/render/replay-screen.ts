@@ -1,13 +1,18 @@
 /** The screen of `slablab replay`: what was replayed, the machines side by side, curves, caches, words, and where to go on. */
 import { formatBytes, formatCount, KIB, MIB } from '../../base/index.js';
-import { type CacheResult, formatShare, type Pin, type ReplayResult } from '../../lab/index.js';
+import {
+  type CacheResult,
+  cacheDifferences,
+  formatChange,
+  formatShare,
+  type Pin,
+  type ReplayResult,
+} from '../../lab/index.js';
 import { STDIN_NAME } from '../../node/index.js';
 import type { Terminal } from '../terminal.js';
 import { sparkline } from './chart.js';
 import {
   assumptions,
-  cacheDifferences,
-  formatChange,
   type NamedResult,
   namedResults,
   type ReplayReport,
@@ -164,7 +169,7 @@ function caches(result: ReplayResult, terminal: ReplayScreenOptions['terminal'],
 
 /** Caches that differ, a column a machine. */
 function differences(report: ReplayReport, { width, style }: ReplayScreenOptions['terminal']): string[] {
-  const all = cacheDifferences(report);
+  const all = cacheDifferences([report.base, ...report.others]);
   if (all.length === 0) return [];
   const shown = all.slice(0, CACHES_TOLD);
   const size = (bytes: number) => formatCount(Math.round(bytes / KIB));

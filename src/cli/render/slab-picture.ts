@@ -6,16 +6,8 @@
  *     └─────┴─────┴─────┴░░┘
  *     0     1344  2688           bytes from the beginning
  */
-import type { CacheLayout, Segment } from '../../lab/index.js';
+import { type CacheLayout, type LayoutBox, objectBoxes, type Segment, slabBoxes } from '../../lab/index.js';
 import { centre, displayWidth, padLeft, padRight } from './text.js';
-
-/** A box of a picture: its size counts, and what stands in it. */
-interface Box {
-  readonly bytes: number;
-  /** Tried in order; the first that fits is written. */
-  readonly labels: readonly string[];
-  readonly hatched: boolean;
-}
 
 const HATCH = '░';
 
@@ -23,9 +15,9 @@ const HATCH = '░';
  * Where each box begins, and where the last ends, in columns: to scale, but every box has room for its
  * border and a sign.
  */
-function borders(boxes: readonly Box[], width: number): number[] {
+function borders(boxes: readonly LayoutBox[], width: number): number[] {
   const least = 2;
-  const small = new Set<Box>();
+  const small = new Set<LayoutBox>();
   let scale = 0;
   for (let before = -1; before < small.size; ) {
     before = small.size;
@@ -43,12 +35,16 @@ function borders(boxes: readonly Box[], width: number): number[] {
 }
 
 /** The lines of a row of boxes, with the offset of each where there is room for it. */
-function drawBoxes(boxes: readonly Box[], at: readonly number[]): string[] {
+function drawBoxes(boxes: readonly LayoutBox[], at: readonly number[]): string[] {
   const inner = boxes.map((_, i) => at[i + 1]! - at[i]! - 1);
-  const row = (begin: string, between: string, end: string, fill: (box: Box, columns: number) => string) =>
-    begin + boxes.map((box, i) => fill(box, inner[i]!)).join(between) + end;
-  const edge = (_: Box, columns: number) => '─'.repeat(columns);
-  const content = ({ labels, hatched }: Box, columns: number) => {
+  const row = (
+    begin: string,
+    between: string,
+    end: string,
+    fill: (box: LayoutBox, columns: number) => string,
+  ) => begin + boxes.map((box, i) => fill(box, inner[i]!)).join(between) + end;
+  const edge = (_: LayoutBox, columns: number) => '─'.repeat(columns);
+  const content = ({ labels, hatched }: LayoutBox, columns: number) => {
     const label =
       labels.find((text) => displayWidth(text) + (hatched && text.length > 1 ? 2 : 0) <= columns) ?? '';
     if (!hatched) return centre(label, columns);
@@ -80,33 +76,13 @@ function ruler(offsets: readonly number[], at: readonly number[]): string {
   return line + padLeft(last, width - displayWidth(line));
 }
 
-/** What of a slab is no object: in front of the objects and behind them, in order. */
-interface Surroundings {
-  readonly before: readonly Box[];
-  readonly after: readonly Box[];
-}
-
-/** SLAB's slabs begin at a colour, here the first slab's, and may have their list at the end. */
-function surroundings(layout: CacheLayout): Surroundings {
-  const hatched = (bytes: number, label: string): Box[] =>
-    bytes === 0 ? [] : [{ bytes, labels: [label], hatched: true }];
-  if (layout.allocator === 'slub') return { before: [], after: hatched(layout.wasteBytes, 'wasted') };
-  const { freelist, colourOffsets, wasteBytes } = layout;
-  const colour = colourOffsets[0]!;
-  const list = { bytes: freelist.bytes, labels: ['list', 'l'], hatched: false };
-  return {
-    before: hatched(colour, 'colour'),
-    after: [...hatched(wasteBytes - colour, 'left over'), ...(freelist.place === 'slab' ? [list] : [])],
-  };
-}
-
 /** One slab: its objects to scale and alike, the rest hatched. */
 export function drawSlab(layout: CacheLayout, width: number): string[] {
   const { objects, slabSize, slabBytes } = layout;
-  const { before, after } = surroundings(layout);
-  const columnsOf = ({ bytes }: Box, columns: number) =>
+  const { before, objects: all, after } = slabBoxes(layout);
+  const columnsOf = ({ bytes }: LayoutBox, columns: number) =>
     Math.max(2, Math.round((bytes / slabSize) * columns));
-  const sum = (boxes: readonly Box[], columns: number) =>
+  const sum = (boxes: readonly LayoutBox[], columns: number) =>
     boxes.reduce((total, box) => total + columnsOf(box, columns), 0);
   let columns = Math.floor(((width - 1) * slabSize) / slabBytes);
   while (objects * columns + sum([...before, ...after], columns) > width - 1) columns--;
@@ -115,31 +91,15 @@ export function drawSlab(layout: CacheLayout, width: number): string[] {
     const boxes = [...before, { bytes: objects * slabSize, labels, hatched: false }, ...after];
     return drawBoxes(boxes, borders(boxes, width));
   }
-  const holdsList = layout.allocator === 'slab' && layout.freelist.place === 'object';
-  const boxes: Box[] = Array.from({ length: objects }, (_, i) => ({
-    bytes: slabSize,
-    labels: holdsList && i === objects - 1 ? [`${i}: the list`, `${i}: list`, `${i}`] : [`${i}`],
-    hatched: false,
-  }));
   const at = [0];
   for (const box of before) at.push(at.at(-1)! + columnsOf(box, columns));
   for (let i = 0; i < objects; i++) at.push(at.at(-1)! + columns);
   for (const box of after) at.push(at.at(-1)! + columnsOf(box, columns));
-  return drawBoxes([...before, ...boxes, ...after], at);
-}
-
-/** The letter of a segment in the picture and in the list beneath it. */
-export function segmentLetter(index: number): string {
-  return String.fromCharCode('a'.charCodeAt(0) + index);
+  return drawBoxes([...before, ...all, ...after], at);
 }
 
 /** One object with all that surrounds it. */
 export function drawObject(segments: readonly Segment[], width: number): string[] {
-  const boxes = segments.map(({ what, from, to, freePointer }, i) => ({
-    bytes: to - from,
-    // The part of an object that holds the pointer has a letter only, and its words in the list.
-    labels: freePointer && what !== 'free pointer' ? [segmentLetter(i)] : [what, segmentLetter(i)],
-    hatched: what === 'padding' || what === 'alignment',
-  }));
+  const boxes = objectBoxes(segments);
   return drawBoxes(boxes, borders(boxes, width));
 }

@@ -64,6 +64,23 @@ test('as recorded, each class has its cache, with the recorded layout', () => {
   }
 });
 
+test('SLAB with larger pages: indices of two bytes, so that a page of small objects is no less than full', () => {
+  for (const [pageSize, bytes] of [
+    ['16K', 16384],
+    ['64K', 65536],
+  ] as const) {
+    const settings = ['allocator=slab', `page_size=${pageSize}`];
+    const { told, built } = routes([kmalloc(20, 32), dentry], settings);
+    assert.deepEqual(told, ['kmalloc-32', 'dentry']);
+    const { oo, size, slab } = built.find('kmalloc-32')!.cache.info;
+    assert.equal(size, 32);
+    // As many as fit, with an index each where the list lies in the slab itself.
+    const outside = Math.floor((bytes * 2 ** oo.order) / size);
+    assert.ok(oo.objects > 255 && oo.objects <= outside, `${oo.objects}`);
+    assert.equal(slab!.freelistSize, oo.objects * 2);
+  }
+});
+
 test('large kmallocs are pages where no page is traced', () => {
   assert.deepEqual(routes([large], []).told, ['order 5']);
 });

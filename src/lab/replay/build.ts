@@ -64,6 +64,7 @@ export interface ReplayCache {
   readonly cache: KmemCache;
 }
 
+/** A machine that was built for a replay, and where its classes allocate. */
 export interface BuiltMachine {
   readonly machine: Machine;
   /** By class of the trace. */

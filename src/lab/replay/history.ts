@@ -20,6 +20,7 @@ import { GFP } from '../../machine/index.js';
 import { type KmemCache, type Machine, SLAB_DEBUG_FLAGS } from '../../slab/index.js';
 import type { BuiltMachine, ReplayCache } from './build.js';
 
+/** What a cache had in front of the trace: objects, by where they were. */
 export interface CacheHistory {
   /** The cache, by a name of the plan. */
   readonly name: string;
@@ -42,6 +43,7 @@ export interface Inferred {
   readonly objects: number;
 }
 
+/** What a machine had in front of the trace. */
 export interface History {
   readonly caches: readonly CacheHistory[];
   /** By row. */
@@ -54,6 +56,7 @@ export interface History {
   readonly source: string;
 }
 
+/** A machine that begins empty. */
 export const NO_HISTORY: History = {
   caches: [],
   inferred: [],

@@ -31,24 +31,56 @@ export interface Series {
 export const REQUESTED = 0;
 /** Pages taken that hold no objects. */
 export const OTHER_PAGES = 1;
+/** The least that REQUESTED was since a recorder last looked. */
+export const LEAST_REQUESTED = 2;
+/** The most that it was since then. */
+export const MOST_REQUESTED = 3;
 
+/** Who draws curves finer than the series (look/levels.ts): it is told when something changes, and looks for itself. */
+export interface LevelsRecorder {
+  /** The row behind the column that is going on. */
+  readonly end: number;
+  /** A run begins to tell; `sums` and `slabsOf` are the measure's own. */
+  attach(sums: Float64Array, slabsOf: Int32Array): void;
+  /** In front of the row `end`, or of the first one. */
+  begin(row: number, time: number): void;
+  slabsChanged(cache: number, slabs: number): void;
+  /** Pages came or went. */
+  pagesChanged(): void;
+}
+
+/** What a measure must have to go on; what it found is not among that. */
+export interface MeasureSave {
+  readonly sums: Float64Array;
+  readonly slabsOf: Int32Array;
+}
+
+/** What a run is measured by, while it goes on. */
 export interface Measure {
   /** Slabs of a cache by its id, as they were when they were looked at last, and the most they were. */
   readonly slabsOf: Int32Array;
   readonly peakSlabs: Int32Array;
-  /** REQUESTED and OTHER_PAGES, where adding to them costs least. */
+  /** REQUESTED, OTHER_PAGES and what follows, where adding to them costs least. */
   readonly sums: Float64Array;
-  /** The row behind the stretch that is going on. */
-  readonly pointEnd: number;
+  /** The row in front of which `begin` has something to do next. */
+  readonly pieceEnd: number;
   readonly peak: Peak;
   readonly series: Series;
   begin(row: number, time: number): void;
   slabsChanged(cache: number, slabs: number): void;
   /** Pages that hold objects may have come or gone. */
   objectPagesChanged(): void;
+  /** So many pages of nobody's objects came. */
+  otherPagesChanged(pages: number): void;
+  /** Closes the series and the peak: they stay as they are, whatever follows. */
   end(): void;
+  /** Who is told of all this beside. */
+  record(recorder: LevelsRecorder | undefined): void;
+  save(): MeasureSave;
+  restore(save: MeasureSave): void;
 }
 
+/** When the machine held most. */
 export interface Peak {
   /** Bytes of pages that held objects, and when. */
   readonly bytes: number;
@@ -77,7 +109,7 @@ export function createMeasure(built: BuiltMachine, rows: number, { objects, othe
     requested: [] as number[],
     others: [] as number[],
   };
-  const sums = new Float64Array([0, otherPages]);
+  const sums = new Float64Array([0, otherPages, 0, 0]);
   const highest = Math.max(0, ...caches.map(({ cache }) => cache.id));
   const slabsOf = new Int32Array(highest + 1);
   const peakSlabs = new Int32Array(highest + 1);
@@ -98,6 +130,7 @@ export function createMeasure(built: BuiltMachine, rows: number, { objects, othe
     now = (takenPages() - sums[OTHER_PAGES]!) * pageSize;
     if (now < least) least = now;
     if (now > most) most = now;
+    recorder?.pagesChanged();
   }
 
   function close(): void {
@@ -116,45 +149,63 @@ export function createMeasure(built: BuiltMachine, rows: number, { objects, othe
     open = false;
   }
 
-  const measure: Measure & { pointEnd: number } = {
+  /** The row behind the stretch that is going on. */
+  let pointEnd = 0;
+  let recorder: LevelsRecorder | undefined;
+  function beginPoint(row: number, time: number): void {
+    close();
+    pointEnd = (Math.floor(row / stretch) + 1) * stretch;
+    open = true;
+    columns.rows.push(row);
+    columns.times.push(time);
+    least = Number.POSITIVE_INFINITY;
+    most = 0;
+    look();
+  }
+
+  const measure: Measure & { pieceEnd: number } = {
     slabsOf,
     peakSlabs,
     sums,
-    pointEnd: 0,
+    pieceEnd: 0,
     get peak() {
       return peak;
     },
     get series() {
-      const bytesOf = caches.map(({ cache }) => pageSize * 2 ** cache.info.oo.order);
-      const largest = caches
-        .map(({ cache }, i) => ({ i, bytes: peakSlabs[cache.id]! * bytesOf[i]! }))
-        .filter(({ bytes }) => bytes > 0)
-        .sort((a, b) => b.bytes - a.bytes)
-        .slice(0, SERIES_CACHES);
-      const each = largest.map(({ i }) => ({
-        name: caches[i]!.spec.names[0]!,
-        last: slabSeries[i]!.map((slabs) => slabs * bytesOf[i]!),
-      }));
-      return { ...columns, caches: each };
+      return { ...columns, caches: largestSeries(built, peakSlabs, slabSeries) };
     },
     begin(row, time) {
-      if (row < measure.pointEnd) return;
-      close();
-      measure.pointEnd = (Math.floor(row / stretch) + 1) * stretch;
-      open = true;
-      columns.rows.push(row);
-      columns.times.push(time);
-      least = Number.POSITIVE_INFINITY;
-      most = 0;
-      look();
+      if (row < measure.pieceEnd) return;
+      if (row >= pointEnd) beginPoint(row, time);
+      if (recorder !== undefined && row >= recorder.end) recorder.begin(row, time);
+      measure.pieceEnd = Math.min(pointEnd, recorder?.end ?? pointEnd);
     },
     slabsChanged(cache, slabs) {
       slabsOf[cache] = slabs;
       if (slabs > peakSlabs[cache]!) peakSlabs[cache] = slabs;
+      recorder?.slabsChanged(cache, slabs);
       look();
     },
     objectPagesChanged: look,
-    end: close,
+    otherPagesChanged(pages) {
+      sums[OTHER_PAGES]! += pages;
+      recorder?.pagesChanged();
+    },
+    end() {
+      close();
+      pointEnd = Number.POSITIVE_INFINITY;
+    },
+    record(next) {
+      recorder = next;
+      recorder?.attach(sums, slabsOf);
+      measure.pieceEnd = 0;
+    },
+    save: () => ({ sums: sums.slice(), slabsOf: slabsOf.slice() }),
+    restore(save) {
+      sums.set(save.sums);
+      slabsOf.set(save.slabsOf);
+      measure.pieceEnd = 0;
+    },
   };
   // What was there before the trace.
   for (const { cache } of caches) {
@@ -162,4 +213,22 @@ export function createMeasure(built: BuiltMachine, rows: number, { objects, othe
     sums[REQUESTED]! += (objects.get(cache.id)?.length ?? 0) * cache.info.objectSize;
   }
   return measure;
+}
+
+/** Those of the caches that held most, in bytes. `slabSeries` has slabs of each cache. */
+function largestSeries(
+  { machine, caches }: BuiltMachine,
+  peakSlabs: Int32Array,
+  slabSeries: readonly (readonly number[])[],
+): Series['caches'] {
+  const bytesOf = caches.map(({ cache }) => machine.kernel.pageSize * 2 ** cache.info.oo.order);
+  const largest = caches
+    .map(({ cache }, i) => ({ i, bytes: peakSlabs[cache.id]! * bytesOf[i]! }))
+    .filter(({ bytes }) => bytes > 0)
+    .sort((a, b) => b.bytes - a.bytes)
+    .slice(0, SERIES_CACHES);
+  return largest.map(({ i }) => ({
+    name: caches[i]!.spec.names[0]!,
+    last: slabSeries[i]!.map((slabs) => slabs * bytesOf[i]!),
+  }));
 }

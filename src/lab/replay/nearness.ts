@@ -37,6 +37,7 @@ export interface Compared {
   readonly error: number;
 }
 
+/** One cache in one snapshot: what was recorded, and what the replay has there. */
 export interface NearnessRow {
   readonly snapshot: string;
   /** Where the snapshot lies; slab counts at the reference agree by construction. */
@@ -49,6 +50,7 @@ export interface NearnessRow {
   readonly partial: Compared | undefined;
 }
 
+/** How far off, relative to what was recorded; over `count` rows. */
 export interface ErrorSummary {
   readonly count: number;
   readonly median: number;
@@ -56,6 +58,7 @@ export interface ErrorSummary {
   readonly max: number;
 }
 
+/** How near a replay comes to what the recorded kernel said. */
 export interface Nearness {
   readonly rows: readonly NearnessRow[];
   /** Only caches with so many recorded slabs count below. */
@@ -72,6 +75,7 @@ export interface Nearness {
   readonly counts: RunCounts;
 }
 
+/** What is held against what. */
 export interface NearnessOptions {
   readonly trace: Trace;
   readonly plan: MachinePlan;

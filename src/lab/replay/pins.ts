@@ -13,6 +13,7 @@ import type { Machine } from '../../slab/index.js';
 import type { Trace } from '../../trace/index.js';
 import type { BuiltMachine } from './build.js';
 import type { Stock } from './history.js';
+import { eachRow } from './rows.js';
 import type { RunState } from './run.js';
 
 /** Objects of one origin in sparse slabs. */
@@ -31,10 +32,11 @@ export interface Pin {
   readonly since: number;
 }
 
-/** The most that are told. */
+/** The most that are told unless somebody asks for more. */
 const PINS_MAX = 50;
 const SPARSE_SHARE = 0.25;
 
+/** A finished run, whose sparse slabs are looked for. */
 export interface PinOptions {
   readonly trace: Trace;
   readonly built: BuiltMachine;
@@ -53,8 +55,8 @@ interface Group {
   since: number;
 }
 
-/** Those that hold most bytes first. */
-export function findPins({ trace, built, stock, state }: PinOptions): Pin[] {
+/** Those that hold most bytes first, at most `limit`. */
+export function findPins({ trace, built, stock, state }: PinOptions, limit = PINS_MAX): Pin[] {
   const { machine, routes, caches } = built;
   const sparse = sparseSlabs(machine);
   const slabOf = slabFinder(machine);
@@ -87,8 +89,13 @@ export function findPins({ trace, built, stock, state }: PinOptions): Pin[] {
   }
   return [...groups.values()]
     .sort((a, b) => b.bytes - a.bytes || b.objects - a.objects)
-    .slice(0, PINS_MAX)
+    .slice(0, limit)
     .map(({ pids, slabs, ...pin }) => ({ ...pin, pids: pids.size, slabs: slabs.size }));
+}
+
+/** Whether so many live objects pin a slab that can hold `objects`. */
+export function isSparse(live: number, objects: number): boolean {
+  return objects >= 2 && live > 0 && live <= Math.floor(objects * SPARSE_SHARE);
 }
 
 function sparseSlabs({ ledger }: Machine): Set<number> {
@@ -97,12 +104,9 @@ function sparseSlabs({ ledger }: Machine): Set<number> {
   for (let slab = 1; slab <= ledger.header[H_SLAB_HIGH]!; slab++) {
     if (slabCache[slab] === 0) continue;
     const objects = shapeObjects(slabShape[slab]!);
-    if (objects < 2) continue;
-    const most = Math.floor(objects * SPARSE_SHARE);
     let live = 0;
-    for (let at = slabLinks[slab]!, end = at + objects; at < end && live <= most; at++)
-      if (link[at] === LINK_LIVE) live++;
-    if (live > 0 && live <= most) found.add(slab);
+    for (let at = slabLinks[slab]!, end = at + objects; at < end; at++) if (link[at] === LINK_LIVE) live++;
+    if (isSparse(live, objects)) found.add(slab);
   }
   return found;
 }
@@ -134,16 +138,11 @@ function whoAllocated(
     if (sparse.has(slab)) wanted.push({ row: slotRow[slot]!, slot, slab });
   }
   wanted.sort((a, b) => a.row - b.row);
+  const rows = wanted.map(({ row }) => row);
   const found: Allocation[] = [];
-  let next = 0;
-  const wants = (first: number, rows: number) => next < wanted.length && wanted[next]!.row < first + rows;
-  for (const { first, rows, pid, comm, time } of trace.chunks(['pid', 'comm', 'time'], wants)) {
-    for (; next < wanted.length && wanted[next]!.row < first + rows; next++) {
-      const { row, slot, slab } = wanted[next]!;
-      const at = row - first;
-      found.push({ slot, slab, comm: trace.strings.text(comm[at]!), pid: pid[at]!, time: time[at]! });
-    }
-    if (next === wanted.length) break;
-  }
+  eachRow(trace, ['pid', 'comm', 'time'], rows, ({ pid, comm, time }, at, place) => {
+    const { slot, slab } = wanted[place]!;
+    found.push({ slot, slab, comm: trace.strings.text(comm[at]!), pid: pid[at]!, time: time[at]! });
+  });
   return found;
 }

@@ -63,6 +63,7 @@ export interface CacheSpec {
   readonly source: 'sysfs' | 'slabinfo' | 'profile' | 'events';
 }
 
+/** The machine that a trace was recorded on, as far as the trace and its snapshots tell. */
 export interface MachinePlan {
   /** The kernel's profile, as its allocator has it. */
   readonly kernel: KernelProfile;
@@ -377,7 +378,7 @@ function specFromSlabinfo(
 }
 
 /** What a recording says of a layout. */
-type RecordedLayout = Pick<CacheLayout, 'size' | 'oo'> &
+export type RecordedLayout = Pick<CacheLayout, 'size' | 'oo'> &
   Partial<Pick<CacheLayout, 'minPartial' | 'cpuPartial'>> & {
     readonly slab?: { readonly limit: number; readonly batchcount: number; readonly sharedFactor: number };
   };
@@ -431,7 +432,10 @@ export function bootOf(options: MachineOptions): MachineBoot {
   return Machine.create({ ...options, ledger: { slabs: 1, linkPages: 1, caches: 1 } }).boot;
 }
 
-/** A kernel with larger pages: kmalloc has caches up to two pages, and what a CPU may keep of objects of a page and more starts there. */
+/**
+ * A kernel with larger pages: kmalloc has caches up to two pages, and what a CPU may keep of objects of a page and more starts there. With
+ * SLAB a page may then have more objects of the least size than a byte can count, and indices in a slab's list take two.
+ */
 export function withPageSize(kernel: KernelProfile, pageSize: number): KernelProfile {
   const sizes = kernel.kmallocSizes.filter(([bytes]) => bytes <= 2 * pageSize);
   for (let bytes = 2 * sizes.at(-1)![0]; bytes <= 2 * pageSize; bytes *= 2)
@@ -440,5 +444,15 @@ export function withPageSize(kernel: KernelProfile, pageSize: number): KernelPro
     readonly [number, number],
     ...(readonly [number, number])[],
   ];
-  return { ...kernel, pageSize, kmallocSizes: sizes, cpuPartialBySize: [[pageSize, largest], ...smaller] };
+  const slab = kernel.slab && {
+    ...kernel.slab,
+    ...(pageSize / 256 > kernel.slab.minObjectSize && { indexBytes: 2, maxObjects: 65535 }),
+  };
+  return {
+    ...kernel,
+    pageSize,
+    kmallocSizes: sizes,
+    cpuPartialBySize: [[pageSize, largest], ...smaller],
+    slab,
+  };
 }

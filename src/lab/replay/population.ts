@@ -49,12 +49,14 @@ export interface SnapshotPlace {
   readonly endRow: number;
 }
 
+/** What a machine is thought to have had in front of the trace, and what that was fitted to. */
 export interface Estimate {
   readonly history: History;
   /** The snapshot where slab counts agree by construction, if there was one. */
   readonly reference: Snapshot | undefined;
 }
 
+/** What an estimate is made from. */
 export interface EstimateOptions {
   readonly trace: Trace;
   readonly plan: MachinePlan;

@@ -34,37 +34,23 @@
  */
 
 import type { Machine } from '../../slab/index.js';
-import { type ClassCache, nameClasses, type Trace } from '../../trace/index.js';
-import { type BuiltMachine, buildMachine } from './build.js';
-import { liveThrough } from './history.js';
-import {
-  knownCaches,
-  type MachinePlan,
-  type PlanOptions,
-  planFromProfile,
-  planFromSnapshots,
-} from './plan.js';
-import { type Estimate, estimateHistory } from './population.js';
-import { type ReplayResult, resultOf } from './result.js';
-import { replayRows } from './run.js';
+import { nameClasses, type Trace } from '../../trace/index.js';
+import { knownCaches, type PlanOptions, planFromProfile, planFromSnapshots } from './plan.js';
+import { estimateHistory } from './population.js';
+import type { Recorded } from './recorded.js';
+import type { ReplayResult } from './result.js';
 import type { Snapshots } from './snapshots.js';
+import { startReplay } from './start.js';
 import type { WhatIf } from './what-if.js';
 
+export type { Recorded } from './recorded.js';
+
+/** What a trace is prepared with. */
 export interface PrepareOptions extends PlanOptions {
   readonly trace: Trace;
   readonly snapshots?: Snapshots | undefined;
   /** Called with the rows of the trace that were looked at; it is gone through up to four times. */
   readonly onProgress?: (rows: number) => void;
-}
-
-/** A trace with all that a replay of it needs, for as many what-ifs as one likes. */
-export interface Recorded {
-  readonly trace: Trace;
-  readonly snapshots: Snapshots | undefined;
-  readonly plan: MachinePlan;
-  /** By class of the trace. */
-  readonly names: readonly ClassCache[];
-  readonly estimate: Estimate;
 }
 
 /** Finds out what machine a trace was recorded on, which cache each class is, and what was there before. */
@@ -80,6 +66,7 @@ export function prepareReplay(options: PrepareOptions): Recorded {
   return { trace, snapshots, plan, names, estimate };
 }
 
+/** Who is told of a replay while it runs, and at its end. */
 export interface ReplayOptions {
   readonly onProgress?: ((rows: number) => void) | undefined;
   /** Given the machine at the end, before it is let go: to look at, or to validate. */
@@ -88,12 +75,9 @@ export interface ReplayOptions {
 
 /** Replays a trace under a what-if. Throws UnknownNameError, ArgumentError for settings that make no machine. */
 export function replay(recorded: Recorded, whatIf: WhatIf, options: ReplayOptions = {}): ReplayResult {
-  const { trace, plan, names, estimate } = recorded;
-  const built: BuiltMachine = buildMachine({ plan, whatIf, classes: trace.classes, names });
-  const stock = liveThrough(estimate.history, built);
-  const state = replayRows({ trace, built, stock, onProgress: options.onProgress });
-  const { settings } = whatIf;
-  const result = resultOf({ trace, plan, names, estimate, built, stock, state, settings });
+  const { built, run, finish } = startReplay(recorded, whatIf, options);
+  run.advance(recorded.trace.rows);
+  const result = finish();
   options.onEnd?.(built.machine);
   return result;
 }

@@ -10,8 +10,6 @@
  *  - each zone; what failed, and what fell back to a smaller order;
  *  - what was not understood of the trace, and what was assumed instead.
  */
-import { H_SLAB_HIGH, LINK_LIVE, shapeObjects, shapeOrder } from '../../machine/index.js';
-import type { Machine } from '../../slab/index.js';
 import { CLASS_KIND, type ClassCache, type Trace } from '../../trace/index.js';
 import type { BuiltMachine, ReplayCache } from './build.js';
 import type { Stock } from './history.js';
@@ -20,18 +18,11 @@ import { findPins, type Pin } from './pins.js';
 import type { MachinePlan } from './plan.js';
 import type { Estimate } from './population.js';
 import type { RunCounts, RunState } from './run.js';
+import { type Fullness, fullnessOf, type SlabState, slabsByCache, sumOfSlabs } from './slab-states.js';
 
-/** Slabs by the share of their objects that is live. */
-export interface Fullness {
-  readonly empty: number;
-  /** Up to a quarter, a half, three quarters, and less than all. */
-  readonly quarter: number;
-  readonly half: number;
-  readonly threeQuarters: number;
-  readonly most: number;
-  readonly full: number;
-}
+export type { Fullness } from './slab-states.js';
 
+/** A cache at the end of a replay, and at its peak. Bytes, but for what counts objects or slabs. */
 export interface CacheResult {
   readonly name: string;
   /** All names that lead to it. */
@@ -62,6 +53,7 @@ export interface CacheResult {
   readonly failed: number;
 }
 
+/** A zone at the end of a replay. */
 export interface ZoneResult {
   readonly name: string;
   /** Bytes. */
@@ -70,6 +62,7 @@ export interface ZoneResult {
   readonly peakTaken: number;
 }
 
+/** What a replay came to. Bytes and rows of the trace. */
 export interface ReplayResult {
   /** The what-if's settings; none for the machine as it was recorded. */
   readonly settings: readonly string[];
@@ -114,6 +107,7 @@ export interface ReplayResult {
   readonly notUnderstood: readonly string[];
 }
 
+/** A finished run, and what it was made from. */
 export interface ResultOptions {
   readonly trace: Trace;
   readonly plan: MachinePlan;
@@ -192,46 +186,7 @@ export function resultOf(options: ResultOptions): ReplayResult {
   };
 }
 
-// ---- slabs ---------------------------------------------------------------------------------------------------------------
-
-/** A slab at the end. */
-interface SlabState {
-  readonly live: number;
-  readonly objects: number;
-  readonly order: number;
-}
-
-/** Live objects are counted from their links: what lies in a CPU's list or array is not live. */
-function slabsByCache({ ledger }: Machine): Map<number, SlabState[]> {
-  const { slabCache, slabLinks, slabShape, link } = ledger;
-  const found = new Map<number, SlabState[]>();
-  for (let slab = 1; slab <= ledger.header[H_SLAB_HIGH]!; slab++) {
-    const id = slabCache[slab]!;
-    if (id === 0) continue;
-    const objects = shapeObjects(slabShape[slab]!);
-    let live = 0;
-    for (let at = slabLinks[slab]!, end = at + objects; at < end; at++) if (link[at] === LINK_LIVE) live++;
-    const state = { live, objects, order: shapeOrder(slabShape[slab]!) };
-    const list = found.get(id);
-    if (list === undefined) found.set(id, [state]);
-    else list.push(state);
-  }
-  return found;
-}
-
-function fullnessOf(slabs: readonly SlabState[]): Fullness {
-  const counts = { empty: 0, quarter: 0, half: 0, threeQuarters: 0, most: 0, full: 0 };
-  for (const { live, objects } of slabs) {
-    const share = live / objects;
-    if (live === 0) counts.empty++;
-    else if (live === objects) counts.full++;
-    else if (share <= 0.25) counts.quarter++;
-    else if (share <= 0.5) counts.half++;
-    else if (share <= 0.75) counts.threeQuarters++;
-    else counts.most++;
-  }
-  return counts;
-}
+// ---- caches --------------------------------------------------------------------------------------------------------------
 
 interface Rates {
   readonly allocs: number;
@@ -258,25 +213,22 @@ function cacheResult(
   { pageSize, seconds }: { readonly pageSize: number; readonly seconds: number },
 ): CacheResult {
   const { size, oo, slabsMade, orderFallbacks, failed } = cache.info;
-  const slabBytes = pageSize * 2 ** oo.order;
-  const bytes = slabs.reduce((sum, { order }) => sum + pageSize * 2 ** order, 0);
-  const live = slabs.reduce((sum, slab) => sum + slab.live, 0);
-  const packed = Math.ceil(live / oo.objects) * slabBytes;
+  const sums = sumOfSlabs(slabs, oo, pageSize);
   return {
     name: spec.names[0]!,
     names: spec.names,
     size,
     objectsPerSlab: oo.objects,
     order: oo.order,
-    slabs: slabs.length,
+    slabs: sums.slabs,
     peakSlabs: peakSlabs[cache.id]!,
-    bytes,
-    peakBytes: peakSlabs[cache.id]! * slabBytes,
-    live,
-    objects: slabs.reduce((sum, { objects }) => sum + objects, 0),
-    fullness: fullnessOf(slabs),
-    recoverable: Math.max(bytes - packed, 0),
-    emptyBytes: slabs.reduce((sum, slab) => sum + (slab.live === 0 ? pageSize * 2 ** slab.order : 0), 0),
+    bytes: sums.bytes,
+    peakBytes: peakSlabs[cache.id]! * pageSize * 2 ** oo.order,
+    live: sums.live,
+    objects: sums.objects,
+    fullness: sums.fullness,
+    recoverable: sums.recoverable,
+    emptyBytes: sums.emptyBytes,
     allocs,
     frees,
     allocsPerSecond: seconds > 0 ? allocs / seconds : 0,

@@ -13,6 +13,9 @@
  *  - Objects that get no memory are counted; their frees free nothing.
  *
  * The rows are cut into pieces where something else is due: a point of the series, a stop of the caller's, the end of a chunk.
+ *
+ * A run can be left at any row and gone on with. `save` is what it knows beside the machine's ledger and the arrays of its state: whoever
+ * puts all of that back has the run as it was (look/checkpoints.ts).
  */
 import { type Gfp, NO_PFN, type Pfn, type PhysAddr } from '../../base/index.js';
 import { __GFP, C_NR_SLABS, CACHE_WORDS, GFP_KNOWN_BITS } from '../../machine/index.js';
@@ -33,8 +36,16 @@ import {
 } from '../../trace/index.js';
 import type { BuiltMachine } from './build.js';
 import type { Inferred, Stock } from './history.js';
-import { createMeasure, type Measure, OTHER_PAGES, REQUESTED } from './measure.js';
-import { createUnseen, type UnseenCounts } from './unseen.js';
+import {
+  createMeasure,
+  LEAST_REQUESTED,
+  type LevelsRecorder,
+  type Measure,
+  type MeasureSave,
+  MOST_REQUESTED,
+  REQUESTED,
+} from './measure.js';
+import { createUnseen, type UnseenCounts, type UnseenSave } from './unseen.js';
 
 export interface RunOptions {
   readonly trace: Trace;
@@ -51,6 +62,32 @@ export interface RunOptions {
   readonly onProgress?: ((rows: number) => void) | undefined;
 }
 
+/** A run at some row. */
+export interface Run {
+  /** The row that comes next. */
+  readonly row: number;
+  /** Of now: its arrays are the run's own. */
+  readonly state: RunState;
+  /** Replays the rows up to this one, no further than the run's last. */
+  advance(to: number): void;
+  /** All rows are done: nothing is measured any more, but by recorders. Rows may still be gone through again. */
+  end(): RunState;
+  /** Who is told of all that changes from here on, if anybody. */
+  record(recorder: LevelsRecorder | undefined): void;
+  save(): RunSave;
+  restore(save: RunSave): void;
+}
+
+/** A run beside its ledger and the arrays of its state. */
+export interface RunSave {
+  readonly row: number;
+  readonly counts: Readonly<OwnCounts>;
+  readonly measure: MeasureSave;
+  readonly unseen: UnseenSave;
+  readonly stop: number;
+  readonly nextTick: number;
+}
+
 /** What a run leaves behind, beside its machine. */
 export interface RunState {
   readonly rows: number;
@@ -63,6 +100,7 @@ export interface RunState {
   readonly measure: Measure;
 }
 
+/** What became of the rows of a trace. */
 export interface RunCounts extends UnseenCounts {
   allocs: number;
   frees: number;
@@ -74,6 +112,9 @@ export interface RunCounts extends UnseenCounts {
   /** Frees without an allocation, of objects that nothing is known of. */
   unknown: number;
 }
+
+/** What is counted here. */
+type OwnCounts = Omit<RunCounts, keyof UnseenCounts>;
 
 const NOWHERE = 0;
 const CACHE = 1;
@@ -88,36 +129,25 @@ const TICK_NS = 4e6;
 
 const COLUMNS: readonly TraceColumn[] = ['op', 'cpu', 'class', 'slot'];
 
-/** Replays a trace from its first row. */
+/** Replays a trace from its first row to its last. */
 export function replayRows(options: RunOptions): RunState {
+  const run = createRun(options);
+  run.advance(options.rows ?? options.trace.rows);
+  return run.end();
+}
+
+/** A run in front of a trace's first row. */
+export function createRun(options: RunOptions): Run {
   const { trace, built, stock, stops = [], rows = trace.rows } = options;
-  const { machine, routes, replaysPages } = built;
+  const { machine, replaysPages } = built;
   const { cpus } = machine;
   const cacheWords = machine.ledger.cache;
   const hasClock = machine.boot.allocator === 'slab';
   const measure = createMeasure(built, rows, stock);
   const { slabsOf, sums } = measure;
-  const counts = {
-    allocs: 0,
-    frees: 0,
-    failed: 0,
-    failedPages: 0,
-    implied: 0,
-    unknown: 0,
-  };
+  const counts: OwnCounts = { allocs: 0, frees: 0, failed: 0, failedPages: 0, implied: 0, unknown: 0 };
 
-  // By class.
-  const kinds = Uint8Array.from(routes, ({ to }) => KIND_OF[to]);
-  const caches = routes.map((route) => (route.to === 'cache' ? route.cache.cache : undefined));
-  const strategies = routes.map((route) => (route.to === 'strategy' ? route.strategy : undefined));
-  const orders = Uint8Array.from(routes, (route) => (route.to === 'pages' ? route.order : 0));
-  const cacheIds = Int32Array.from(routes, (route) => (route.to === 'cache' ? route.cache.cache.id : 0));
-  const slabWords = cacheIds.map((id) => id * CACHE_WORDS + C_NR_SLABS);
-  const gfps = Int32Array.from(trace.classes, ({ gfp }) => gfp & GFP_KNOWN_BITS);
-  // What SLAB asks for itself was not asked for by anybody else.
-  const bytes = Float64Array.from(trace.classes, ({ kind, bytesReq }, id) =>
-    kinds[id] === NOWHERE && kind !== CLASS_KIND.LARGE ? 0 : bytesReq,
-  );
+  const { kinds, caches, strategies, orders, cacheIds, slabWords, gfps, bytes } = classTables(trace, built);
   // A division in front of each row would cost as much as the rest of it.
   const cpuOf = Uint16Array.from({ length: trace.cpus }, (_, cpu) => cpu % cpus);
   // By slot.
@@ -140,6 +170,12 @@ export function replayRows(options: RunOptions): RunState {
   /** By class: whether the trace tells when its cache takes a slab. */
   const infers = options.learn && inferrable(trace, built);
 
+  function requested(more: number): void {
+    const now = sums[REQUESTED]! + more;
+    sums[REQUESTED] = now;
+    if (now > sums[MOST_REQUESTED]!) sums[MOST_REQUESTED] = now;
+  }
+
   function allocate(id: number, slot: number, cpu: number): void {
     slotClass[slot] = id;
     const cache = caches[id];
@@ -147,7 +183,7 @@ export function replayRows(options: RunOptions): RunState {
     const address = cache.alloc(gfps[id] as Gfp, cpu);
     addresses[slot] = address;
     if (address === 0) counts.failed++;
-    else sums[REQUESTED]! += bytes[id]!;
+    else requested(bytes[id]!);
     const slabs = cacheWords[slabWords[id]!]!;
     if (slabs !== slabsOf[cacheIds[id]!]) measure.slabsChanged(cacheIds[id]!, slabs);
   }
@@ -156,7 +192,7 @@ export function replayRows(options: RunOptions): RunState {
     const strategy = strategies[id];
     if (kinds[id] === PAGES) allocatePages(id, slot, gfps[id]! | __GFP.COMP, true);
     else addresses[slot] = strategy === undefined ? ELSEWHERE : strategy.alloc(cpu);
-    if (addresses[slot] !== 0) sums[REQUESTED]! += bytes[id]!;
+    if (addresses[slot] !== 0) requested(bytes[id]!);
     if (strategy === undefined) return;
     if (addresses[slot] === 0) counts.failed++;
     measure.objectPagesChanged();
@@ -167,7 +203,9 @@ export function replayRows(options: RunOptions): RunState {
     if (address === 0) return;
     addresses[slot] = 0;
     const id = slotClass[slot]!;
-    sums[REQUESTED]! -= bytes[id]!;
+    const left = sums[REQUESTED]! - bytes[id]!;
+    sums[REQUESTED] = left;
+    if (left < sums[LEAST_REQUESTED]!) sums[LEAST_REQUESTED] = left;
     const cache = caches[id];
     if (cache === undefined) return releaseElsewhere(id, address, cpu);
     cache.free(address as PhysAddr, cpu);
@@ -179,7 +217,7 @@ export function replayRows(options: RunOptions): RunState {
     const order = orders[id]!;
     if (kinds[id] === PAGES) {
       machine.freePages((Math.abs(address) - 1) as Pfn, order);
-      if (address > 0) sums[OTHER_PAGES]! -= 1 << order;
+      if (address > 0) measure.otherPagesChanged(-(1 << order));
     } else strategies[id]?.free(address as PhysAddr, cpu);
     if (address < 0 || strategies[id] !== undefined) measure.objectPagesChanged();
   }
@@ -191,7 +229,7 @@ export function replayRows(options: RunOptions): RunState {
     addresses[slot] = holdObjects ? -(pfn + 1) : pfn + 1;
     if (pfn === NO_PFN) counts.failedPages++;
     else if (holdObjects) measure.objectPagesChanged();
-    else sums[OTHER_PAGES]! += 1 << orders[id]!;
+    else measure.otherPagesChanged(1 << orders[id]!);
   }
 
   function freeUnseen(id: number, again: boolean, cpu: number): void {
@@ -200,7 +238,7 @@ export function replayRows(options: RunOptions): RunState {
   }
 
   /** What is neither an object's allocation nor its free. */
-  function other(op: number, id: number, slot: number): void {
+  function other(op: number, id: number, slot: number, row: number): void {
     if (!replaysPages || op & SLAB_PAGES) {
       // A slab's pages: the slot holds nothing of ours.
       if ((op & OP_MASK) === OP.PAGE_ALLOC) addresses[slot] = 0;
@@ -208,13 +246,14 @@ export function replayRows(options: RunOptions): RunState {
     }
     if ((op & OP_MASK) === OP.PAGE_ALLOC) {
       if (op & OVER) release(slot, 0);
+      slotRow[slot] = row;
       allocatePages(id, slot, gfps[id]!, (op & LARGE_PAGES) !== 0);
     } else if ((op & OP_MASK) === OP.PAGE_FREE) {
       if (!(op & UNSEEN)) return release(slot, 0);
       const page = stock.pages.pop();
       if (page === undefined) return;
       machine.freePages(page, 0);
-      sums[OTHER_PAGES]!--;
+      measure.otherPagesChanged(-1);
     }
   }
 
@@ -244,7 +283,7 @@ export function replayRows(options: RunOptions): RunState {
           release(slot[i]!, on);
         }
       } else if (kind !== OP.NONE) {
-        other(what, classes[i]!, slot[i]!);
+        other(what, classes[i]!, slot[i]!, first + i);
       }
     }
     counts.allocs += allocs;
@@ -257,13 +296,17 @@ export function replayRows(options: RunOptions): RunState {
     if (ahead > 0) machine.advance(ahead);
   }
 
-  /** With SLAB pieces end where a tick begins. */
+  /** With SLAB pieces end where a tick begins. Where else they end is nothing to the clock: it is set by the first row of a tick. */
+  let nextTick = Number.NEGATIVE_INFINITY;
   function ticks(chunk: TraceChunk, from: number, to: number): void {
     for (let at = from; at < to; ) {
-      followClock(chunk.time[at]!);
-      const next = (Math.floor(chunk.time[at]! / TICK_NS) + 1) * TICK_NS;
+      const time = chunk.time[at]!;
+      if (time >= nextTick) {
+        followClock(time);
+        nextTick = (Math.floor(time / TICK_NS) + 1) * TICK_NS;
+      }
       let end = at + 1;
-      while (end < to && chunk.time[end]! < next) end++;
+      while (end < to && chunk.time[end]! < nextTick) end++;
       piece(chunk, at, end);
       at = end;
     }
@@ -275,29 +318,90 @@ export function replayRows(options: RunOptions): RunState {
   const stopHere = () => {
     for (; stop < stops.length && stops[stop]! <= done; stop++) options.onStop?.(stop);
   };
-  for (const chunk of trace.chunks([...COLUMNS, 'time'])) {
-    const end = Math.min(chunk.rows, rows - chunk.first);
-    for (let at = 0; at < end; ) {
+
+  function pieces(chunk: TraceChunk, from: number, end: number): void {
+    for (let at = from; at < end; ) {
       done = chunk.first + at;
       stopHere();
       if (repeatAt <= done) repeatAt = unseen.repeat(done);
       measure.begin(done, chunk.time[at]!);
-      const until = Math.min(measure.pointEnd, stops[stop] ?? rows, repeatAt) - chunk.first;
+      const until = Math.min(measure.pieceEnd, stops[stop] ?? rows, repeatAt) - chunk.first;
       const to = Math.min(Math.max(until, at + 1), end);
       if (hasClock) ticks(chunk, at, to);
       else piece(chunk, at, to);
       at = to;
     }
     done = chunk.first + end;
-    options.onProgress?.(done);
-    if (done >= rows) break;
   }
-  stopHere();
-  measure.end();
-  return { rows: done, addresses, slotClass, slotRow, counts: { ...counts, ...unseen.counts }, measure };
+
+  function advance(given: number): void {
+    const last = Math.min(given, rows);
+    const wants = (first: number, count: number) => first < last && first + count > done;
+    for (const chunk of trace.chunks([...COLUMNS, 'time'], wants)) {
+      if (!wants(chunk.first, chunk.rows)) continue;
+      pieces(chunk, done - chunk.first, Math.min(chunk.rows, last - chunk.first));
+      options.onProgress?.(done);
+      if (done >= last) break;
+    }
+  }
+
+  const stateNow = (): RunState => ({
+    rows: done,
+    addresses,
+    slotClass,
+    slotRow,
+    counts: { ...counts, ...unseen.counts },
+    measure,
+  });
+  return {
+    get row() {
+      return done;
+    },
+    get state() {
+      return stateNow();
+    },
+    advance,
+    end() {
+      stopHere();
+      measure.end();
+      return stateNow();
+    },
+    record: measure.record,
+    save: () => ({
+      row: done,
+      counts: { ...counts },
+      measure: measure.save(),
+      unseen: unseen.save(),
+      stop,
+      nextTick,
+    }),
+    restore(save) {
+      done = save.row;
+      ({ stop, nextTick } = save);
+      Object.assign(counts, save.counts);
+      measure.restore(save.measure);
+      repeatAt = unseen.restore(save.unseen);
+    },
+  };
 }
 
 const KIND_OF = { nowhere: NOWHERE, cache: CACHE, strategy: STRATEGY, pages: PAGES } as const;
+
+/** What a row needs to know of its class, by class. */
+function classTables(trace: Trace, { routes }: BuiltMachine) {
+  const kinds = Uint8Array.from(routes, ({ to }) => KIND_OF[to]);
+  const caches = routes.map((route) => (route.to === 'cache' ? route.cache.cache : undefined));
+  const strategies = routes.map((route) => (route.to === 'strategy' ? route.strategy : undefined));
+  const orders = Uint8Array.from(routes, (route) => (route.to === 'pages' ? route.order : 0));
+  const cacheIds = Int32Array.from(routes, (route) => (route.to === 'cache' ? route.cache.cache.id : 0));
+  const slabWords = cacheIds.map((id) => id * CACHE_WORDS + C_NR_SLABS);
+  const gfps = Int32Array.from(trace.classes, ({ gfp }) => gfp & GFP_KNOWN_BITS);
+  // What SLAB asks for itself was not asked for by anybody else.
+  const bytes = Float64Array.from(trace.classes, ({ kind, bytesReq }, id) =>
+    kinds[id] === NOWHERE && kind !== CLASS_KIND.LARGE ? 0 : bytesReq,
+  );
+  return { kinds, caches, strategies, orders, cacheIds, slabWords, gfps, bytes };
+}
 
 /** By class: 1 if pointers show when its cache takes a slab, for then they do so whenever it does. */
 function inferrable(trace: Trace, { routes }: BuiltMachine): Uint8Array {

@@ -8,7 +8,7 @@
  * `slabinfo` is what every snapshot has; `caches` and `aliases`, the files of /sys/kernel/slab, only full ones. They were read file by file
  * while the machine went on: a snapshot lies somewhere between its begin and its end.
  */
-import { InputError, parseJson } from '../../base/index.js';
+import { InputError, isObject, parseJson } from '../../base/index.js';
 import { parseSlabinfo, type SlabinfoRow } from '../../text/index.js';
 
 /** A cache as its directory in sysfs tells it. Bytes, objects, slabs. */
@@ -47,6 +47,7 @@ export interface SnapshotZone {
   readonly onCpus: number;
 }
 
+/** What the recorded kernel said of itself at one moment. */
 export interface Snapshot {
   readonly name: string;
   /** Nanoseconds of the trace's clock. */
@@ -63,6 +64,7 @@ export interface Snapshot {
   readonly aliases: ReadonlyMap<string, string>;
 }
 
+/** All snapshots of a file. */
 export interface Snapshots {
   /** The name of the file, for messages. */
   readonly file: string;
@@ -75,9 +77,6 @@ export interface Snapshots {
 }
 
 type Json = Readonly<Record<string, unknown>>;
-
-const isObject = (value: unknown): value is Json =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Reads such a file. Throws InputError with the snapshot, what was expected and what stands there. */
 export function readSnapshots(text: string, file: string): Snapshots {

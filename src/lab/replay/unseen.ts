@@ -42,6 +42,7 @@ import type { KmemCache, Machine } from '../../slab/index.js';
 import type { BuiltMachine } from './build.js';
 import type { Inferred, Stock } from './history.js';
 
+/** What became of frees whose allocation is not in the trace, and of objects that were inferred. */
 export interface UnseenCounts {
   /** Objects that were inferred to be allocated, and to be freed. */
   inferred: number;
@@ -60,6 +61,20 @@ export interface Unseen {
   repeat(row: number): number;
   /** In front of an allocation: what must have happened that the recorded kernel took a slab for it, or took none. */
   infer(cache: KmemCache, row: number, cpu: number, tookSlab: boolean): void;
+  /** What is left of the stock is part of it. */
+  save(): UnseenSave;
+  /** Returns the next row for which there is something to repeat. */
+  restore(save: UnseenSave): number;
+}
+
+/** Objects and pages that no slot names: of before the trace, and inferred ones. */
+export interface UnseenSave {
+  readonly counts: Readonly<UnseenCounts>;
+  readonly next: number;
+  readonly held: ReadonlyMap<number, readonly PhysAddr[]>;
+  /** Of the stock only what comes last ever goes, so that it is how many there were. */
+  readonly stockObjects: ReadonlyMap<number, number>;
+  readonly stockPages: number;
 }
 
 export interface UnseenOptions {
@@ -82,6 +97,8 @@ export function createUnseen({ built, stock, found, changed, forgotten }: Unseen
   const held = new Map<number, PhysAddr[]>();
   const counts: UnseenCounts = { inferred: 0, inferredFrees: 0, fromBefore: 0, ofInferred: 0, inBulk: 0 };
   let next = 0;
+  /** The stock at the first save: later ones are beginnings of it. */
+  let full: Pick<Stock, 'objects' | 'pages'> | undefined;
 
   function hold(cache: KmemCache, address: PhysAddr): void {
     if (address === 0) return;
@@ -149,7 +166,40 @@ export function createUnseen({ built, stock, found, changed, forgotten }: Unseen
     changed(cache);
   }
 
-  return { counts, free, repeat, infer };
+  function save(): UnseenSave {
+    full ??= { objects: copied(stock.objects), pages: stock.pages.slice() };
+    const lengths = [...stock.objects].map(([id, objects]) => [id, objects.length] as const);
+    return {
+      counts: { ...counts },
+      next,
+      held: copied(held),
+      stockObjects: new Map(lengths),
+      stockPages: stock.pages.length,
+    };
+  }
+
+  function restore(given: UnseenSave): number {
+    Object.assign(counts, given.counts);
+    next = given.next;
+    held.clear();
+    for (const [id, objects] of given.held) held.set(id, objects.slice());
+    for (const [id, objects] of stock.objects)
+      refill(objects, full?.objects.get(id), given.stockObjects.get(id));
+    refill(stock.pages, full?.pages, given.stockPages);
+    return stock.inferred[next]?.row ?? Number.POSITIVE_INFINITY;
+  }
+
+  return { counts, free, repeat, infer, save, restore };
+}
+
+function copied(lists: ReadonlyMap<number, readonly PhysAddr[]>): Map<number, PhysAddr[]> {
+  return new Map([...lists].map(([id, objects]) => [id, objects.slice()]));
+}
+
+/** Makes a list the first `count` of another, which it was before. */
+function refill<T>(list: T[], full: readonly T[] = [], count = 0): void {
+  list.length = Math.min(list.length, count);
+  while (list.length < count) list.push(full[list.length]!);
 }
 
 /** Whether an allocation of a cache on a CPU finds an object without taking a slab. */

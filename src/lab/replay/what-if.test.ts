@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ArgumentError, UnknownNameError } from '../../base/index.js';
 import { SLAB } from '../../slab/index.js';
-import { AS_RECORDED, parseWhatIf } from './what-if.js';
+import {
+  AS_RECORDED,
+  CACHE_SETTING_WORDS,
+  MACHINE_SETTING_WORDS,
+  parseWhatIf,
+  settingParts,
+} from './what-if.js';
 
 test('no settings are the machine as it was recorded', () => {
   assert.deepEqual(parseWhatIf([]), AS_RECORDED);
@@ -108,4 +114,13 @@ test('a value that makes no sense is refused with what was expected', () => {
     );
   }
   assert.throws(() => parseWhatIf(['=3']), /expected NAME=VALUE/);
+});
+
+test('the parts of a setting, its word as this kernel has it, whether or not it makes sense', () => {
+  assert.deepEqual(settingParts('slab_max_order=1'), ['', 'slub_max_order', '1']);
+  assert.deepEqual(settingParts(' dm-0.2.flags-=ACCOUNT '), ['dm-0.2', 'flags-', 'ACCOUNT']);
+  assert.deepEqual(settingParts('slab_nomerge'), ['', 'slab_nomerge', '']);
+  assert.deepEqual(settingParts('dentry.colour=red'), ['dentry', 'colour', 'red']);
+  assert.equal(settingParts('Cpus 4'), undefined);
+  assert.ok(MACHINE_SETTING_WORDS.includes('allocator') && CACHE_SETTING_WORDS.includes('flags+'));
 });

@@ -33,6 +33,7 @@ export interface CacheChange {
   readonly strategy?: string;
 }
 
+/** What is to be other than recorded. What is not named stays. */
 export interface WhatIf {
   /** The settings as they were written. */
   readonly settings: readonly string[];
@@ -100,24 +101,38 @@ const ALLOCATORS: ReadonlyMap<string, AllocatorName> = new Map([
   ['slab', 'slab'],
 ]);
 
+/** All words of a setting of the machine, for those who let a person choose. */
+export const MACHINE_SETTING_WORDS: readonly string[] = [...MACHINE_SETTINGS.keys()];
+/** All words of a setting of a cache; `flags+` and `flags-` with their sign. */
+export const CACHE_SETTING_WORDS: readonly string[] = [...CACHE_SETTINGS.keys()];
+
+/** `slub_max_order=0` as `['', 'slub_max_order', '0']`, `dentry.flags+=ACCOUNT` as `['dentry', 'flags+', 'ACCOUNT']`. */
+export type SettingParts = readonly [cache: string, word: string, value: string];
+
+/** A setting's parts, its word as this kernel has it; undefined for what is no setting at all. Its word and value need not make sense. */
+export function settingParts(setting: string): SettingParts | undefined {
+  const [, cache = '', word = '', sign = '', value = ''] =
+    /^(?:(.+)\.)?([a-z_]+)(?:([+-]?)=(.*))?$/.exec(setting.trim()) ?? [];
+  return word === '' ? undefined : [cache, `${OTHER_WORDS.get(word) ?? word}${sign}`, value];
+}
+
 /** Reads settings. Throws UnknownNameError with the nearest words, ArgumentError for a value that makes no sense. */
 export function parseWhatIf(settings: readonly string[]): WhatIf {
   let whatIf: WhatIf = { ...AS_RECORDED, settings };
   const caches = new Map<string, CacheChange>();
   for (const setting of settings) {
-    const [, cache, word = '', sign = '', value = ''] =
-      /^(?:(.+)\.)?([a-z_]+)(?:([+-]?)=(.*))?$/.exec(setting.trim()) ?? [];
-    if (word === '') {
+    const parts = settingParts(setting);
+    if (parts === undefined) {
       throw new ArgumentError(
         `'${setting}' is no setting: expected NAME=VALUE, such as slub_max_order=0, or CACHE.NAME=VALUE, such as dentry.size=200`,
       );
     }
-    const known = OTHER_WORDS.get(word) ?? word;
-    if (cache === undefined) {
-      whatIf = { ...whatIf, ...lookUp('setting', `${known}${sign}`, MACHINE_SETTINGS)(value, setting) };
+    const [cache, word, value] = parts;
+    if (cache === '') {
+      whatIf = { ...whatIf, ...lookUp('setting', word, MACHINE_SETTINGS)(value, setting) };
       continue;
     }
-    const change = lookUp('setting of a cache', `${known}${sign}`, CACHE_SETTINGS)(value, setting);
+    const change = lookUp('setting of a cache', word, CACHE_SETTINGS)(value, setting);
     caches.set(cache, joined(caches.get(cache), change));
   }
   return { ...whatIf, caches };

@@ -1,6 +1,7 @@
 /** What replays found, in sentences. Each can be checked against the figures. */
 import { formatBytes, formatCount } from '../../base/index.js';
 import { formatShare } from '../compare-words.js';
+import { cacheDifferences } from './differences.js';
 import type { ErrorSummary, Nearness } from './nearness.js';
 import type { ReplayResult } from './result.js';
 
@@ -43,14 +44,16 @@ export function resultWords(result: ReplayResult): string[] {
 /** What a what-if costs against another result, mostly the machine as it was recorded. */
 export function compareReplays(base: ReplayResult, other: ReplayResult): string[] {
   const name = shownName(other);
-  const than = `than ${replayName(base)}`;
+  const held = difference(base.peak.bytes, other.peak.bytes);
   const words = [
-    `${name} holds ${formatBytes(other.peak.bytes)} at the peak, ${difference(base.peak.bytes, other.peak.bytes)} ${than} ` +
+    `${name} holds ${formatBytes(other.peak.bytes)} at the peak, ${held} ${comparedWith(base, held)} ` +
       `(${formatBytes(base.peak.bytes)}), and ${formatBytes(other.end.bytes)} at the end, ${difference(base.end.bytes, other.end.bytes)}.`,
   ];
-  const caches = cacheDifferences(base, other);
+  const caches = cacheDifferences([base, other]);
   if (caches.length > 0) {
-    const told = caches.slice(0, TOLD).map(([cache, bytes]) => `${cache} ${signed(bytes)}`);
+    const told = caches
+      .slice(0, TOLD)
+      .map(({ name: cache, peaks: [before, after] }) => `${cache} ${signed(after! - before!)}`);
     const rest = caches.length > TOLD ? ` and ${count(caches.length - TOLD, 'other cache')}` : '';
     words.push(`The peaks that differ most: ${told.join(', ')}${rest}.`);
   }
@@ -78,26 +81,24 @@ export function nearnessWords({ slabs, objects, leastSlabs, rows, source }: Near
   ];
 }
 
-/** Caches whose peaks differ, by name, those that differ most first. */
-function cacheDifferences(
-  base: ReplayResult,
-  other: ReplayResult,
-): (readonly [name: string, bytes: number])[] {
-  const bytes = new Map<string, number>();
-  for (const { name, peakBytes } of base.caches) bytes.set(name, (bytes.get(name) ?? 0) - peakBytes);
-  for (const { name, peakBytes } of other.caches) bytes.set(name, (bytes.get(name) ?? 0) + peakBytes);
-  return [...bytes].filter(([, by]) => by !== 0).sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]));
-}
-
 /** Settings are written as they were given, also at a sentence's beginning. */
 const shownName = (result: ReplayResult) =>
   result.settings.length === 0 ? capital(replayName(result)) : replayName(result);
 
+const AS_MUCH = 'as much';
+
 /** `48 KiB (0.5 %) more`, `as much`. */
 function difference(before: number, after: number): string {
-  if (before === after) return 'as much';
+  if (before === after) return AS_MUCH;
   const by = Math.abs(after - before);
   return `${formatBytes(by)} (${formatShare(by / Math.max(before, 1))}) ${after > before ? 'more' : 'less'}`;
+}
+
+/** `than as recorded`, and after `as much`: `as recorded`, `as slub_max_order=0`. */
+function comparedWith(base: ReplayResult, held: string): string {
+  const name = replayName(base);
+  if (held !== AS_MUCH) return `than ${name}`;
+  return base.settings.length === 0 ? name : `as ${name}`;
 }
 
 const signed = (bytes: number) => `${bytes < 0 ? '-' : '+'}${formatBytes(Math.abs(bytes))}`;

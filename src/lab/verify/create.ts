@@ -1,5 +1,5 @@
 import { ArgumentError } from '../../base/index.js';
-import type { KmemCache, Machine } from '../../slab/index.js';
+import type { CacheInfo, KmemCache, Machine } from '../../slab/index.js';
 import { sysfsFiles } from '../../text/index.js';
 import {
   onlyBoot,
@@ -93,16 +93,17 @@ export function expectOutcome(
   name: string,
   create: () => KmemCache | null,
 ): KmemCache | null {
-  const before = new Map(machine.caches().map((c) => [c.id, c.info]));
+  const standing = new Set(machine.caches().map(({ id }) => id));
+  // How the cache was that is joined. Which one that is must agree as well, below.
+  const joined = out.merged_with === undefined ? undefined : machine.findCache(out.merged_with);
+  const before = joined && brief(joined.info);
   machine.log.clear();
   const cache = create();
   expect('null', out.null ?? false, cache === null);
   if (cache === null) return null;
-  const was = before.get(cache.id);
-  expect('merged_with', out.merged_with, was === undefined ? undefined : was.name);
-  if (out.before && was) {
-    expect('before', out.before, { object_size: was.objectSize, inuse: was.inuse, refcount: was.refcount });
-  }
+  const merged = standing.has(cache.id);
+  expect('merged_with', out.merged_with, merged ? cache.name : undefined);
+  if (out.before && merged) expect('before', out.before, before);
   if (out.link !== undefined) expect('link', out.link, cache.sysfsId);
   if (out.id !== undefined) expect('id', out.id, cache.sysfsId);
   expect('warns', out.warns ?? 0, machine.log.lines.filter((line) => line.startsWith('WARNING')).length);
@@ -110,9 +111,13 @@ export function expectOutcome(
   for (const [field, expected] of Object.entries(out)) {
     if (!OUTCOME_ONLY.has(field)) expect(field, expected, fields[field]);
   }
-  if (out.sysfs) expectSysfs(expect, out.sysfs, machine, cache, was !== undefined);
-  if (was === undefined) expect('name', name, cache.name);
+  if (out.sysfs) expectSysfs(expect, out.sysfs, machine, cache, merged);
+  if (!merged) expect('name', name, cache.name);
   return cache;
+}
+
+function brief({ objectSize, inuse, refcount }: CacheInfo): NonNullable<CreateOutcome['before']> {
+  return { object_size: objectSize, inuse, refcount };
 }
 
 /** Counters of a cache that was there before hold objects of the recorded system; the other files are ours to know. */
@@ -159,9 +164,10 @@ function verifyAlone(
   set: string,
 ): SetResult {
   const tally = new SetTally(set);
+  const undone = undoing(machine);
   for (const recorded of cases) {
     tally.case(recorded.name, (expect) => {
-      undoing(machine, () => {
+      undone(() => {
         const make = () => createAsRecorded(kernel, machine, recorded);
         const cache = expectOutcome(expect, kernel, machine, recorded.out, recorded.name, make);
         const after = recorded.out.args_after;
@@ -185,10 +191,11 @@ export function verifyCreateParams(recording: ParamsRecording, set: string): Set
     if (boot === undefined)
       throw new ArgumentError(`setting ${label} names the boot '${setting.boot}', which is not there`);
     const machine = kernel.machine(boot);
+    const undone = undoing(machine);
     setting.cases.forEach((recorded, i) => {
       const name = `${label}/${i}`;
       tally.case(`${label}: case ${i}, size ${recorded.size}`, (expect) => {
-        undoing(machine, () => {
+        undone(() => {
           const make = () => createAsRecorded(kernel, machine, { ...recorded, name });
           expectOutcome(expect, kernel, machine, recorded.out, name, make);
         });

@@ -30,9 +30,10 @@ export function verifyMerge(recording: MergeRecording, set: string): SetResult {
   const kernel = new RecordedKernel(recording);
   const machine = kernel.machine(onlyBoot(recording.boots), recording.caches_already_there);
   const tally = new SetTally(set);
+  const undone = undoing(machine);
   recording.scenarios.forEach((scenario, n) => {
     tally.case(`scenario ${n}${scenario.group ? ` (${scenario.group})` : ''}`, (expect) => {
-      undoing(machine, () => {
+      undone(() => {
         const made = new Map<string, ReturnType<typeof createAsRecorded>>();
         for (const request of scenario.creates) {
           const inCreate: typeof expect = (field, expected, got) =>

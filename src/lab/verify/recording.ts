@@ -304,12 +304,15 @@ export function onlyBoot(boots: Readonly<Record<string, RecordedBoot>>): Recorde
   return all[0]!;
 }
 
-/** Runs `probe`, then puts the table of caches back as it was, as the recorder did between cases. */
-export function undoing(machine: Machine, probe: () => void): void {
-  const { ledger } = machine;
-  const caches = ledger.cache.slice();
-  const header = ledger.header.slice();
-  probe();
-  ledger.cache.set(caches);
-  ledger.header.set(header);
+/** Returns what runs a probe, then puts the table of caches back as it was, as the recorder did between cases. */
+export function undoing(machine: Machine): (probe: () => void) => void {
+  const { cache, header } = machine.ledger;
+  const [caches, head] = [cache.slice(), header.slice()];
+  return (probe) => {
+    caches.set(cache);
+    head.set(header);
+    probe();
+    cache.set(caches);
+    header.set(head);
+  };
 }

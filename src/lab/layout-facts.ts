@@ -2,21 +2,19 @@
  * The numbers of a layout, each with its name in /sys/kernel/slab, /proc/slabinfo or the kernel's source, and what it says. Where an
  * allocator has no such number, there is none.
  */
-import { formatBytes } from '../../base/index.js';
-import {
-  type CacheLayout,
-  formatShare,
-  type SlabCacheLayout,
-  type SlubCacheLayout,
-} from '../../lab/index.js';
+import { formatBytes } from '../base/index.js';
+import { formatShare } from './compare-words.js';
+import type { CacheLayout, Segment, SegmentKind, SlabCacheLayout, SlubCacheLayout } from './layout-result.js';
 
-export interface Fact {
+/** One of the numbers of a layout. */
+export interface LayoutFact {
   readonly name: string;
   /** Null where the cache's allocator has no such thing. */
   readonly value: (layout: CacheLayout) => string | null;
   readonly note: (layout: CacheLayout) => string;
 }
 
+/** `16 objects`, `1 object`. */
 export function objectsWords(objects: number): string {
   return `${objects} object${objects === 1 ? '' : 's'}`;
 }
@@ -24,25 +22,26 @@ export function objectsWords(objects: number): string {
 type Of<L> = (layout: L) => string | number;
 
 /** What both allocators have. */
-const both = (name: string, value: Of<CacheLayout>, note: Of<CacheLayout>): Fact => ({
+const both = (name: string, value: Of<CacheLayout>, note: Of<CacheLayout>): LayoutFact => ({
   name,
   value: (l) => String(value(l)),
   note: (l) => String(note(l)),
 });
 
-const slub = (name: string, value: Of<SlubCacheLayout>, note: Of<SlubCacheLayout>): Fact => ({
+const slub = (name: string, value: Of<SlubCacheLayout>, note: Of<SlubCacheLayout>): LayoutFact => ({
   name,
   value: (l) => (l.allocator === 'slub' ? String(value(l)) : null),
   note: (l) => (l.allocator === 'slub' ? String(note(l)) : ''),
 });
 
-const slab = (name: string, value: Of<SlabCacheLayout>, note: Of<SlabCacheLayout>): Fact => ({
+const slab = (name: string, value: Of<SlabCacheLayout>, note: Of<SlabCacheLayout>): LayoutFact => ({
   name,
   value: (l) => (l.allocator === 'slab' ? String(value(l)) : null),
   note: (l) => (l.allocator === 'slab' ? String(note(l)) : ''),
 });
 
-export const FACTS: readonly Fact[] = [
+/** The numbers, in the order in which they are told. */
+export const LAYOUT_FACTS: readonly LayoutFact[] = [
   both(
     'slab_size',
     (l) => l.slabSize,
@@ -153,7 +152,8 @@ function colourNote({ colours, colourOffsets }: SlabCacheLayout): string {
   return `object 0 at byte ${shown.join(', ')}${rest} of its slab`;
 }
 
-export const NAMES: readonly Omit<Fact, 'note'>[] = [
+/** What of a layout is words rather than numbers. */
+export const LAYOUT_NAMES: readonly Omit<LayoutFact, 'note'>[] = [
   { name: 'unique id', value: (l) => (l.allocator === 'slub' ? l.id : null) },
   { name: 'allocflags', value: (l) => l.allocflagNames },
   { name: 'flags', value: (l) => l.flagNames },
@@ -176,4 +176,30 @@ export function freelistWords(layout: CacheLayout, alone: CacheLayout | null): s
   const not = { object: 'in a free object', outside: 'outside', slab: 'in the slab' };
   const why = refused.map((each) => ` Not ${not[each.place]}: ${each.why}.`);
   return `A slab's list of free objects, ${bytes} byte${bytes === 1 ? '' : 's'}, lies ${here}.${why.join('')}`;
+}
+
+// ---- parts of an object ---------------------------------------------------------------------------------------------------
+
+/** The letter of a segment in the picture and in the list beneath it. */
+export function segmentLetter(index: number): string {
+  return String.fromCharCode('a'.charCodeAt(0) + index);
+}
+
+const SEGMENT_NOTES: Readonly<Record<SegmentKind, string>> = {
+  'left red zone': 'a whole alignment wide',
+  object: 'what callers see',
+  alignment: 'up to a whole word',
+  'red zone': 'a write behind the object shows here',
+  'free pointer': 'behind the object, which stays whole',
+  'alloc track': 'who allocated it',
+  'free track': 'who freed it last',
+  'requested size': 'what kmalloc was asked for',
+  padding: 'up to the alignment',
+};
+
+/** What a part of an object is there for. */
+export function segmentNote({ what, freePointer }: Segment): string {
+  return freePointer && what !== 'free pointer'
+    ? 'holds the free pointer while it is free'
+    : SEGMENT_NOTES[what];
 }

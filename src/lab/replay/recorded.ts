@@ -1,0 +1,14 @@
+import type { ClassCache, Trace } from '../../trace/index.js';
+import type { MachinePlan } from './plan.js';
+import type { Estimate } from './population.js';
+import type { Snapshots } from './snapshots.js';
+
+/** A trace with all that a replay of it needs, for as many what-ifs as one likes. */
+export interface Recorded {
+  readonly trace: Trace;
+  readonly snapshots: Snapshots | undefined;
+  readonly plan: MachinePlan;
+  /** By class of the trace. */
+  readonly names: readonly ClassCache[];
+  readonly estimate: Estimate;
+}

@@ -1,0 +1,136 @@
+/**
+ * From the bytes of a file to its events, whatever tool wrote it: the reader that its format has, with what the reader needs. Texts are
+ * read as they come; trace.dat and perf.data need their bytes at random, so the caller says where those lie.
+ */
+import { ArgumentError, InputError } from '../base/index.js';
+import { createTextTraceReader, TEXT_READERS, type TextFormat } from './detect.js';
+import type { EventBatch, EventSink, RandomBytes, ReadReport } from './events.js';
+import { readPerfData } from './perf-data.js';
+import { readTraceDat } from './trace-dat.js';
+import type { Inflate } from './trace-dat-cpu.js';
+import type { Pieces, PlainFormat, ZstdStream } from './unpack.js';
+
+/** Bytes that are open, until they are closed. */
+export interface OpenBytes {
+  readonly bytes: RandomBytes;
+  close(): void;
+}
+
+/** What is to be read. */
+export interface EventSource {
+  /** What messages call it. */
+  readonly file: string;
+  readonly format: PlainFormat;
+  /** Bytes as they are stored, packed as they may be; undefined of a pipe. */
+  readonly size: number | undefined;
+  /** Bytes that were taken of those so far. */
+  readonly taken: number;
+  readonly pieces: Pieces;
+  /** The same bytes where they can be read anywhere: instead of `pieces`. */
+  random(): Promise<OpenBytes>;
+  /** Nobody goes through `pieces`. */
+  close(): Promise<void>;
+}
+
+/** How far reading has come. */
+export interface TraceProgress {
+  readonly events: number;
+  /** Bytes taken of the file, packed as it is, and how many it has; undefined of a pipe. */
+  readonly bytes: number;
+  readonly size: number | undefined;
+}
+
+/** How the parts of trace.dat and perf.data that are packed by themselves are unpacked, one after the other. */
+export interface PartUnpackers {
+  readonly inflate: Inflate;
+  readonly zstd: Inflate;
+  /** A stream that perf never ends: what is decoded so far is all there is. */
+  readonly createZstd: (take: (bytes: Uint8Array) => void) => ZstdStream;
+}
+
+/** What reading events from a file of any format needs to know. */
+export interface ReadEventsOptions {
+  readonly unpackers: PartUnpackers;
+  /** The text of /proc/kallsyms of the recorded kernel: names for the addresses in a perf.data. */
+  readonly kallsyms?: (() => Promise<Uint8Array>) | undefined;
+  /** Called now and then. */
+  readonly onProgress?: ((progress: TraceProgress) => void) | undefined;
+}
+
+/** Hands the events to `sink`. Throws InputError for what is no trace; what is damaged here and there is counted in the report. */
+export async function readEvents(
+  source: EventSource,
+  sink: EventSink,
+  options: ReadEventsOptions,
+): Promise<ReadReport> {
+  const { file, format, size } = source;
+  const { kallsyms, onProgress = () => {} } = options;
+  if (kallsyms !== undefined && format !== 'perf.data')
+    throw new ArgumentError(`--kallsyms names the addresses of a perf.data, and ${file} is none`);
+  let events = 0;
+  const counting: EventSink = {
+    strings: sink.strings,
+    take(batch: EventBatch) {
+      events += batch.length;
+      sink.take(batch);
+    },
+  };
+  if (isText(format)) {
+    const reader = createTextTraceReader(format, file, counting);
+    for await (const piece of source.pieces) {
+      reader.write(piece);
+      onProgress({ events, bytes: source.taken, size });
+    }
+    return reader.end();
+  }
+  if (format !== 'trace.dat' && format !== 'perf.data') {
+    await source.close();
+    throw noTrace(file, format);
+  }
+  const symbols = await kallsyms?.();
+  const { bytes, close } = await source.random();
+  const watched: RandomBytes = {
+    size: bytes.size,
+    read(offset, length) {
+      const got = bytes.read(offset, length);
+      onProgress({ events, bytes: Math.min(offset + length, bytes.size), size: bytes.size });
+      return got;
+    },
+  };
+  try {
+    return readBinary(format, watched, counting, { file, symbols, unpackers: options.unpackers });
+  } finally {
+    close();
+  }
+}
+
+function readBinary(
+  format: 'trace.dat' | 'perf.data',
+  bytes: RandomBytes,
+  sink: EventSink,
+  about: {
+    readonly file: string;
+    readonly symbols: Uint8Array | undefined;
+    readonly unpackers: PartUnpackers;
+  },
+): ReadReport {
+  const { file, symbols, unpackers } = about;
+  const { inflate, zstd, createZstd } = unpackers;
+  if (format === 'trace.dat') return readTraceDat(bytes, sink, { file, zlib: inflate, zstd });
+  const decoder = (take: (bytes: Uint8Array) => void) => {
+    const stream = createZstd(take);
+    return (piece: Uint8Array) => stream.push(piece);
+  };
+  return readPerfData(bytes, sink, { file, zstd: decoder, ...(symbols && { kallsyms: symbols }) });
+}
+
+function isText(format: string): format is TextFormat {
+  return format in TEXT_READERS;
+}
+
+function noTrace(file: string, format: 'json' | 'slabinfo' | 'slt'): InputError {
+  if (format === 'slt')
+    return new InputError(file, 0, 'it is a saved trace: it has rows, and no events to read');
+  const what = format === 'json' ? 'JSON' : 'the text of /proc/slabinfo';
+  return new InputError(file, 1, `expected a trace, but it is ${what}: snapshots are given with --snapshots`);
+}

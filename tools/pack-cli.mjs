@@ -1,0 +1,39 @@
+// Puts what the package `slablab-cli` has into packages/cli/, where npm packs it, and takes it away again:
+//
+//     node tools/pack-cli.mjs             after `npm run build:page`, which builds everything
+//     node tools/pack-cli.mjs --any       also without the page
+//     node tools/pack-cli.mjs --clean
+//
+// It is lib/ with its declarations, as dist/, so that everything lies to everything else as in a clone; the recorded workload; and the
+// description of what was recorded. While it lies there `npx slablab` in a clone runs it instead of the build: npm takes it away when it
+// has packed (`postpack`).
+import { cpSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { declaredEntries, writeDeclarations } from './pack-types.mjs';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const PACKAGE = join(ROOT, 'packages/cli');
+/** What is copied, there and here. */
+const PARTS = [
+  ['lib', 'dist'],
+  ['dist/page', 'dist/page'],
+  ['truth/README.md', 'truth/README.md'],
+  ['truth/v7s-workload.json.gz', 'truth/v7s-workload.json.gz'],
+  ['LICENSE', 'LICENSE'],
+];
+
+for (const name of ['dist', 'truth', 'LICENSE'])
+  rmSync(join(PACKAGE, name), { recursive: true, force: true });
+
+const [how] = process.argv.slice(2);
+if (how !== '--clean') {
+  for (const [from, to] of PARTS) {
+    if (how === '--any' && from === 'dist/page' && !existsSync(join(ROOT, from))) continue;
+    if (!existsSync(join(ROOT, from))) throw new Error(`${from} is not there: npm run build:page`);
+    mkdirSync(dirname(join(PACKAGE, to)), { recursive: true });
+    const packed = (path) => !/\.d\.ts$|\.tsbuildinfo$/.test(path);
+    cpSync(join(ROOT, from), join(PACKAGE, to), { recursive: true, filter: packed });
+  }
+  writeDeclarations(PACKAGE, declaredEntries(PACKAGE));
+}

@@ -1,0 +1,144 @@
+// Writes a package's declarations beside its JavaScript, from those in dist/:
+//
+//     node tools/pack-types.mjs
+//
+// The entry `./slab` of package.json is lib/slab/index.js, and was declared in dist/slab/index.d.ts. What its declarations name comes
+// along, and nothing else. Doc comments stay above what the main entry exports and its members; docs/api.md has those of the names that
+// only a room's own entry has, which would be a tenth of the package. The theory of a file is for who reads its source.
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative, sep } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { exportsOf, meaningOf, namedBy, readDeclarations, wordsOf } from './declarations.mjs';
+
+const DIST = fileURLToPath(new URL('../dist/', import.meta.url));
+
+/** Where an entry of package.json was declared. */
+export function declaredIn(types) {
+  return pathToFileURL(join(DIST, types.replace(/^\.\/(?:lib|dist)\//, '')));
+}
+
+/** The entries of a package that have declarations: `./slab`, and where that was declared. */
+export function entriesOf(manifest) {
+  return Object.entries(manifest.exports)
+    .filter(([, { types }]) => types !== undefined)
+    .map(([path, { types }]) => ({ path, file: declaredIn(types) }));
+}
+
+/** The entries of the package in a folder that have declarations, as package.json names them. */
+export function declaredEntries(folder) {
+  const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  return entriesOf(manifest).map(({ path }) => path);
+}
+
+/** Every declaration that is exported, and every one that those name, and so on. */
+function reachedFrom(exported) {
+  const reached = new Set(exported);
+  for (const entry of reached) for (const named of namedBy(entry)) reached.add(named);
+  return reached;
+}
+
+/** The files that an entry passes names on from, itself first. */
+function passing(file, found = new Set()) {
+  if (found.has(file.href)) return found;
+  found.add(file.href);
+  for (const { from } of readDeclarations(file).passed) passing(from, found);
+  return found;
+}
+
+/** The declarations of one package: text by path from its lib/. Comments stay above the names of `told`, some of its entries. */
+export function declarationsOf(manifest, told = ['.']) {
+  const entries = entriesOf(manifest);
+  const namesOf = (some) => new Set(some.flatMap(({ file }) => [...exportsOf(file).values()]));
+  const commented = namesOf(entries.filter(({ path }) => told.includes(path)));
+  const reached = reachedFrom(namesOf(entries));
+  const files = new Set([...reached].map(({ file }) => file.href));
+  for (const { file } of entries) for (const href of passing(file)) files.add(href);
+  const texts = new Map();
+  for (const href of [...files].sort()) {
+    const path = relative(DIST, fileURLToPath(href)).split(sep).join('/');
+    texts.set(path, textOf(readDeclarations(new URL(href)), commented, reached));
+  }
+  return texts;
+}
+
+/** Who compiles for an older JavaScript has no `Symbol.dispose`, which Node has from 20 on: the compiler's own library is asked for it. */
+const DISPOSABLE = '/// <reference lib="esnext.disposable" />';
+
+function textOf({ url, own, taken, passed }, commented, reached) {
+  const kept = [...own.values()].filter((entry) => reached.has(entry));
+  const statements = kept.map((entry) => {
+    const text = entry.texts.join('\n');
+    if (!commented.has(entry)) return withoutComments(text);
+    return `${entry.comment === '' ? '' : `${entry.doc}\n`}${text}`;
+  });
+  const used = new Set(kept.flatMap((entry) => [...wordsOf(entry)]));
+  const imports = new Map();
+  for (const [here, { from, name }] of taken) {
+    if (!used.has(here) || meaningOf(url, here) === undefined) continue;
+    const names = imports.get(from.href) ?? [];
+    names.push(name === here ? here : `${name} as ${here}`);
+    imports.set(from.href, names);
+  }
+  const lines = [
+    ...(statements.some((text) => text.includes('[Symbol.dispose]')) ? [DISPOSABLE] : []),
+    ...[...imports].map(
+      ([from, names]) => `import type { ${names.join(', ')} } from '${pathTo(url, from)}';`,
+    ),
+    ...passed
+      .filter(({ from, names }) => names !== null || keepsAny(from, reached))
+      .map(({ from, names }) => {
+        const what =
+          names === null
+            ? '*'
+            : `{ ${names.map(([there, here]) => passedName(from, there, here)).join(', ')} }`;
+        return `export ${what} from '${pathTo(url, from.href)}';`;
+      }),
+    ...statements,
+  ];
+  // A file without an export would be a script.
+  if (!lines.some((line) => /^export /m.test(line))) lines.push('export {};');
+  return `${lines.join('\n')}\n`;
+}
+
+function keepsAny(file, reached) {
+  return [...exportsOf(file).values()].some((entry) => reached.has(entry));
+}
+
+function passedName(from, there, here) {
+  const { kind } = exportsOf(from).get(there);
+  const type = kind === 'type' || kind === 'interface' ? 'type ' : '';
+  return type + (there === here ? there : `${there} as ${here}`);
+}
+
+function pathTo(from, to) {
+  const path = relative(dirname(fileURLToPath(from)), fileURLToPath(to))
+    .split(sep)
+    .join('/');
+  return (path.startsWith('.') ? path : `./${path}`).replace(/\.d\.ts$/, '.js');
+}
+
+function withoutComments(text) {
+  return text.replace(/^\s*\/\*\*[\s\S]*?\*\/\n/gm, '').replace(/[ \t]*\/\*\*[\s\S]*?\*\//g, '');
+}
+
+/**
+ * Writes the declarations of the package in a folder beside its JavaScript, and takes away those that were written before and are no
+ * longer wanted. Returns how many there are.
+ */
+export function writeDeclarations(folder, told) {
+  const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  const lib = join(folder, dirname(manifest.exports['.'].default));
+  const texts = declarationsOf(manifest, told);
+  for (const path of readdirSync(lib, { recursive: true, encoding: 'utf8' }))
+    if (path.endsWith('.d.ts') && !texts.has(path.split(sep).join('/'))) rmSync(join(lib, path));
+  for (const [path, text] of texts) {
+    mkdirSync(dirname(join(lib, path)), { recursive: true });
+    writeFileSync(join(lib, path), text);
+  }
+  return texts.size;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const files = writeDeclarations(fileURLToPath(new URL('..', import.meta.url)));
+  process.stdout.write(`${files} files of declarations\n`);
+}
