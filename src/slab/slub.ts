@@ -146,6 +146,8 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
   const { cpus } = ledger.shape;
 
   const COUNTING = ledger.statistics.length > 0;
+  /** An address on its way into a function that is not compiled into its caller: as an argument it would be a number on the heap. */
+  const given = new Float64Array(1);
   /** The CPU's line that a slow path works for. */
   let line = 0;
   /** Indices of a group that is freed: scratch. */
@@ -380,7 +382,10 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
     const distance = address - cpuDouble[(p >> 1) + PD_FIRST]!;
     const offset = distance | 0;
     const index = divide(offset, cpuCache[p + P_ODD_INVERSE]!, cpuCache[p + P_SHIFT]!);
-    if (index >= cpuCache[p + P_OBJECTS]! || offset !== distance) return freeElsewhere(id, p, address, cpu);
+    if (index >= cpuCache[p + P_OBJECTS]! || offset !== distance) {
+      given[0] = address;
+      return freeElsewhere(id, p, cpu);
+    }
     const at = cpuCache[p + P_LINKS]! + index;
     if (link[at] !== LINK_LIVE) return freeBad(id, p, address, cpu);
     link[at] = cpuCache[p + P_OWN]!;
@@ -388,8 +393,9 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
     if (COUNTING) count(p, STAT.free_fastpath);
   }
 
-  /** An object of another slab than the active one, or something that is no object. */
-  function freeElsewhere(id: number, p: number, address: PhysAddr, cpu: number): void {
+  /** An object of another slab than the active one, or something that is no object. Its address is `given`. */
+  function freeElsewhere(id: number, p: number, cpu: number): void {
+    const address = given[0] as PhysAddr;
     line = p;
     if (isDebug(id)) return freeDebug(id, address, cpu);
     const slab = slabAt(address);

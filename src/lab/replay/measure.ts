@@ -113,7 +113,7 @@ export function createMeasure(built: BuiltMachine, rows: number, { objects, othe
   const highest = Math.max(0, ...caches.map(({ cache }) => cache.id));
   const slabsOf = new Int32Array(highest + 1);
   const peakSlabs = new Int32Array(highest + 1);
-  const slabSeries = caches.map(() => [] as number[]);
+  const slabSeries = caches.map(() => new Int32Array(POINTS_MAX + 1));
   let least = 0;
   let most = 0;
   let now = 0;
@@ -141,7 +141,7 @@ export function createMeasure(built: BuiltMachine, rows: number, { objects, othe
     columns.last.push(now);
     columns.requested.push(sums[REQUESTED]!);
     columns.others.push(sums[OTHER_PAGES]! * pageSize);
-    for (const [i, { cache }] of caches.entries()) slabSeries[i]!.push(slabsOf[cache.id]!);
+    for (const [i, { cache }] of caches.entries()) slabSeries[i]![columns.last.length - 1] = slabsOf[cache.id]!;
     if (most > peak.bytes) {
       const row = columns.rows.at(-1)!;
       peak = { bytes: most, row, time: columns.times.at(-1)!, requested: sums[REQUESTED]! };
@@ -172,7 +172,7 @@ export function createMeasure(built: BuiltMachine, rows: number, { objects, othe
       return peak;
     },
     get series() {
-      return { ...columns, caches: largestSeries(built, peakSlabs, slabSeries) };
+      return { ...columns, caches: largestSeries(built, peakSlabs, slabSeries, columns.last.length) };
     },
     begin(row, time) {
       if (row < measure.pieceEnd) return;
@@ -215,11 +215,12 @@ export function createMeasure(built: BuiltMachine, rows: number, { objects, othe
   return measure;
 }
 
-/** Those of the caches that held most, in bytes. `slabSeries` has slabs of each cache. */
+/** Those of the caches that held most, in bytes. `slabSeries` has slabs of each cache at so many points. */
 function largestSeries(
   { machine, caches }: BuiltMachine,
   peakSlabs: Int32Array,
-  slabSeries: readonly (readonly number[])[],
+  slabSeries: readonly Int32Array[],
+  points: number,
 ): Series['caches'] {
   const bytesOf = caches.map(({ cache }) => machine.kernel.pageSize * 2 ** cache.info.oo.order);
   const largest = caches
@@ -229,6 +230,6 @@ function largestSeries(
     .slice(0, SERIES_CACHES);
   return largest.map(({ i }) => ({
     name: caches[i]!.spec.names[0]!,
-    last: slabSeries[i]!.map((slabs) => slabs * bytesOf[i]!),
+    last: Array.from(slabSeries[i]!.subarray(0, points), (slabs) => slabs * bytesOf[i]!),
   }));
 }
