@@ -141,7 +141,8 @@ export function createMeasure(built: BuiltMachine, rows: number, { objects, othe
     columns.last.push(now);
     columns.requested.push(sums[REQUESTED]!);
     columns.others.push(sums[OTHER_PAGES]! * pageSize);
-    for (const [i, { cache }] of caches.entries()) slabSeries[i]![columns.last.length - 1] = slabsOf[cache.id]!;
+    for (const [i, { cache }] of caches.entries())
+      slabSeries[i]![columns.last.length - 1] = slabsOf[cache.id]!;
     if (most > peak.bytes) {
       const row = columns.rows.at(-1)!;
       peak = { bytes: most, row, time: columns.times.at(-1)!, requested: sums[REQUESTED]! };
