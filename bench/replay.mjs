@@ -27,7 +27,7 @@ import {
   openTraceFile,
 } from '../dist/trace/index.js';
 
-const REPEAT = 16;
+const REPEAT = 40;
 /** Millions of events a second that are to be reached. */
 const TARGETS = { text: 2, memory: 10, slt: 10 };
 
