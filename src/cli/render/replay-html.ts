@@ -7,6 +7,8 @@ import {
   formatShare,
   type Pin,
   type ReplayResult,
+  siteWords,
+  taskWords,
 } from '../../lab/index.js';
 import { type ChartLine, type ChartMark, lineChart } from './html-chart.js';
 import {
@@ -254,8 +256,8 @@ function pinTable(pins: readonly Pin[]): string {
   return htmlTable<Pin>(
     [
       { head: 'cache', left: true, cell: ({ cache }) => cache },
-      { head: 'allocated by', left: true, cell: ({ site }) => (site === '' ? '(before the trace)' : site) },
-      { head: 'task', left: true, cell: ({ comm, pids }) => (pids > 1 ? `${comm} × ${pids}` : comm) },
+      { head: 'allocated by', left: true, cell: ({ site }) => siteWords(site) },
+      { head: 'task', left: true, cell: taskWords },
       { head: 'objects', cell: ({ objects }) => formatCount(objects) },
       { head: 'slabs', cell: ({ slabs }) => formatCount(slabs) },
       { head: 'bytes', cell: ({ bytes }) => formatBytes(bytes) },

@@ -7,6 +7,8 @@ import {
   formatShare,
   type Pin,
   type ReplayResult,
+  siteWords,
+  taskWords,
 } from '../../lab/index.js';
 import { STDIN_NAME } from '../../node/index.js';
 import type { Terminal } from '../terminal.js';
@@ -239,14 +241,14 @@ function pins(all: readonly Pin[], { width, style }: ReplayScreenOptions['termin
       name: 'site',
       head: ['allocated by'],
       left: true,
-      cell: ({ site }) => (site === '' ? '(before the trace)' : site),
+      cell: ({ site }) => siteWords(site),
       raw: () => null,
     },
     {
       name: 'task',
       head: ['task'],
       left: true,
-      cell: ({ comm, pids }) => (pids > 1 ? `${comm} × ${pids}` : comm),
+      cell: taskWords,
       raw: () => null,
     },
     { name: 'objects', head: ['objects'], cell: ({ objects }) => formatCount(objects), raw: () => null },

@@ -32,6 +32,13 @@ export interface Pin {
   readonly since: number;
 }
 
+/** Who allocated something, in words. `site` is '' for what was there before the trace. */
+export const siteWords = (site: string): string => (site === '' ? '(before the trace)' : site);
+
+/** The task of a pin, and how many of that name there were. */
+export const taskWords = ({ comm, pids }: Pick<Pin, 'comm' | 'pids'>): string =>
+  pids > 1 ? `${comm} × ${pids}` : comm;
+
 /** The most that are told unless somebody asks for more. */
 const PINS_MAX = 50;
 const SPARSE_SHARE = 0.25;

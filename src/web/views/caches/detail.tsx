@@ -11,6 +11,8 @@ import {
   LAYOUT_NAMES,
   type Pin,
   type SiteAt,
+  siteWords,
+  taskWords,
 } from '../../../lab/index.js';
 import { useAnswer } from '../../parts/use-answer.js';
 import { goTo } from '../../state/link.js';
@@ -266,7 +268,7 @@ function Sites({ sites }: { readonly sites: readonly SiteAt[] }) {
         <tbody>
           {sites.slice(0, SITES_TOLD).map(({ site, live, bytes, slabs, allocs, frees }) => (
             <tr key={site}>
-              <td class="mono">{site === '' ? '(before the trace)' : site}</td>
+              <td class="mono">{siteWords(site)}</td>
               <td class="number">{formatCount(live)}</td>
               <td class="number">{formatBytes(bytes)}</td>
               <td class="number">{formatCount(slabs)}</td>
@@ -296,8 +298,8 @@ function Pins({ pins }: { readonly pins: readonly Pin[] }) {
       <tbody>
         {pins.map(({ site, comm, pids, objects, slabs, bytes }) => (
           <tr key={`${site} ${comm}`}>
-            <td class="mono">{site === '' ? '(before the trace)' : site}</td>
-            <td class="mono">{pids > 1 ? `${comm} × ${pids}` : comm}</td>
+            <td class="mono">{siteWords(site)}</td>
+            <td class="mono">{taskWords({ comm, pids })}</td>
             <td class="number">{formatCount(objects)}</td>
             <td class="number">{formatCount(slabs)}</td>
             <td class="number">{formatBytes(bytes)}</td>

@@ -1,7 +1,7 @@
 /** Beside the map: what is picked; zones; what the colours mean; and which few objects keep sparse slabs. */
 import { useState } from 'preact/hooks';
 import { formatAddress, formatBytes, formatCount } from '../../../base/index.js';
-import type { CacheSlab, FrameAt, Pin, SlabMap } from '../../../lab/index.js';
+import { type CacheSlab, type FrameAt, type Pin, type SlabMap, siteWords } from '../../../lab/index.js';
 import { cacheColour, palette } from '../../parts/colours.js';
 import { formatSpan } from '../../parts/format.js';
 import { useAnswer } from '../../parts/use-answer.js';
@@ -190,7 +190,7 @@ function Pins({ at, enter }: { readonly at: MemoryAt; readonly enter: (frame: nu
                 <span class="mono">{pin.cache}</span>
               </span>
               <span class="bytes">{formatBytes(pin.bytes)}</span>
-              <span class="mono site">{pin.site === '' ? '(before the trace)' : pin.site}</span>
+              <span class="mono site">{siteWords(pin.site)}</span>
               <span class="muted">
                 {objectsWords(pin)}
                 {pin.comm !== '' && ` · ${pin.comm}`} · oldest {formatSpan(Math.max(time - pin.since, 0))}

@@ -10,6 +10,8 @@ import {
   type ReplayResult,
   replayName,
   resultWords,
+  siteWords,
+  taskWords,
 } from '../../../lab/index.js';
 import { DataTable, type TableColumn } from '../../parts/data-table.js';
 import { orderedRows, type TableOrder } from '../../parts/table-order.js';
@@ -423,8 +425,8 @@ function PinsTable({ name, pins }: { readonly name: string; readonly pins: reado
           {pins.slice(0, PINS_TOLD).map(({ cache, site, comm, pids, objects, slabs, bytes }) => (
             <tr key={`${cache} ${site} ${comm}`}>
               <td class="mono">{cache}</td>
-              <td class="mono">{site === '' ? '(before the trace)' : site}</td>
-              <td class="mono">{pids > 1 ? `${comm} × ${pids}` : comm}</td>
+              <td class="mono">{siteWords(site)}</td>
+              <td class="mono">{taskWords({ comm, pids })}</td>
               <td class="number">{formatCount(objects)}</td>
               <td class="number">{formatCount(slabs)}</td>
               <td class="number">{formatBytes(bytes)}</td>
