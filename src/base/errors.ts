@@ -128,9 +128,45 @@ export class NoCpuError extends SlablabError {
   constructor(cpus: number) {
     super(
       'no-cpu',
-      `all ${cpus} CPUs of this machine are attached: make it with more workers, or detach one`,
+      `all ${cpus} CPUs of this machine are attached or reserved: make it with more workers, or detach one`,
     );
     this.cpus = cpus;
+  }
+}
+
+/** The CPU that a handle was to give is not reserved by its token: somebody attached with it before, or it is over. */
+export class ReservationError extends SlablabError {
+  readonly cpu: number;
+  readonly generation: number;
+  /** `used`: a thread is this CPU by this token. `over`: it was given back, or the thread that used it has been detached. */
+  readonly reason: 'used' | 'over';
+
+  constructor(cpu: number, generation: number, reason: 'used' | 'over') {
+    const why =
+      reason === 'used' ? 'a thread attached with it before' : 'it was given back, or used and then detached';
+    super('reservation', `CPU ${cpu} is not reserved by generation ${generation} any more: ${why}`);
+    this.cpu = cpu;
+    this.generation = generation;
+    this.reason = reason;
+  }
+}
+
+/** This thread is no CPU of the machine any more. What a call had begun is put in order by whoever detached it. */
+export class DetachedError extends SlablabError {
+  readonly cpu: number;
+  readonly generation: number;
+  /** `self`: by its own `detach()`. `other`: another thread called `detachCpu` with its token. */
+  readonly by: 'self' | 'other';
+
+  constructor(cpu: number, generation: number, by: 'self' | 'other') {
+    const how = by === 'self' ? 'it called detach()' : 'another thread detached it';
+    super(
+      'detached',
+      `this thread was CPU ${cpu} of the machine (generation ${generation}) and is not any more: ${how}`,
+    );
+    this.cpu = cpu;
+    this.generation = generation;
+    this.by = by;
   }
 }
 
@@ -145,7 +181,8 @@ export class LockHeldError extends SlablabError {
   constructor(what: string, holder: number, seconds: number) {
     super(
       'lock-held',
-      `${what} was held by CPU ${holder} for ${seconds} s: if its Worker has ended, detachCpu(${holder}) takes it over`,
+      `${what} was held by CPU ${holder} for ${seconds} s: if its Worker has ended, detachCpu takes it over by its token ` +
+        '(attachedCpus() lists them)',
     );
     this.holder = holder;
   }

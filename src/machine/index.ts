@@ -1,6 +1,7 @@
 /** Page frames in zones: the ledger, gfp flags, memory maps of real boards, the page allocator. */
 export * from './bytes.js';
 export * from './check-frames.js';
+export * from './cpus.js';
 export * from './flat-map.js';
 export * from './gfp.js';
 export * from './ledger.js';

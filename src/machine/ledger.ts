@@ -70,6 +70,7 @@
  * | `linkPage` | 2048 links | link lock |
  * | `cache`, `cacheName` | cache | node lock; its slabs and objects link lock; created and destroyed under the table's lock |
  * | `journal` | CPU: what it is in the middle of | that CPU; when it is gone, who takes its place |
+ * | `cpuWord` | CPU: who it is | anyone, by compare-exchange (cpus.ts) |
  * | `cacheLink` | a name that is a link to a cache's directory | the table's lock |
  * | `cpuCache`, `statistics` | CPU × cache | that CPU |
  *
@@ -99,7 +100,7 @@ export interface LedgerShape {
 // Header words.
 const HEADER_WORDS = 128;
 const MAGIC = 0x51ab1ab0 | 0;
-const VERSION = 5;
+const VERSION = 6;
 const H_MAGIC = 0;
 const H_VERSION = 1;
 const H_CONFIG_LENGTH = 14;
@@ -322,10 +323,11 @@ export const PD_FIRST = 6;
 
 /** A CPU's journal: what whoever takes its place must know if it dies in the middle (slab/attach.ts). Two lines of 64 bytes. */
 export const JOURNAL_WORDS = 32;
-/** Whether a thread is this CPU: one of the CPU_ states. */
+/** Who is this CPU, as one word of 64 bits (cpus.ts): state and heir, and generation. */
 export const J_STATE = 0;
-/** The CPU + 1 that puts in order what this one left. */
-export const J_HEIR = 1;
+export const J_GENERATION = 1;
+/** Words of `cpuWord` from one CPU's to the next one's. */
+export const CPU_WORD_STRIDE = JOURNAL_WORDS / 2;
 /** The slab whose lock it has or wants; 0 none. The rest of the group speaks of that. */
 export const J_SLAB = 2;
 /** The slab's word as it was. */
@@ -351,11 +353,13 @@ export const J_FILLING = 13;
 export const J_FILLED_FROM = 14;
 export const J_FILLED_TO = 15;
 
-/** J_STATE */
+/** J_STATE of a CPU without an heir. */
 export const CPU_ABSENT = 0;
 export const CPU_ATTACHED = 1;
 /** Gone, and not yet put in order. */
 export const CPU_LEFT = 2;
+/** For a thread that has not come yet. */
+export const CPU_RESERVED = 3;
 
 /** Values of `link`, beside `next + 1`: the last of a list; handed out. */
 export const LINK_END = 0;
@@ -431,6 +435,8 @@ export interface Ledger {
   readonly cacheName: Uint16Array;
   readonly cacheLink: Uint16Array;
   readonly journal: Int32Array;
+  /** The same bytes as `journal`. */
+  readonly cpuWord: BigUint64Array;
   readonly cpuCache: Int32Array;
   /** The same bytes as `cpuCache`. */
   readonly cpuDouble: Float64Array;
@@ -575,6 +581,7 @@ function view(buffer: ArrayBuffer | SharedArrayBuffer, shape: LedgerShape): Ledg
     else if (each === 2) arrays[name] = new Uint16Array(buffer, offset, count);
     else if (each === 8) arrays[name] = new Float64Array(buffer, offset, count);
     else arrays[name] = new Int32Array(buffer, offset, count);
+    if (name === 'journal') arrays.cpuWord = new BigUint64Array(buffer, offset, count / 2);
     if (name === 'cpuCache') arrays.cpuDouble = new Float64Array(buffer, offset, count / 2);
     offset += alignField(each * count);
   }

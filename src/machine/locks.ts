@@ -9,6 +9,10 @@
  * one taken spins for a while, marks the word (WAITED) and sleeps until it is let go. A host that forbids sleeping (a page's main
  * thread) spins on. After PATIENCE_MS nobody waits any longer: LockHeldError.
  *
+ * Each of these steps also asks whether this thread still is the CPU by its attachment (cpus.ts): two loads from the line of its journal
+ * that it writes anyway. If not, DetachedError, and it neither takes nor lets go anything more. A thread that is detached while it runs can
+ * still write between two such steps; only threads that have ended are to be detached.
+ *
  * A slab is locked in its own word, which SLUB does too where a machine has no exchange of two words (`slab_lock`). The kernel's
  * lock-free push would cost one exchange less; but a CPU that is killed at it leaves no trace of whether the push took place, and the
  * object may have been handed out again since. The lock leaves one: what is locked has not taken place. Sections are a dozen writes long.
@@ -31,15 +35,19 @@
  *
  * Slow paths ask `concurrent()` at each step instead of once: a handle may be given away in a constructor's callback.
  */
-import { ArgumentError, EngineError, LockHeldError } from '../base/index.js';
+import { DetachedError, EngineError, LockHeldError } from '../base/index.js';
+import type { CpuToken } from './cpus.js';
 import {
   COUNTERS_FREE,
   COUNTERS_LOCKED,
+  CPU_ATTACHED,
   H_CONCURRENT,
   J_CHAIN,
   J_CHAIN_WAS,
+  J_GENERATION,
   J_LINE,
   J_SLAB,
+  J_STATE,
   J_WORD,
   JOURNAL_WORDS,
   type Ledger,
@@ -52,9 +60,19 @@ export interface Locks {
   readonly shared: boolean;
   /** Another CPU may be at work, or may come at any moment. */
   concurrent(): boolean;
-  /** The CPU that this thread is. */
+  /** The CPU as which this thread acts: its own, or a dead one's while it is that one's heir; -1 when it has none any more. */
   readonly cpu: number;
-  /** This thread takes another CPU's place: its own from the beginning, or a dead one's. */
+  /** By which this thread is a CPU (cpus.ts); undefined where nobody else can come, and when it is none any more. */
+  readonly attachment: CpuToken | undefined;
+  /** This thread is that CPU from now on. */
+  attach(token: CpuToken): void;
+  /** This thread is no CPU any more, by its own will. */
+  leave(): void;
+  /** Throws DetachedError if this thread is no CPU any more. Whoever takes a lock or lets it go asks. */
+  check(): void;
+  /** Is called once, when this thread has lost its CPU: fast paths, which do not ask, have to be closed. */
+  whenGone: () => void;
+  /** This thread acts as another CPU: a dead one, and then its own again. */
   become(cpu: number): void;
   /** First word of this CPU's journal. */
   readonly journal: number;
@@ -96,13 +114,37 @@ export function createLocks(ledger: Ledger): Locks {
   const canSleep = SHARED && mayWait(header);
   let cpu = 0;
   let j = 0;
+  /** First word of the journal of the CPU that this thread is by an attachment, -1 for none; and the word that says so. */
+  let own = -1;
+  let generation = 0;
+  let gone: DetachedError | undefined;
+  let whenGone = () => {};
 
   const concurrent = () => SHARED && header[H_CONCURRENT] !== 0;
+
+  function check(): void {
+    if (own >= 0 ? isMine() : gone === undefined) return;
+    if (gone === undefined) lose('other');
+    throw new DetachedError(gone!.cpu, gone!.generation, gone!.by);
+  }
+
+  /** State and heir are one half of the word, the generation is the other. */
+  function isMine(): boolean {
+    return journal[own + J_STATE] === CPU_ATTACHED && journal[own + J_GENERATION] === generation;
+  }
+
+  function lose(by: 'self' | 'other'): void {
+    gone = new DetachedError(own < 0 ? cpu : own / JOURNAL_WORDS, generation >>> 0, by);
+    own = -1;
+    cpu = -1;
+    whenGone();
+  }
 
   /** Passes a moment, or gives up. `round` counts how often. */
   function pause(words: Int32Array, at: number, seen: number, since: number): void {
     // Nobody is told when a slab is unlocked, which is at once unless the holder has no processor.
     if (canSleep) Atomics.wait(words, at, seen, words === slabCounters ? SLAB_SLEEP_MS : SLEEP_MS);
+    check();
     if (Date.now() - since < PATIENCE_MS) return;
     const holder = words === slabCounters ? slabHolder(seen) : lockHolder(seen);
     throw new LockHeldError(words === slabCounters ? `slab ${at}` : 'a lock', holder, PATIENCE_MS / 1000);
@@ -110,7 +152,7 @@ export function createLocks(ledger: Ledger): Locks {
 
   function take(words: Int32Array, at: number, what: string): void {
     if (!concurrent()) return;
-    if (cpu < 0) throw new ArgumentError('this thread is no CPU of the machine any more: it was detached');
+    check();
     if (Atomics.compareExchange(words, at, 0, cpu + 1) !== 0) contend(words, at, what);
   }
 
@@ -135,8 +177,17 @@ export function createLocks(ledger: Ledger): Locks {
   function release(words: Int32Array, at: number): void {
     if (!concurrent()) return;
     // A handle that was given away in between: there was no lock then, and there is none to let go.
-    if (words[at] === 0) return;
+    // Nor is there for a thread that has lost its CPU: its heir let it go, and whoever has it now is somebody else.
+    if (words[at] === 0 || cpu < 0) return;
+    check();
     if (Atomics.exchange(words, at, 0) & WAITED) Atomics.notify(words, at);
+  }
+
+  /** Who has lost its CPU becomes none: an heir that is detached itself does not come back to what it was. */
+  function become(other: number): void {
+    if (gone !== undefined) return;
+    cpu = other;
+    j = other * JOURNAL_WORDS;
   }
 
   function holds(words: Int32Array, at: number): boolean {
@@ -145,6 +196,7 @@ export function createLocks(ledger: Ledger): Locks {
 
   function takeSlab(slab: number, p: number, chain: number, was = LINK_LIVE): number {
     if (!SHARED || header[H_CONCURRENT] === 0) return slabCounters[slab]!;
+    check();
     journal[j + J_SLAB] = 0;
     journal[j + J_CHAIN] = chain;
     journal[j + J_CHAIN_WAS] = was;
@@ -171,6 +223,7 @@ export function createLocks(ledger: Ledger): Locks {
       slabCounters[slab] = counters;
       return;
     }
+    check();
     Atomics.store(slabCounters, slab, counters);
     journal[j + J_SLAB] = 0;
   }
@@ -184,10 +237,25 @@ export function createLocks(ledger: Ledger): Locks {
     get journal() {
       return j;
     },
-    become(other) {
-      cpu = other;
-      j = other * JOURNAL_WORDS;
+    get attachment() {
+      return own < 0 ? undefined : { cpu: own / JOURNAL_WORDS, generation: generation >>> 0 };
     },
+    attach(token) {
+      become(token.cpu);
+      own = j;
+      generation = token.generation | 0;
+    },
+    leave() {
+      if (gone === undefined) lose('self');
+    },
+    check,
+    set whenGone(act: () => void) {
+      whenGone = act;
+    },
+    get whenGone() {
+      return whenGone;
+    },
+    become,
     take,
     release,
     holds,

@@ -1,7 +1,7 @@
 /** Machines that threads share: what they are made of, who may come, what is refused. What happens when a thread dies: attach.test.ts. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { GIB, KIB, MIB, NoCpuError, NULL } from '../base/index.js';
+import { DetachedError, GIB, KIB, MIB, NoCpuError, NULL } from '../base/index.js';
 import { GFP, H_CONCURRENT } from '../machine/index.js';
 import { SLAB } from './flags.js';
 import { Machine } from './machine.js';
@@ -61,15 +61,18 @@ test('each thread is a CPU of its own, until all are taken; a CPU that was given
   assert.equal(cache.live, 0);
   one.detach();
   assert.equal(one.cpu, -1);
-  assert.throws(() => theirs.alloc(), { code: 'argument' });
-  assert.throws(() => one.kmalloc(64), { code: 'argument' });
-  assert.throws(() => one.allocPages(GFP.KERNEL, 0 as never), { code: 'argument' });
+  assert.throws(() => theirs.alloc(), DetachedError);
+  assert.throws(() => theirs.free(object), DetachedError);
+  assert.throws(() => one.kmalloc(64), DetachedError);
+  assert.throws(() => one.allocPages(GFP.KERNEL, 0 as never), DetachedError);
   one.detach();
-  assert.equal(Machine.attach(handle).cpu, 1);
-  machine.detachCpu(1, 2);
-  machine.detachCpu(1);
-  assert.throws(() => machine.detachCpu(0), /is this thread/);
-  assert.throws(() => machine.detachCpu(3), /has CPUs 0 to 2/);
+  const next = Machine.attach(handle);
+  assert.equal(next.cpu, 1);
+  const tokens = [next.attachment!, two.attachment!];
+  assert.deepEqual(machine.detachCpu(...tokens), ['detached', 'detached']);
+  assert.deepEqual(machine.detachCpu(...tokens), ['stale', 'stale']);
+  assert.throws(() => machine.detachCpu(machine.attachment!), /is this thread/);
+  assert.throws(() => machine.detachCpu({ cpu: 3, generation: 1 }), /has CPUs 0 to 2/);
   machine.validate();
 });
 

@@ -4,6 +4,7 @@
 import { ArgumentError } from '../base/index.js';
 import {
   boardMap,
+  type CpuToken,
   flatBytes,
   flatMap,
   H_CONCURRENT,
@@ -30,6 +31,8 @@ export interface MachineHandle {
   /** The managed memory, null where the machine has none of its own; and the address of its first byte. */
   readonly bytes: ManagedBuffer | null;
   readonly base: number;
+  /** The CPU that was reserved for whoever attaches with it; null for any that is absent. */
+  readonly cpu: CpuToken | null;
 }
 
 /** What `Machine.create` says of memory. */
@@ -87,7 +90,9 @@ export function machineHandle(
   base: number,
   allocator: AllocatorName,
   faithful: boolean,
+  cpu: CpuToken | null = null,
 ): MachineHandle {
+  memory.locks.check();
   const { buffer, header } = memory.ledger;
   if (buffer instanceof ArrayBuffer)
     throw new ArgumentError('only a machine that was made with `shared: true` can be given to other threads');
@@ -102,7 +107,7 @@ export function machineHandle(
       'an ArrayBuffer cannot be given to other threads: make the memory a SharedArrayBuffer',
     );
   Atomics.store(header, H_CONCURRENT, 1);
-  return { slablab: 'machine', ledger: buffer, bytes: bytes ?? null, base };
+  return { slablab: 'machine', ledger: buffer, bytes: bytes ?? null, base, cpu };
 }
 
 /** The memory that a handle leads to. Throws ArgumentError for what is no handle. */

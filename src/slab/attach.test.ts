@@ -9,6 +9,8 @@ import { runsOf } from '../base/runs.case.test.js';
 import {
   C_LOCK,
   CACHE_WORDS,
+  CPU_ABSENT,
+  type CpuToken,
   GFP,
   H_LINK_LOCK,
   J_STATE,
@@ -36,14 +38,14 @@ class Fate {
   }
 }
 
-type Words = Int32Array | Uint16Array | Uint8Array | Float64Array;
+type Words = Int32Array | Uint16Array | Uint8Array | Float64Array | BigUint64Array;
 const watchedBy = new WeakMap<object, { readonly words: Words; readonly fate: Fate }>();
 
 /** The same words; each write is asked of `fate` first, also within `fill` and `copyWithin`. */
 function watched<T extends Words>(words: T, fate: Fate): T {
-  const put = (at: number, value: number) => {
+  const put = (at: number, value: number | bigint) => {
     fate.write();
-    words[at] = value;
+    Reflect.set(words, at, value, words);
   };
   const methods: Record<string, unknown> = {
     fill(value: number, from = 0, to = words.length) {
@@ -69,7 +71,7 @@ function watched<T extends Words>(words: T, fate: Fate): T {
   return proxy;
 }
 
-const ARRAYS = ['Int32Array', 'Uint16Array', 'Uint8Array', 'Float64Array'] as const;
+const ARRAYS = ['Int32Array', 'Uint16Array', 'Uint8Array', 'Float64Array', 'BigUint64Array'] as const;
 
 /** A machine whose writes to the ledger are asked of `fate`. */
 function attachMortal(handle: MachineHandle, fate: Fate): Machine {
@@ -108,6 +110,8 @@ interface World {
   readonly machine: Machine;
   readonly mortal: Machine;
   readonly fate: Fate;
+  /** Of the one that dies. */
+  readonly token: CpuToken;
   readonly sheaves: boolean;
   /** By the name of a cache: what is live, and what the call that is going on may make live or free. */
   readonly live: Map<string, Set<PhysAddr>>;
@@ -155,6 +159,7 @@ function createWorld({ kernel, sheafCapacity }: Life): World {
     machine,
     mortal,
     fate,
+    token: mortal.attachment!,
     sheaves: sheafCapacity > 0,
     live,
     going: { name: 'large', freed: [], allocs: 0, pages: 0 },
@@ -272,7 +277,7 @@ function assertUnlocked(machine: Machine): void {
   const { header, cache, journal } = machine.ledger;
   assert.equal(header[H_LINK_LOCK], 0);
   for (let c = C_LOCK; c < cache.length; c += CACHE_WORDS) assert.equal(cache[c], 0);
-  assert.equal(journal[JOURNAL_WORDS + J_STATE], 0, 'CPU 1 is absent');
+  assert.equal(journal[JOURNAL_WORDS + J_STATE], CPU_ABSENT, 'CPU 1 is absent');
 }
 
 /** Takes a step until its n-th write. Returns false if the step ended before that. */
@@ -309,7 +314,7 @@ for (const life of LIVES) {
           if (!died) return;
           deaths++;
           try {
-            world.machine.detachCpu(1);
+            world.machine.detachCpu(world.token);
             world.machine.validate('full');
             assertUnlocked(world.machine);
             checkCensus(world);

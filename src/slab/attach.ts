@@ -2,18 +2,16 @@
  * # CPUs come and go
  *
  *     const machine = Machine.create({ memory: '256M', shared: true, workers: 4 });     // this thread is CPU 0
- *     worker.postMessage(machine.handle);
+ *     const token = machine.reserveCpu();                                               // { cpu: 1, generation: 1 }
+ *     const worker = new Worker(url, { workerData: machine.handleFor(token) });
+ *     worker.on('exit', () => machine.detachCpu(token));                                // nothing, if it said goodbye
  *
- *     const machine = Machine.attach(handle);                                           // in the Worker: one more CPU
+ *     const machine = Machine.attach(handle);                                           // in the Worker: that CPU
  *     machine.detach();                                                                 // gives back what its CPU kept
  *
- *     worker.on('exit', () => machine.detachCpu(cpuOfThatWorker));                      // it did not say goodbye
- *
- * ## A CPU is in one of these states (ledger.ts, J_STATE)
- *  1. absent: its lines hold nothing, its journal says nothing;
- *  2. attached: a thread is this CPU, and nobody else writes what is its;
- *  3. left: its thread has ended, and an heir puts in order what it left. Then 1.
- * A thread comes by one exchange, 1 → 2. JavaScript cannot tell whether a thread lives; who ended or killed it can, and says so.
+ * Which states a CPU goes through, and what a token is: machine/cpus.ts. JavaScript cannot tell whether a thread lives; who ended or killed
+ * it can, and says so by its token. A thread that leaves by itself is attached until the last step is done, and then absent at once: if it
+ * dies at that, its heir begins like any other.
  *
  * ## What a death may cut through
  * The heir takes the dead CPU's place: it locks and notes in the journal under that CPU's name. So it may die too, and the next heir
@@ -36,8 +34,10 @@
  *
  * What a debug check had half written into an object's bytes is not undone: the next check of that object reports it.
  */
-import { ArgumentError, NoCpuError } from '../base/index.js';
+import { ArgumentError } from '../base/index.js';
 import {
+  adoptOrphans,
+  bury,
   C_BORN,
   C_FLAGS,
   C_LOCK,
@@ -54,12 +54,14 @@ import {
   CACHE_WORDS,
   COUNTERS_FREE,
   COUNTERS_FROZEN,
-  CPU_ABSENT,
   CPU_ATTACHED,
-  CPU_LEFT,
   CPU_WORDS,
+  type CpuToken,
   countersInUse,
+  type DetachOutcome,
+  endBurial,
   FRAME_USED,
+  giveUpBurial,
   H_CACHE_NEWEST,
   H_CACHE_OLDEST,
   H_LINK_LOCK,
@@ -70,18 +72,16 @@ import {
   J_HAND,
   J_HAND_FRAME,
   J_HAND_SLAB,
-  J_HEIR,
   J_LINE,
   J_SENT,
   J_SLAB,
-  J_STATE,
   J_UNDOING,
   J_WORD,
   JOURNAL_WORDS,
-  type Ledger,
   LINK_ARRAY,
   LINK_LIVE,
   LINK_LOST,
+  leaveCpu,
   P_AVAIL,
   P_OBJECTS,
   P_OWN,
@@ -94,6 +94,8 @@ import {
   rebuildZone,
   shapeObjects,
   slabHolder,
+  takeCpu,
+  takeReserved,
   Z_LOCK,
   ZONE_WORDS,
 } from '../machine/index.js';
@@ -102,16 +104,9 @@ import { cacheName, eachCpuLine } from './cache-table.js';
 import { SLAB_DEBUG_FLAGS } from './flags.js';
 import { createNodeLists } from './node-list.js';
 
-/** Makes this thread a CPU that is absent. Throws NoCpuError when there is none. */
-export function claimCpu(memory: PhysicalMemory): number {
-  const { journal, shape } = memory.ledger;
-  for (let cpu = 0; cpu < shape.cpus; cpu++) {
-    const at = cpu * JOURNAL_WORDS + J_STATE;
-    if (Atomics.compareExchange(journal, at, CPU_ABSENT, CPU_ATTACHED) !== CPU_ABSENT) continue;
-    memory.locks.become(cpu);
-    return cpu;
-  }
-  throw new NoCpuError(shape.cpus);
+/** Makes this thread the CPU that `reserved` names, or one that is absent. Throws ReservationError or NoCpuError. */
+export function claimCpu({ ledger, locks }: PhysicalMemory, reserved?: CpuToken | null): void {
+  locks.attach(reserved ? takeReserved(ledger, reserved) : takeCpu(ledger, CPU_ATTACHED));
 }
 
 /** What of an allocator an heir needs. */
@@ -122,50 +117,64 @@ export interface Legacy extends Pick<CacheAllocator, 'flushCpu'> {
 }
 
 /**
- * Takes the place of CPUs whose threads have ended, puts in order what they left, and makes them absent. CPUs that are absent are passed
- * over. `self`, this thread's own CPU, is put in order with them if a call of it was cut off (LockHeldError). Throws ArgumentError
- * where another thread is already at it, and LockHeldError where yet another CPU holds a lock.
+ * Takes the place of CPUs whose threads have ended, puts in order what they left, and makes them absent; with them what such a thread had
+ * taken over as an heir itself, and this thread's own CPU if a call of it was cut off (LockHeldError). Returns what became of each token.
+ * Throws LockHeldError where yet another CPU holds a lock: then another call may finish it.
  */
 export function detachCpus(
   memory: PhysicalMemory,
   legacy: Legacy,
-  cpus: readonly number[],
-  self: number,
-): void {
+  tokens: readonly CpuToken[],
+): DetachOutcome[] {
   const { locks, ledger } = memory;
-  const left = cpus.filter((cpu) => bury(ledger, cpu, self));
+  const self = locks.cpu;
+  const outcomes = tokens.map((token) => bury(ledger, token, self));
+  const given = tokens.filter((_, i) => outcomes[i] === 'detached');
+  const left = [...new Map(given.map((token) => [token.cpu, token])).values(), ...adoptOrphans(ledger, self)];
   const heir = createHeir(memory, legacy);
-  const all = self >= 0 && !left.includes(self) && heir.isCutOff(self) ? [...left, self] : left;
+  const all = left.map(({ cpu }) => cpu);
+  if (heir.isCutOff(self)) all.push(self);
   try {
-    for (const step of heir.steps) {
-      for (const cpu of all) {
+    actAs(memory, all, heir.steps);
+    for (const token of left) endBurial(ledger, token, self);
+  } catch (error) {
+    for (const token of left) giveUpBurial(ledger, token, self);
+    throw error;
+  }
+  return outcomes;
+}
+
+/** This thread puts its own CPU in order and is none any more. Throws LockHeldError: then it still is. */
+export function detachSelf(memory: PhysicalMemory, legacy: Legacy): void {
+  const { locks, ledger } = memory;
+  const { attachment } = locks;
+  if (attachment === undefined)
+    throw new ArgumentError(
+      'this machine is not shared: nobody else could be the CPU that would be given back',
+    );
+  actAs(memory, [attachment.cpu], createHeir(memory, legacy).steps);
+  leaveCpu(ledger, attachment);
+  locks.leave();
+}
+
+/** Takes steps for several CPUs, each for all before the next, and is this thread's own again. */
+function actAs(
+  { locks }: PhysicalMemory,
+  cpus: readonly number[],
+  steps: readonly ((cpu: number) => void)[],
+) {
+  const self = locks.cpu;
+  try {
+    for (const step of steps) {
+      for (const cpu of cpus) {
+        locks.check();
         locks.become(cpu);
         step(cpu);
       }
     }
   } finally {
-    locks.become(Math.max(self, 0));
+    locks.become(self);
   }
-  for (const cpu of left) {
-    Atomics.store(ledger.journal, cpu * JOURNAL_WORDS + J_HEIR, 0);
-    Atomics.store(ledger.journal, cpu * JOURNAL_WORDS + J_STATE, CPU_ABSENT);
-  }
-}
-
-/** Marks a CPU as left by its thread. Returns false if it is absent. */
-function bury({ journal, shape }: Ledger, cpu: number, heir: number): boolean {
-  if (!Number.isInteger(cpu) || cpu < 0 || cpu >= shape.cpus)
-    throw new ArgumentError(`this machine has CPUs 0 to ${shape.cpus - 1}, not ${cpu}`);
-  const j = cpu * JOURNAL_WORDS;
-  const state = Atomics.compareExchange(journal, j + J_STATE, CPU_ATTACHED, CPU_LEFT);
-  if (state === CPU_ABSENT) return false;
-  const other = Atomics.compareExchange(journal, j + J_HEIR, 0, heir + 1) - 1;
-  if (other < 0 || other === heir) return true;
-  // An heir that has died, or was detached itself, comes back to nothing.
-  if (Atomics.load(journal, other * JOURNAL_WORDS + J_STATE) === CPU_ATTACHED)
-    throw new ArgumentError(`CPU ${other} is putting CPU ${cpu} in order already`);
-  journal[j + J_HEIR] = heir + 1;
-  return true;
 }
 
 /** The steps a to h of above, each as the CPU that left. */
@@ -388,6 +397,7 @@ function createHeir(memory: PhysicalMemory, legacy: Legacy) {
 /** Does something to the table of caches, or looks for a cache to share, while nobody else does. */
 export function whileInTable<T>({ ledger, locks }: PhysicalMemory, act: () => T): T {
   const { header } = ledger;
+  locks.check();
   if (!locks.concurrent() || locks.holds(header, H_TABLE_LOCK)) return act();
   locks.take(header, H_TABLE_LOCK, 'the table of caches');
   try {

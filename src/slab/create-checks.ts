@@ -2,9 +2,11 @@
  * Arguments of a creation that no kernel means to take.
  */
 import { ArgumentError, isPowerOfTwo, KernelWouldCrashError } from '../base/index.js';
+import type { KernelLog } from '../machine/index.js';
 import type { MachineBoot } from './cache-layout.js';
 import { SLAB } from './flags.js';
 import type { CacheOptions } from './machine-options.js';
+import type { KernelProfile } from './profile.js';
 
 const U32 = 2 ** 32;
 
@@ -50,4 +52,30 @@ export function refuseNonsense(
       'silent nonsense: objects are not aligned to it',
     );
   }
+}
+
+/** Looked at only when no merge was found: a bad offset that merges is never noticed. */
+export function freeptrFits(
+  kernel: KernelProfile,
+  size: number,
+  { freeptrOffset, flags = 0 }: CacheOptions,
+): boolean {
+  if (freeptrOffset === undefined || !kernel.freeptrOffset) return true;
+  const aligned = freeptrOffset % kernel.wordSize === 0;
+  return freeptrOffset >= 0 && freeptrOffset < size && aligned && (flags & SLAB.TYPESAFE_BY_RCU) !== 0;
+}
+
+/** A region outside the object is warned about and forgotten; the creation goes on. 32-bit arithmetic, as in the kernel. */
+export function usercopyRegion(
+  kernel: KernelProfile,
+  log: KernelLog,
+  { useroffset = 0, usersize = 0 }: CacheOptions,
+  size: number,
+): { useroffset: number; usersize: number } {
+  if (!kernel.hardenedUsercopy) return { useroffset: 0, usersize: 0 };
+  const outside =
+    (usersize === 0 && useroffset !== 0) || size < usersize || (size - usersize) >>> 0 < useroffset;
+  if (!outside) return { useroffset, usersize };
+  log.add(`WARNING: usercopy region ${useroffset}+${usersize} does not lie in an object of ${size} bytes`);
+  return { useroffset: 0, usersize: 0 };
 }

@@ -16,7 +16,6 @@ import {
   LedgerCorruptError,
   lookUp,
   type Order,
-  orderOf,
   type Pfn,
   type PhysAddr,
 } from '../base/index.js';
@@ -24,7 +23,14 @@ import {
   C_CTOR,
   C_REFCOUNT,
   CACHE_WORDS,
+  CPU_RESERVED,
+  type CpuStatus,
+  type CpuToken,
+  checkReserved,
+  checkToken,
+  cpusTaken,
   createPhysicalMemory,
+  type DetachOutcome,
   GFP,
   type KernelLog,
   type Ledger,
@@ -33,11 +39,12 @@ import {
   type ManagedBytes,
   openPhysicalMemory,
   type PhysicalMemory,
+  takeCpu,
   type ZoneName,
   type ZoneView,
 } from '../machine/index.js';
 import type { AllocatorOptions } from './allocator.js';
-import { claimCpu, detachCpus, whileInTable } from './attach.js';
+import { claimCpu, detachCpus, detachSelf, whileInTable } from './attach.js';
 import {
   adoptMemory,
   attachedBytes,
@@ -50,10 +57,10 @@ import {
 } from './attach-memory.js';
 import { cacheLayout, type MachineBoot } from './cache-layout.js';
 import { type CacheLink, cacheLinks, linkCache, unlinkCache } from './cache-links.js';
-import { addCache, type CacheRow, cacheIds, cacheName, readCache } from './cache-table.js';
+import { addCache, type CacheRow, cacheIds, cacheName } from './cache-table.js';
 import { plainView } from './cache-view.js';
 import { checkMachine } from './check-slabs.js';
-import { refuseNonsense } from './create-checks.js';
+import { freeptrFits, refuseNonsense, usercopyRegion } from './create-checks.js';
 import type { Caller } from './debug-track.js';
 import { SLAB, SLAB_DEBUG_FLAGS } from './flags.js';
 import { addKmallocCaches, createKmalloc, type Kmalloc, kmallocNames } from './kmalloc.js';
@@ -80,7 +87,7 @@ import {
 } from './machine-options.js';
 import { findMergeable, joinCache } from './merge.js';
 import type { KernelProfile } from './profile.js';
-import { type CacheReports, outOfMemoryBlock } from './reports.js';
+import { type CacheReports, machineReports } from './reports.js';
 import {
   checkCapacity,
   createSheaves,
@@ -164,6 +171,7 @@ export class Machine {
     const noting = stacks === undefined ? undefined : withStacks(allocator, stacks, this.caller);
     this.#stacks = noting?.stacks;
     this.#allocator = noting?.allocator ?? allocator;
+    memory.locks.whenGone = () => this.#close();
   }
 
   /**
@@ -227,8 +235,9 @@ export class Machine {
   }
 
   /**
-   * In another thread: the machine that a handle leads to, and this thread as one more CPU of it (attach.ts, docs/workers.md). Throws
-   * NoCpuError when all are taken, ArgumentError for what is no handle. What is no data does not travel, as with `open`.
+   * In another thread: the machine that a handle leads to, and this thread as the CPU that was reserved for it, or as any that is absent
+   * (attach.ts, docs/workers.md). Throws ReservationError for a reservation that was used or given back, NoCpuError when all are taken,
+   * ArgumentError for what is no handle. What is no data does not travel, as with `open`.
    */
   static attach(handle: MachineHandle, options: Omit<OpenOptions, 'bytes'> = {}): Machine {
     const memory = adoptMemory(handle, options.log);
@@ -238,8 +247,8 @@ export class Machine {
       throw new ArgumentError(
         `this machine was made with a profile '${record.kernel}' of its own: give the same one`,
       );
-    claimCpu(memory);
     const bytes = handle.bytes === null ? undefined : bufferBytes(handle.bytes, handle.base);
+    claimCpu(memory, handle.cpu);
     const machine = new Machine(memory, kernel, record, bytes);
     machine.#buffer = handle.bytes ?? undefined;
     machine.#bufferBase = handle.base;
@@ -255,34 +264,83 @@ export class Machine {
     return machineHandle(memory, this.#buffer, this.#bufferBase, boot.allocator, faithful);
   }
 
+  /**
+   * The same for the thread for which a CPU was reserved: it becomes that CPU. Throws ReservationError for a token that reserves none (any
+   * more).
+   */
+  handleFor(token: CpuToken): MachineHandle {
+    checkReserved(this.ledger, token);
+    const { memory, boot, faithful } = this;
+    const cpu = { cpu: token.cpu, generation: token.generation };
+    return machineHandle(memory, this.#buffer, this.#bufferBase, boot.allocator, faithful, cpu);
+  }
+
   /** Which CPU this thread is; -1 after `detach`. */
   get cpu(): number {
     return this.memory.locks.cpu;
   }
 
-  /** This thread gives back what its CPU kept, and is no CPU any more: every later call of this machine throws. */
-  detach(): void {
-    const own = this.cpu;
-    if (own < 0) return;
-    this.#detach([own], own);
-    for (const handle of this.#handles.values()) handle.close();
-    this.#handles.clear();
-    this.#kmalloc = undefined;
-    this.memory.locks.become(-1);
+  /**
+   * By which this thread is a CPU: what `detachCpu` takes when it has ended. Undefined on a machine that is not `shared`, and when this
+   * thread is no CPU any more.
+   */
+  get attachment(): CpuToken | undefined {
+    return this.memory.locks.attachment;
   }
 
   /**
-   * Threads that were these CPUs have ended, however: what they kept goes back to its caches, what they had locked is put in order and
-   * unlocked (attach.ts), and others can be these CPUs. What they had been given stays live (`liveObjects`).
+   * Keeps a CPU for a thread that will come: `handleFor(token)` is what to post to it, `detachCpu(token)` is what to call when it has
+   * ended, whether it ever came or not. Throws NoCpuError when all are taken, ArgumentError on a machine that is not `shared`.
    */
-  detachCpu(...cpus: readonly number[]): void {
-    if (cpus.includes(this.cpu)) throw new ArgumentError(`CPU ${this.cpu} is this thread: it calls detach()`);
-    this.#detach(cpus, this.cpu);
+  reserveCpu(): CpuToken {
+    this.memory.locks.check();
+    if (!this.memory.locks.shared)
+      throw new ArgumentError('only a machine that was made with `shared: true` has CPUs for other threads');
+    return takeCpu(this.ledger, CPU_RESERVED);
   }
 
-  #detach(cpus: readonly number[], self: number): void {
+  /** All CPUs that are attached, reserved, or left by a thread and not in order yet. */
+  attachedCpus(): CpuStatus[] {
+    return cpusTaken(this.ledger);
+  }
+
+  /**
+   * This thread gives back what its CPU kept, and is no CPU any more: each later call that would change something throws DetachedError.
+   * Throws LockHeldError; then it still is. Throws ArgumentError on a machine that is not `shared`, where nobody could come instead.
+   */
+  detach(): void {
+    if (this.cpu < 0) return;
+    this.#refuseSlab();
+    detachSelf(this.memory, this.#allocator as Slub);
+  }
+
+  /** Fast paths ask nobody whether they may. */
+  #close(): void {
+    for (const handle of this.#handles.values()) handle.close();
+    this.#handles.clear();
+    this.#kmalloc = undefined;
+  }
+
+  /**
+   * Threads with these tokens have ended, however, or will not come: what they kept goes back to its caches, what they had locked is put in
+   * order and unlocked (attach.ts), and others can be these CPUs. What they had been given stays live (`liveObjects`). A token of a
+   * thread that was detached before reaches nobody, whoever is that CPU now. Returns what became of each, in their order. Throws
+   * ArgumentError, before anything is changed, for what is no token, and for this thread's own.
+   */
+  detachCpu(...tokens: readonly CpuToken[]): DetachOutcome[] {
+    const { locks } = this.memory;
+    locks.check();
+    this.#refuseSlab();
+    for (const token of tokens) {
+      checkToken(this.ledger, token);
+      if (token.cpu === this.cpu && token.generation === locks.attachment?.generation)
+        throw new ArgumentError(`CPU ${this.cpu} is this thread: it calls detach()`);
+    }
+    return detachCpus(this.memory, this.#allocator as Slub, tokens);
+  }
+
+  #refuseSlab(): void {
     if (this.#allocator.kind === 'slab') throw new ArgumentError('a machine with SLAB has no other threads');
-    detachCpus(this.memory, this.#allocator, cpus, self);
   }
 
   /** Every object of a cache that was handed out and not freed. Others must not be at work on it. */
@@ -335,10 +393,12 @@ export class Machine {
 
   /** 2^order page frames, or NO_PFN. */
   allocPages(gfp: Gfp, order: Order): Pfn {
+    this.memory.locks.check();
     return this.memory.pages.allocPages(gfp, order);
   }
 
   freePages(pfn: Pfn, order: Order): void {
+    this.memory.locks.check();
     this.memory.pages.freePages(pfn, order);
   }
 
@@ -360,7 +420,7 @@ export class Machine {
       return this.#failCreate(name, givenFlags, ENOMEM);
     refuseNonsense(this, name, size, align, options);
     const flags = givenFlags & this.kernel.createMask;
-    const { useroffset, usersize } = this.#usercopy(options, size);
+    const { useroffset, usersize } = usercopyRegion(this.kernel, this.log, options, size);
     const sheaves = this.#sheavesOf(options);
     const request = { name: name!, size, align, flags, ctor: ctor !== undefined, usersize };
     // Who asks for sheaves of its own gets a cache of its own.
@@ -374,7 +434,7 @@ export class Machine {
       return this.#handle(shared);
     }
     if (name === null) return this.#failCreate(name, givenFlags, ENOMEM);
-    if (!this.#freeptrFits(size, options)) return this.#failCreate(name, givenFlags);
+    if (!freeptrFits(this.kernel, size, options)) return this.#failCreate(name, givenFlags);
     const layout = cacheLayout(this.kernel, this.boot, {
       ...request,
       flags: withBootDebug(flags, this.boot.debug, name!),
@@ -422,6 +482,7 @@ export class Machine {
 
   /** The newest cache of a name. */
   findCache(name: string): KmemCache | undefined {
+    this.memory.locks.check();
     const id = cacheIds(this.ledger).findLast((candidate) => cacheName(this.ledger, candidate) === name);
     return id === undefined ? undefined : this.#handle(id);
   }
@@ -535,6 +596,8 @@ export class Machine {
   #handle(id: number): KmemCache {
     let handle = this.#handles.get(id);
     if (handle === undefined) {
+      // A thread that is no CPU has no line of it.
+      this.memory.locks.check();
       const viewOf = (cache: number, cpu = this.cpu) =>
         // A view of its own would pass by the stacks.
         (this.#stacks ? undefined : this.#sheaves?.view(cache, cpu)) ??
@@ -624,53 +687,7 @@ export class Machine {
     return null;
   }
 
-  /** Looked at only when no merge was found: a bad offset that merges is never noticed. */
-  #freeptrFits(size: number, { freeptrOffset, flags = 0 }: CacheOptions): boolean {
-    if (freeptrOffset === undefined || !this.kernel.freeptrOffset) return true;
-    const aligned = freeptrOffset % this.kernel.wordSize === 0;
-    return freeptrOffset >= 0 && freeptrOffset < size && aligned && (flags & SLAB.TYPESAFE_BY_RCU) !== 0;
-  }
-
-  /** A region outside the object is warned about and forgotten; the creation goes on. 32-bit arithmetic, as in the kernel. */
-  #usercopy(
-    { useroffset = 0, usersize = 0 }: CacheOptions,
-    size: number,
-  ): { useroffset: number; usersize: number } {
-    if (!this.kernel.hardenedUsercopy) return { useroffset: 0, usersize: 0 };
-    const outside =
-      (usersize === 0 && useroffset !== 0) || size < usersize || (size - usersize) >>> 0 < useroffset;
-    if (!outside) return { useroffset, usersize };
-    this.log.add(
-      `WARNING: usercopy region ${useroffset}+${usersize} does not lie in an object of ${size} bytes`,
-    );
-    return { useroffset: 0, usersize: 0 };
-  }
-
   #reports(): CacheReports {
-    const { ledger, log, profile } = this.memory;
-    let failures = 0;
-    return {
-      warn: (line) => log.add(line),
-      zeroWithConstructor: () =>
-        log.addOnce('zero-ctor', 'WARNING: __GFP_ZERO with a constructor: its work is overwritten'),
-      outOfMemory: (id, gfp) => {
-        // Rate-limited as in the kernel: ten blocks in a burst. There is no clock here that would let more through later.
-        if (++failures > 10) return;
-        const info = readCache(ledger, id);
-        const block = outOfMemoryBlock(gfp, {
-          name: info.name,
-          objectSize: info.objectSize,
-          size: info.size,
-          order: info.oo.order,
-          minOrder: info.min.order,
-          slabs: info.nrSlabs,
-          objects: info.totalObjects,
-          free: this.#allocator.freeOnNode(id),
-          raisedByDebug: info.min.order > orderOf(info.objectSize, profile.pageSize),
-        });
-        for (const line of block) log.add(line);
-      },
-      cacheName: (id) => cacheName(ledger, id),
-    };
+    return machineReports(this.memory, (id) => this.#allocator.freeOnNode(id));
   }
 }

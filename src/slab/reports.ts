@@ -1,8 +1,9 @@
 /**
  * What a slab allocator prints when it is misused or finds no memory, in the kernel's words.
  */
-import type { Gfp } from '../base/index.js';
-import { formatGfp } from '../machine/index.js';
+import { type Gfp, orderOf } from '../base/index.js';
+import { formatGfp, type PhysicalMemory } from '../machine/index.js';
+import { cacheName, readCache } from './cache-table.js';
 
 /** Where an allocator's messages go, and the names it needs for them. */
 export interface CacheReports {
@@ -47,4 +48,35 @@ export function outOfMemoryBlock(gfp: Gfp, facts: OutOfMemoryFacts): string[] {
     lines.push(`  ${facts.name} debugging increased min order, use slub_debug=O to disable.`);
   lines.push(`  node 0: slabs: ${facts.slabs}, objs: ${facts.objects}, free: ${facts.free}`);
   return lines;
+}
+
+/** The reports of a machine's allocator, into its log. `freeOnNode` counts the free objects of a cache on its node's list. */
+export function machineReports(
+  { ledger, log, profile }: PhysicalMemory,
+  freeOnNode: (cache: number) => number,
+): CacheReports {
+  let failures = 0;
+  return {
+    warn: (line) => log.add(line),
+    zeroWithConstructor: () =>
+      log.addOnce('zero-ctor', 'WARNING: __GFP_ZERO with a constructor: its work is overwritten'),
+    outOfMemory: (id, gfp) => {
+      // Rate-limited as in the kernel: ten blocks in a burst. There is no clock here that would let more through later.
+      if (++failures > 10) return;
+      const info = readCache(ledger, id);
+      const block = outOfMemoryBlock(gfp, {
+        name: info.name,
+        objectSize: info.objectSize,
+        size: info.size,
+        order: info.oo.order,
+        minOrder: info.min.order,
+        slabs: info.nrSlabs,
+        objects: info.totalObjects,
+        free: freeOnNode(id),
+        raisedByDebug: info.min.order > orderOf(info.objectSize, profile.pageSize),
+      });
+      for (const line of block) log.add(line);
+    },
+    cacheName: (id) => cacheName(ledger, id),
+  };
 }

@@ -233,6 +233,7 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
 
   function allocSlow(id: number, gfp: Gfp, p: number): PhysAddr {
     const c = id * CACHE_WORDS;
+    if (id === 0) locks.check();
     if (cache[c + C_STATE] !== CACHE_ALIVE) throw new ArgumentError(`cache ${id} does not exist (any more)`);
     line = p;
     if (COUNTING) count(p, STAT.alloc_slowpath);
@@ -397,6 +398,8 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
   function freeElsewhere(id: number, p: number, cpu: number): void {
     const address = given[0] as PhysAddr;
     line = p;
+    // The handle of a cache that was closed: by a destroy, or because this thread is no CPU any more.
+    if (id === 0) locks.check();
     if (isDebug(id)) return freeDebug(id, address, cpu);
     const slab = slabAt(address);
     if (slab === 0 || slabCache[slab] !== id) return freeBad(id, p, address, cpu);
@@ -539,6 +542,7 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
 
   function freeBulk(id: number, objects: PhysAddr[], cpu: number): void {
     if (cpu >>> 0 !== cpu || cpu >= cpus) throw noSuchCpu(cpu);
+    if (id === 0) locks.check();
     const bad = firstBad(ledger, addresses, id, objects, concurrent());
     if (bad !== undefined && !faithful) throw badFree(id, bad);
     if (bad === undefined) return freeKnown(id, objects, cpu);
@@ -607,6 +611,7 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
   }
 
   function noSuchCpu(cpu: number): ArgumentError {
+    locks.check();
     return new ArgumentError(`this machine has CPUs 0 to ${cpus - 1}, not ${cpu}`);
   }
 
@@ -617,6 +622,7 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
    * thread's keeps what it has.
    */
   function flushCpu(id: number, cpu: number): void {
+    locks.check();
     if (concurrent() && cpu !== locks.cpu) return;
     const c = id * CACHE_WORDS;
     const p = (cpu * cacheRows + id) * CPU_WORDS;

@@ -18,7 +18,7 @@ export interface Duty {
   readonly handle: MachineHandle;
   /** The objects in words from the start of memory, 0 for none; slot i is for objects of cache i modulo their number. */
   readonly slots: Int32Array;
-  /** By member: operations done by it and those whose place it took, and its CPU + 1 while it can be killed. */
+  /** By member: operations done by it and those whose place it took. */
   readonly progress: Int32Array;
   readonly member: number;
   /** How many had this place before. */

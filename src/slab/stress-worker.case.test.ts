@@ -16,7 +16,6 @@ export function work({ handle, slots, progress, member, life, operations }: Duty
   const memory = new Int32Array(handle.bytes as SharedArrayBuffer);
   const caches = STRESS_CACHES.map(([name]) => machine.findCache(name)!);
   const random = new Random(1 + member + 1000 * life);
-  const done = progress.subarray(member * 2, member * 2 + 2);
   let serial = member << 24;
 
   function bring(slot: number): void {
@@ -45,18 +44,15 @@ export function work({ handle, slots, progress, member, life, operations }: Duty
     caches[slot % caches.length]!.free((at * WORD) as PhysAddr);
   }
 
-  // Ready to be killed: it is known which CPU this is.
-  Atomics.store(done, 1, machine.cpu + 1);
-  while (Atomics.load(done, 0) < operations) {
+  while (Atomics.load(progress, member) < operations) {
     for (let i = 0; i < OPERATIONS_PER_REPORT; i++) {
       const slot = random.below(slots.length);
       const at = Atomics.exchange(slots, slot, 0);
       if (at === 0) bring(slot);
       else take(slot, at);
     }
-    Atomics.add(done, 0, OPERATIONS_PER_REPORT);
+    Atomics.add(progress, member, OPERATIONS_PER_REPORT);
   }
-  Atomics.store(done, 1, 0);
   machine.detach();
 }
 

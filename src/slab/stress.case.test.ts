@@ -2,13 +2,15 @@
  * # Threads that share twenty caches, and are killed
  *
  * Some threads allocate and free, each what the others allocated (stress-worker.case.test.ts); every now and then one of them is killed in
- * the middle of whatever it does, its CPU is detached, and a new thread takes its place. In the end nothing is lost: what the ledger calls
+ * the middle of whatever it does, which may be that it only begins; its CPU is detached by the token that was reserved for it, and a new
+ * thread takes its place. In the end nothing is lost: what the ledger calls
  * live is what lies in the table, and what killed threads had on their way, which is at most a few objects for each of them. And nothing is
  * there twice: each object says who has it, and everybody looks.
  */
 import assert from 'node:assert/strict';
 import { Worker } from 'node:worker_threads';
 import type { PhysAddr } from '../base/index.js';
+import type { DetachOutcome } from '../machine/index.js';
 import { Machine } from './machine.js';
 import { type Duty, STRESS_CACHES, WORD } from './stress-duty.case.test.js';
 
@@ -24,7 +26,9 @@ export interface StressOptions {
 
 export interface StressResult {
   readonly operations: number;
+  /** Threads that were killed as CPUs, and those that had not attached yet. */
   readonly kills: number;
+  readonly killedEarly: number;
   /** Objects that killed threads had on their way. */
   readonly adrift: number;
   readonly seconds: number;
@@ -44,55 +48,60 @@ export async function runStress(options: StressOptions): Promise<StressResult> {
   const machine = Machine.create({ memory: bytes.byteLength, workers: threads + 1, shared: true, bytes });
   for (const [name, size, of] of STRESS_CACHES) machine.kmemCacheCreate(name, size, of);
   const slots = sharedWords(options.slots ?? 20_000);
-  const progress = sharedWords(threads * 2);
+  const progress = sharedWords(threads);
   const began = Date.now();
   let kills = 0;
+  let killedEarly = 0;
   let failure: unknown;
 
   function start(member: number, life: number): Member {
-    const duty: Duty = { handle: machine.handle, slots, progress, member, life, operations };
+    const token = machine.reserveCpu();
+    const handle = machine.handleFor(token);
+    const duty: Duty = { handle, slots, progress, member, life, operations };
     const worker = new Worker(new URL('./stress-worker.case.test.js', import.meta.url), { workerData: duty });
     worker.on('error', (error) => {
       failure ??= error;
     });
-    const ended = new Promise<void>((resolve) => worker.on('exit', () => resolve()));
+    const ended = new Promise<DetachOutcome>((resolve) =>
+      worker.on('exit', () => resolve(machine.detachCpu(token)[0]!)),
+    );
     return { worker, ended, life };
   }
 
   const members = Array.from({ length: threads }, (_, member) => start(member, 0));
-  const isOver = (member: number) => Atomics.load(progress, member * 2) >= operations;
+  const isOver = (member: number) => Atomics.load(progress, member) >= operations;
   for (let turn = 0; failure === undefined; turn++) {
     const allOver = Promise.all(members.map(({ ended }) => ended)).then(() => true);
     const over = await Promise.race([allOver, pause(killEveryMs).then(() => false)]);
     if (over) break;
     const member = turn % threads;
-    const cpu = Atomics.load(progress, member * 2 + 1) - 1;
-    if (cpu < 0 || isOver(member)) continue;
-    await members[member]!.worker.terminate();
-    // It may have ended by itself in the meantime, and then its CPU may be somebody else's.
-    if (Atomics.load(progress, member * 2 + 1) !== cpu + 1) continue;
-    Atomics.store(progress, member * 2 + 1, 0);
-    machine.detachCpu(cpu);
-    kills++;
-    say?.(`${kills} kills, CPU ${cpu} last; ${total(progress)} operations`);
-    members[member] = start(member, members[member]!.life + 1);
+    if (isOver(member)) continue;
+    const { worker, ended, life } = members[member]!;
+    await worker.terminate();
+    const outcome = await ended;
+    // `stale`: it had ended by itself in the meantime.
+    if (outcome === 'detached') kills++;
+    else if (outcome === 'unreserved') killedEarly++;
+    say?.(`${kills} kills, ${killedEarly} more before they had attached; ${total(progress)} operations`);
+    if (outcome !== 'stale') members[member] = start(member, life + 1);
   }
   if (failure !== undefined) {
     await Promise.all(members.map(({ worker }) => worker.terminate()));
     throw failure;
   }
   const adrift = checkEnd(machine, slots, kills);
-  return { operations: total(progress), kills, adrift, seconds: (Date.now() - began) / 1000 };
+  return { operations: total(progress), kills, killedEarly, adrift, seconds: (Date.now() - began) / 1000 };
 }
 
 interface Member {
   readonly worker: Worker;
-  readonly ended: Promise<void>;
+  /** What its token was good for when it had ended. */
+  readonly ended: Promise<DetachOutcome>;
   readonly life: number;
 }
 
 function total(progress: Int32Array): number {
-  return progress.reduce((sum, word, i) => sum + (i % 2 === 0 ? word : 0), 0);
+  return progress.reduce((sum, word) => sum + word, 0);
 }
 
 function pause(ms: number): Promise<void> {
