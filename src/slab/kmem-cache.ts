@@ -1,4 +1,11 @@
-import { ArgumentError, type Gfp, LiveObjectsError, NULL, type PhysAddr } from '../base/index.js';
+import {
+  ArgumentError,
+  BadFreeError,
+  type Gfp,
+  LiveObjectsError,
+  NULL,
+  type PhysAddr,
+} from '../base/index.js';
 import {
   C_CPU_PARTIAL,
   C_CPU_PARTIAL_SLABS,
@@ -111,11 +118,18 @@ export class KmemCache {
     this.#allocator.free(this.#id, address, cpu);
   }
 
-  /** `alloc` and `free` of one CPU, for who plays several: `const { alloc, free } = cache.cpu(2)`. The machine's own unless told. */
+  /** `alloc` and `free` of one CPU, for who plays several: `const { alloc, free } = cache.cpu(2)`. The machine's own unless told; ArgumentError for none of it. */
   cpu(cpu?: number): Pick<CacheView, 'alloc' | 'free'> {
+    if (cpu !== undefined) this.#checkCpu(cpu);
     const view = this.#viewOf(this.#id, cpu);
     this.#views.push(view);
     return view;
+  }
+
+  #checkCpu(cpu: number): void {
+    const { cpus } = this.#ledger.shape;
+    if (cpu >>> 0 !== cpu || cpu >= cpus)
+      throw new ArgumentError(`this machine has CPUs 0 to ${cpus - 1}, not ${cpu}`);
   }
 
   /**
@@ -142,9 +156,30 @@ export class KmemCache {
     this.#deferred.push(address);
   }
 
-  /** All frees that were put off are made. */
-  rcuBarrier(cpu?: number): void {
-    for (const address of this.#deferred.splice(0)) this.free(address, cpu);
+  /**
+   * All frees that were put off are made. Throws BadFreeError for those that are refused, when all others are made: a refused one is not
+   * tried again. Whatever else ends it leaves in the queue what was not freed.
+   */
+  rcuBarrier(cpu = this.#ownCpu): void {
+    const refused: BadFreeError[] = [];
+    let done = 0;
+    try {
+      for (; done < this.#deferred.length; done++) {
+        try {
+          this.free(this.#deferred[done]!, cpu);
+        } catch (error) {
+          if (!(error instanceof BadFreeError)) throw error;
+          refused.push(error);
+        }
+      }
+    } finally {
+      this.#deferred.splice(0, done);
+    }
+    const [first, ...others] = refused;
+    if (first === undefined) return;
+    if (others.length === 0) throw first;
+    const message = [first, ...others].map((error) => error.message).join('\n');
+    throw new BadFreeError(first.address, first.reason, message, first.cache, first);
   }
 
   /** `count` objects, or none: an empty array if memory ran out on the way. */
@@ -184,6 +219,7 @@ export class KmemCache {
     if (objects !== 0 && flags & SLAB_DEBUG_FLAGS) {
       throw new ArgumentError(`${this.name} is debugged: its CPUs keep no slabs`);
     }
+    for (const cpu of cpus) this.#checkCpu(cpu);
     const c = this.#id * CACHE_WORDS;
     const { cache } = this.#ledger;
     // Twice the objects in 32 bits, rounded up to slabs in 32 bits: the largest number wraps to none.

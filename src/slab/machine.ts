@@ -439,7 +439,7 @@ export class Machine {
     const { slabCache, slabSerial, slabLinks, link } = this.ledger;
     const inUse = index >= 0 && link[slabLinks[slab]! + index] === LINK_LIVE;
     const live = inUse && !isInSheaf(this.ledger, slabCache[slab]!, address);
-    return { cache: this.#handle(slabCache[slab]!), slab: slabSerial[slab]!, index, live };
+    return { cache: this.#handle(slabCache[slab]!), slab: slabSerial[slab]! >>> 0, index, live };
   }
 
   // ---- kmalloc -------------------------------------------------------------------------------------------------------------
