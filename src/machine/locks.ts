@@ -63,8 +63,8 @@ export interface Locks {
   /** Whether this CPU has it. */
   holds(words: Int32Array, at: number): boolean;
   /**
-   * Locks a slab and returns its word as it was. `p` is the CPU's line of the slab's cache, -1 for a slab that is nobody's yet; `frees` says
-   * that objects will be freed to it. Throws LockHeldError.
+   * Locks a slab and returns its word as it was. `p` is the CPU's line of the slab's cache, -1 for a slab that is nobody's yet; `frees`
+   * says that objects will be freed to it. Throws LockHeldError.
    */
   takeSlab(slab: number, p: number, frees?: boolean): number;
   /** Of the slab that is locked: the first object + 1 that is being freed, and what the links of the whole chain hold now. */

@@ -176,6 +176,12 @@ export function readCache(ledger: Ledger, id: number): CacheInfo {
   };
 }
 
+/** Whether a row still is the cache that was made after so many others. */
+export function isCache({ cache }: Ledger, id: number, born: number): boolean {
+  const c = id * CACHE_WORDS;
+  return cache[c + C_BORN] === born && cache[c + C_STATE] !== CACHE_ABSENT;
+}
+
 /** Objects in the sheaves of all CPUs (sheaf.ts). */
 export function sheafObjects(ledger: Ledger, id: number): number {
   if (ledger.cache[id * CACHE_WORDS + C_SHEAF_CAPACITY] === 0) return 0;

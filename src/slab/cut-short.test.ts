@@ -1,6 +1,6 @@
 /**
- * Operations that end in the middle: a constructor throws, the ledger is full, bytes cannot be written, a deferred free is refused. Whatever
- * ends one, the machine's equation holds, each object is live or free as its owner knows it, and all can be given back.
+ * Operations that end in the middle: a constructor throws, the ledger is full, bytes cannot be written, a deferred free is refused.
+ * Whatever ends one, the machine's equation holds, each object is live or free as its owner knows it, and all can be given back.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -21,6 +21,7 @@ import {
   type PhysAddr,
 } from '../base/index.js';
 import {
+  C_BORN,
   C_CTOR,
   C_REFCOUNT,
   CACHE_WORDS,
@@ -119,7 +120,8 @@ export class Machine {
   readonly #sheafDefaults: SheafDefaults;
   readonly #stacks: Stacks | undefined;
   readonly #onLeak: MachineOptions['onLeak'];
-  readonly #constructors = new Map<number, (address: PhysAddr) => void>();
+  /** By row; the row may have come to be another's, who was made after it. */
+  readonly #constructors = new Map<number, { born: number; ctor: (address: PhysAddr) => void }>();
   readonly #handles = new Map<number, KmemCache>();
   #kmalloc: Kmalloc | undefined;
   #views: TypedViews | undefined;
@@ -143,7 +145,10 @@ export class Machine {
     this.faithful = record.faithful;
     const { cache } = memory.ledger;
     const options: AllocatorOptions = {
-      construct: (id, address) => this.#constructors.get(id)?.(address),
+      construct: (id, address) => {
+        const known = this.#constructors.get(id);
+        if (known !== undefined && known.born === cache[id * CACHE_WORDS + C_BORN]) known.ctor(address);
+      },
       hasConstructor: (id) => cache[id * CACHE_WORDS + C_CTOR] !== 0,
       reports: this.#reports(),
       profile: kernel,
@@ -396,7 +401,8 @@ export class Machine {
       ctor: request.ctor,
       ...(sheaves && { sheaves }),
     });
-    if (ctor !== undefined) this.#constructors.set(cache.id, ctor);
+    const born = this.ledger.cache[cache.id * CACHE_WORDS + C_BORN]!;
+    if (ctor !== undefined) this.#constructors.set(cache.id, { born, ctor });
     return cache;
   }
 
@@ -534,11 +540,12 @@ export class Machine {
 
   #handle(id: number): KmemCache {
     let handle = this.#handles.get(id);
-    if (handle === undefined) {
+    // Another thread may have destroyed the cache of that row and made this one.
+    if (handle?.id !== id) {
       const viewOf = (cache: number, cpu = this.cpu) =>
         // A view of its own would pass by the stacks.
         (this.#stacks ? undefined : this.#sheaves?.view(cache, cpu)) ??
-        plainView(this.#allocator, cache, cpu);
+        plainView(this.#allocator, this.ledger, cache, cpu);
       const { boot, kernel, faithful } = this;
       handle = new KmemCache(
         id,

@@ -69,6 +69,7 @@ import {
   __GFP,
   C_ARRAY_ENTRIES,
   C_ARRAYS,
+  C_BORN,
   C_CTOR,
   C_LIVE_CHECK,
   C_OBJECT_SIZE,
@@ -95,7 +96,7 @@ import {
   shapeObjects,
   shapeOrder,
 } from '../machine/index.js';
-import { cacheName, eachCpuLine, sheafObjects } from './cache-table.js';
+import { cacheName, eachCpuLine, isCache, sheafObjects } from './cache-table.js';
 import { type CacheView, plainView } from './cache-view.js';
 import { divide } from './divide.js';
 import { createObjectAddresses } from './object-address.js';
@@ -398,10 +399,12 @@ export function createSheaves(
 
   function view(id: number, ownCpu: number): CacheView {
     const p = (ownCpu * cacheRows + id) * CPU_WORDS;
-    if (cpuCache[p + P_LIMIT] === 0) return plainView(sheaves, id, ownCpu);
-    // A view that was closed asks for an object of no cache, which throws.
-    const closed = new Uint8Array(1);
-    const reached = () => (closed[0] === 0 ? id : 0);
+    if (cpuCache[p + P_LIMIT] === 0) return plainView(sheaves, ledger, id, ownCpu);
+    const bornAt = id * CACHE_WORDS + C_BORN;
+    const born = cache[bornAt]!;
+    // A view that was closed, or whose row is another cache's by now, asks for an object of no cache, which throws.
+    const open = Int32Array.of(born);
+    const reached = () => (open[0] === born && isCache(ledger, id, born) ? id : 0);
     const slow: SlowPath = {
       alloc: (gfp, cpu) => alloc(reached(), gfp, cpu),
       free: (address, cpu) => free(reached(), address, cpu),
@@ -417,7 +420,7 @@ export function createSheaves(
       cpuCache, sheafAddress, sheafLink, link, frameCache, frameSlab, slabLinks,
       basePhys, pageShift, cpuCache[p + P_SLAB_MASK]!, cpuCache[p + P_SLAB_OBJECTS]!,
       cpuCache[p + P_LIMIT]!, cpuCache[p + P_ENTRIES]!, cpuCache[p + P_ODD_INVERSE]!, cpuCache[p + P_SHIFT]!,
-      CHECKED, ZEROES, SHARED, LOW, closed, slow, ownCpu, p + P_AVAIL, id,
+      CHECKED, ZEROES, SHARED, LOW, cache, bornAt, open, slow, ownCpu, p + P_AVAIL, id,
     );
     // Offsets beyond 31 bits need another arithmetic, which the general path has.
     return small ? hot : { ...hot, free: (address, cpu = ownCpu) => slow.free(address, cpu) };
@@ -504,7 +507,9 @@ function hotView(
   ZEROES: boolean,
   SHARED: boolean,
   LOW: boolean,
-  closed: Uint8Array,
+  rows: Int32Array,
+  bornAt: number,
+  open: Int32Array,
   slow: SlowPath,
   ownCpu: number,
   count: number,
@@ -513,7 +518,7 @@ function hotView(
   return {
     alloc(gfp: Gfp = KERNEL, cpu = ownCpu): PhysAddr {
       const avail = cpuCache[count]! - 1;
-      if (avail < 0 || cpu !== ownCpu || (SHARED && closed[0] !== 0)) {
+      if (avail < 0 || cpu !== ownCpu || (SHARED && rows[bornAt] !== open[0])) {
         // The sign tells the compiler that a number comes back: else it would box the address of every object, for those of the slow path.
         return (LOW ? slow.alloc(gfp, cpu) | 0 : +slow.alloc(gfp, cpu)) as PhysAddr;
       }
@@ -531,7 +536,7 @@ function hotView(
       const index = ((product >>> shift) | (product << (32 - shift))) >>> 0;
       const avail = cpuCache[count]!;
       const misses = index >= slabObjects || offset !== distance || frameCache[frame] !== owner;
-      if (misses || avail === limit || cpu !== ownCpu || (SHARED && closed[0] !== 0))
+      if (misses || avail === limit || cpu !== ownCpu || (SHARED && rows[bornAt] !== open[0]))
         return slow.free(address, cpu);
       const entry = entries + avail;
       if (CHECKED) {
@@ -546,10 +551,10 @@ function hotView(
       sheafAddress[entry] = address;
       cpuCache[count] = avail + 1;
     },
-    // The row of a cache that is gone holds nothing, and no slab names it: both go the slow way. Only a thread that is no CPU any more has
-    // to be told, for the row is another's then.
+    // The row of a cache that is gone holds nothing, and no slab names it: both go the slow way. Only in shared memory more is to be looked
+    // at: the line is another's when this thread is no CPU any more, and the row when another thread destroyed the cache and made one.
     close() {
-      closed[0] = 1;
+      open[0] = -1;
     },
   };
 }

@@ -56,8 +56,9 @@
  * before it is locked to know whether the node has to be locked first; if it is another one by then, the step begins again.
  * Each CPU flushes itself: nobody takes a slab from a CPU that is at work, so a shrink leaves alone what other CPUs have.
  *
- * An object that two CPUs free at the same moment is refused to the second one under the slab's lock; only where one of them owns
- * the active slab nobody looks.
+ * Which slab an address lies in is looked up before that slab is locked. Until it is, another CPU may free the object, the slab may go, and
+ * its id may become another slab's: under the lock is looked again whose slab it is and whether the object is live. So an object that two
+ * CPUs free at the same moment is refused to the second one; only where one of them owns the active slab nobody looks.
  *
  * Rules: truth/README.md, "SLUB at run time", learnt from recorded sequences of a real Linux 6.1 and checked against
  * them: slab, index, birth and death of every slab, list order, sysfs counters. Ideas: Christoph Lameter, "SLUB: The unqueued
@@ -100,7 +101,6 @@ import {
 } from '../machine/index.js';
 import type { AllocatorOptions, CacheAllocator } from './allocator.js';
 import { whileOnNode, whileUnkept } from './attach.js';
-import { eachGroup, firstBad, firstNot } from './bulk-free.js';
 import { createSlubDebug, zeroing } from './debug.js';
 import type { DebugSlabs } from './debug-slabs.js';
 import { divide } from './divide.js';
@@ -109,31 +109,20 @@ import { createNodeLists } from './node-list.js';
 import { createObjectAddresses } from './object-address.js';
 import { countInUse, countOnNode } from './slab-counts.js';
 import { createSlabPages } from './slab-pages.js';
+import { type BulkFree, createBulkFree } from './slub-bulk.js';
 import { STAT, statisticsOf } from './statistics.js';
 
 /** The operations of all SLUB caches of a machine. */
-export interface Slub extends CacheAllocator {
+export interface Slub extends CacheAllocator, Pick<BulkFree, 'freeIndices'> {
   readonly kind: 'slub';
-  /** One of the objects that the cache has already, for a CPU that there is; NULL rather than a new slab. Not for a debugged cache. */
+  /**
+   * One of the objects that the cache has already, for a CPU that there is; NULL rather than a new slab. Not for a debugged cache.
+   */
   allocHeld(cache: number, gfp: Gfp, cpu: number): PhysAddr;
   readonly debug: DebugSlabs;
   /**
-   * A bulk free of objects of one slab, by their indices, the first to be handed out again first. Each is there once, and the links of all
-   * of them hold `was`, which is overwritten; the slab begins at `frame`. Not for a debugged cache. Returns -1; or, where another CPU freed
-   * one of them since that was looked at, its index, and nothing was freed.
-   */
-  freeIndices(
-    cache: number,
-    cpu: number,
-    slab: number,
-    frame: number,
-    was: number,
-    indices: Int32Array,
-    count: number,
-  ): number;
-  /**
-   * The same for objects whose links lead from one to the next: `head` is the first one's index + 1, `tailLink` the last one's link. While
-   * one thread has the machine.
+   * The same as `freeIndices` for objects whose links lead from one to the next: `head` is the first one's index + 1, `tailLink` the last
+   * one's link. While one thread has the machine.
    */
   freeChain(cache: number, cpu: number, slab: number, head: number, tailLink: number, freed: number): void;
   /** What this thread's CPU has in hand goes back (slab-pages.ts). */
@@ -149,8 +138,8 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
   const nodeLists = createNodeLists(ledger);
   const { listFirst, listLast, unlist } = nodeLists;
   const addresses = createObjectAddresses(memory);
-  const { slabAt, indexIn, objectAddress, badFree } = addresses;
-  const { cache, cpuCache, cpuDouble, slabCounters, slabNext, slabCache, slabFrame } = ledger;
+  const { slabAt, indexIn, objectAddress } = addresses;
+  const { cache, cpuCache, cpuDouble, slabCounters, slabNext, slabCache } = ledger;
   const { slabLinks, slabShape, link } = ledger;
   const { header, journal } = ledger;
   const cacheRows = ledger.shape.caches + 1;
@@ -161,8 +150,6 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
   const given = new Float64Array(1);
   /** The CPU's line that a slow path works for. */
   let line = 0;
-  /** Indices of a group that is freed: scratch. */
-  let going = new Int32Array(64);
   const count = (p: number, event: number) => {
     ledger.statistics[statisticsOf(p) + event]!++;
   };
@@ -220,8 +207,22 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
   }
 
   function freeGroupDebug(id: number, p: number, slab: number, chain: readonly PhysAddr[]): void {
+    line = p;
     onNode(id * CACHE_WORDS, () => debug.freeGroup(id, slab, chain, cpuOf(p)));
   }
+
+  const bulk = createBulkFree(memory, addresses, {
+    faithful,
+    concurrent,
+    takeForFree,
+    isStill,
+    letGo,
+    freeToSlab,
+    free,
+    countOwn: (p) => (COUNTING ? count(p, STAT.free_fastpath) : undefined),
+    isDebug,
+    freeGroupDebug,
+  });
 
   // ---- alloc -----------------------------------------------------------------------------------------------------------
 
@@ -567,20 +568,6 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
     if (COUNTING) count(p, STAT.cpu_partial_drain);
   }
 
-  function freeBulk(id: number, objects: PhysAddr[], cpu: number): void {
-    if (cpu >>> 0 !== cpu || cpu >= cpus) throw noSuchCpu(cpu);
-    const bad = firstBad(ledger, addresses, id, objects, concurrent());
-    if (bad !== undefined && !faithful) throw badFree(id, bad);
-    if (bad === undefined) return freeKnown(id, objects, cpu);
-    // What happens to a bad one is told where it is freed alone.
-    for (let i = objects.length - 1; i >= 0; i--) free(id, objects[i]!, cpu);
-  }
-
-  function freeKnown(id: number, objects: PhysAddr[], cpu: number): void {
-    const p = (cpu * cacheRows + id) * CPU_WORDS;
-    eachGroup(objects, slabAt, (slab, from, to) => freeGroup(id, p, slab, objects, from, to));
-  }
-
   function freeChain(
     id: number,
     cpu: number,
@@ -595,67 +582,6 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
     link[tailLink] = cpuCache[p + P_OWN]!;
     cpuCache[p + P_OWN] = head;
     if (COUNTING) count(p, STAT.free_fastpath);
-  }
-
-  function freeGroup(
-    id: number,
-    p: number,
-    slab: number,
-    objects: readonly PhysAddr[],
-    from: number,
-    to: number,
-  ): void {
-    line = p;
-    if (isDebug(id)) return freeGroupDebug(id, p, slab, objects.slice(from, to).reverse());
-    if (going.length < to - from) going = new Int32Array(2 * (to - from));
-    const frame = slabFrame[slab]!;
-    for (let i = from; i < to; i++) {
-      const index = slabCache[slab] === id ? indexIn(slab, objects[i]!) : -1;
-      // All were looked at; among several CPUs one may be gone by now, and its slab with it.
-      if (index < 0) throw badFree(id, objects[i]!);
-      going[to - 1 - i] = index;
-    }
-    const bad = freeIndices(id, p, slab, frame, LINK_LIVE, going, to - from);
-    if (bad >= 0)
-      throw badFree(id, objects.slice(from, to).findLast((_, i) => going[to - from - 1 - i] === bad)!);
-  }
-
-  function freeIndices(
-    id: number,
-    p: number,
-    slab: number,
-    frame: number,
-    was: number,
-    indices: Int32Array,
-    freed: number,
-  ): number {
-    const head = indices[0]! + 1;
-    const own = slab === cpuCache[p + P_SLAB];
-    const among = !own && concurrent();
-    const counters = among ? takeForFree(id, p, slab, freed) : slabCounters[slab]!;
-    const links = slabLinks[slab]!;
-    if (among) {
-      // Between a check of all of them and the slab's lock, another CPU may have freed one, and the slab may be gone.
-      const still = isStill(id, slab, counters, freed) && slabFrame[slab] === frame;
-      const bad = still ? firstNot(was, ledger, slab, indices, freed) : indices[0]!;
-      if (bad >= 0) {
-        letGo(id, slab, counters, freed);
-        return bad;
-      }
-      locks.noteChain(head, was);
-    }
-    let at = links + head - 1;
-    for (let i = 1; i < freed; i++) {
-      link[at] = indices[i]! + 1;
-      at = links + indices[i]!;
-    }
-    if (!own) freeToSlab(id, p, slab, counters, head, at, freed);
-    else {
-      link[at] = cpuCache[p + P_OWN]!;
-      cpuCache[p + P_OWN] = head;
-      if (COUNTING) count(p, STAT.free_fastpath);
-    }
-    return -1;
   }
 
   function noSuchCpu(cpu: number): ArgumentError {
@@ -730,17 +656,12 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
   const operations = {
     alloc: allocZeroed,
     free,
-    freeBulk,
+    freeBulk: (id: number, objects: PhysAddr[], cpu: number) => {
+      if (cpu >>> 0 !== cpu || cpu >= cpus) throw noSuchCpu(cpu);
+      bulk.freeBulk(id, objects, cpu);
+    },
     allocHeld,
-    freeIndices: (
-      id: number,
-      cpu: number,
-      slab: number,
-      frame: number,
-      was: number,
-      indices: Int32Array,
-      freed: number,
-    ) => freeIndices(id, (cpu * cacheRows + id) * CPU_WORDS, slab, frame, was, indices, freed),
+    freeIndices: bulk.freeIndices,
     freeChain,
     shrink,
     flushCpu,

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 
-const INDEX = new URL('../index.js', import.meta.url).href;
+const INDEX = new URL('./index.js', import.meta.url).href;
 
 const PROGRAM = `
   const { stdout } = process;
@@ -21,7 +21,9 @@ const PROGRAM = `
     return import(${JSON.stringify(INDEX)});
   })();
   const said = [];
-  for (const options of [{}, { bytes: new ArrayBuffer(2 ** 24) }, { debug: true }, { liveCheck: true }, { kernel: '6.1' }, { kernel: '6.1', allocator: 'slab' }]) {
+  const wanted = [{}, { bytes: new ArrayBuffer(2 ** 24) }, { debug: true }, { liveCheck: true }, { kernel: '6.1' },
+    { kernel: '6.1', allocator: 'slab' }];
+  for (const options of wanted) {
     const machine = Machine.create({ kernel: 'library', memory: '16M', cpus: 2, ...options });
     const cache = machine.kmemCacheCreate('x', 64);
     const object = cache.alloc();
