@@ -70,13 +70,13 @@ import {
   bootParameters,
   type CacheOptions,
   fingerprint,
+  kernelFor,
   type MachineOptions,
   type OpenOptions,
   PROFILES,
   type SheafDefaults,
   sheafDefaults,
   USUAL_TUNABLES,
-  withAllocator,
   withDebug,
 } from './machine-options.js';
 import { findMergeable, joinCache } from './merge.js';
@@ -183,14 +183,15 @@ export class Machine {
         ? options.kernel
         : lookUp('kernel', options.kernel ?? (workers === undefined ? '6.1' : LIBRARY.name), PROFILES);
     const allocator = lookUp('allocator', options.allocator ?? 'slub', ALLOCATORS);
-    const kernel = withAllocator(profile, allocator);
     const map = memoryOf(options);
+    const kernel = kernelFor(profile, allocator, map.dmaAlign);
     const record: BootRecord = {
       kernel: kernel.name,
       fingerprint: fingerprint(profile),
       boot: bootParameters(options, kernel, map, cpus),
       faithful: options.faithful ?? false,
       sheaves: sheafDefaults(options, kernel),
+      ...(map.dmaAlign !== undefined && { dmaAlign: map.dmaAlign }),
     };
     const memory = createPhysicalMemory({
       map,
@@ -228,7 +229,8 @@ export class Machine {
         `this machine was made with a profile '${record.kernel}' of its own: give the same one as \`kernel\``,
       );
     }
-    return new Machine(memory, withAllocator(kernel, record.boot.allocator), record, options.bytes);
+    const there = kernelFor(kernel, record.boot.allocator, record.dmaAlign);
+    return new Machine(memory, there, record, options.bytes);
   }
 
   /**
@@ -245,7 +247,8 @@ export class Machine {
       );
     claimCpu(memory);
     const bytes = handle.bytes === null ? undefined : bufferBytes(handle.bytes, handle.base);
-    const machine = new Machine(memory, kernel, record, bytes);
+    const there = kernelFor(kernel, record.boot.allocator, record.dmaAlign);
+    const machine = new Machine(memory, there, record, bytes);
     machine.#buffer = handle.bytes ?? undefined;
     machine.#bufferBase = handle.base;
     return machine;
@@ -605,7 +608,9 @@ export class Machine {
       this.ledger.cache[cache.id * CACHE_WORDS + C_REFCOUNT] = refcount;
     });
     for (const [name, ...aliases] of this.kernel.standingAliases) {
-      const cache = this.findCache(name)!;
+      const cache = this.findCache(name);
+      // The lists are x86_64's: a machine without that cache of kmalloc has none for them to share.
+      if (cache === undefined) continue;
       // Where nothing merges, they would be caches of their own.
       const shared = cache.sysfsId !== name;
       if (shared) for (const alias of aliases) this.#link(alias, cache);
