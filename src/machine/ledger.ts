@@ -541,6 +541,12 @@ export function createLedger(shape: LedgerShape, config: string, shared = false)
       `the machine's description is ${config.length} characters long, at most ${CONFIG_UNITS} fit`,
     );
   }
+  if (shared && typeof SharedArrayBuffer !== 'function') {
+    throw new ArgumentError(
+      'a shared ledger lies in a SharedArrayBuffer, which is not there: a page has it where it is cross-origin isolated ' +
+        '(the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp)',
+    );
+  }
   const bytes = ledgerBytes(shape);
   const ledger = view(shared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes), shape);
   ledger.header[H_MAGIC] = MAGIC;

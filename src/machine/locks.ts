@@ -51,7 +51,6 @@ import {
   J_WORD,
   JOURNAL_WORDS,
   type Ledger,
-  LINK_LIVE,
 } from './ledger.js';
 
 /** Which CPU this thread is, and the locks that it takes as that CPU. */
@@ -82,10 +81,12 @@ export interface Locks {
   /** Whether this CPU has it. */
   holds(words: Int32Array, at: number): boolean;
   /**
-   * Locks a slab and returns its word as it was. `p` is the CPU's line of the slab's cache; `chain` the first object + 1 that is being
-   * freed, 0 for none, and `was` what the links of the chain hold now. Throws LockHeldError.
+   * Locks a slab and returns its word as it was. `p` is the CPU's line of the slab's cache, -1 for a slab that is nobody's yet; `frees`
+   * says that objects will be freed to it. Throws LockHeldError.
    */
-  takeSlab(slab: number, p: number, chain: number, was?: number): number;
+  takeSlab(slab: number, p: number, frees?: boolean): number;
+  /** Of the slab that is locked: the first object + 1 that is being freed, and what the links of the whole chain hold now. */
+  noteChain(chain: number, was: number): void;
   /** Writes a slab's new word, which unlocks it. */
   releaseSlab(slab: number, counters: number): void;
 }
@@ -194,19 +195,18 @@ export function createLocks(ledger: Ledger): Locks {
     return lockHolder(words[at]!) === cpu;
   }
 
-  function takeSlab(slab: number, p: number, chain: number, was = LINK_LIVE): number {
+  function takeSlab(slab: number, p: number, frees = false): number {
     if (!SHARED || header[H_CONCURRENT] === 0) return slabCounters[slab]!;
     check();
     journal[j + J_SLAB] = 0;
-    journal[j + J_CHAIN] = chain;
-    journal[j + J_CHAIN_WAS] = was;
+    journal[j + J_CHAIN] = 0;
     let since = 0;
     for (let spins = 0; ; spins++) {
       const word = slabCounters[slab]!;
       if (!(word & COUNTERS_LOCKED)) {
         journal[j + J_WORD] = word;
         // Who frees to a frozen slab leaves it to the CPU that keeps it.
-        journal[j + J_LINE] = chain === 0 || word >= 0 ? p + 1 : 0;
+        journal[j + J_LINE] = !frees || word >= 0 ? p + 1 : 0;
         journal[j + J_SLAB] = slab;
         const locked = (word & ~COUNTERS_FREE) | COUNTERS_LOCKED | (cpu + 1);
         if (Atomics.compareExchange(slabCounters, slab, word, locked) === word) return word;
@@ -216,6 +216,11 @@ export function createLocks(ledger: Ledger): Locks {
       if (since === 0) since = Date.now();
       pause(slabCounters, slab, word, since);
     }
+  }
+
+  function noteChain(chain: number, was: number): void {
+    journal[j + J_CHAIN_WAS] = was;
+    journal[j + J_CHAIN] = chain;
   }
 
   function releaseSlab(slab: number, counters: number): void {
@@ -260,6 +265,7 @@ export function createLocks(ledger: Ledger): Locks {
     release,
     holds,
     takeSlab,
+    noteChain,
     releaseSlab,
   };
 }

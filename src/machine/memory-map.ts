@@ -39,6 +39,11 @@ export interface MemoryMap {
   readonly reserved: readonly RamRange[];
   /** From low to high. The last one takes all that is above the others. */
   readonly zones: readonly ZoneSpec[];
+  /**
+   * `ARCH_DMA_MINALIGN`, bytes: what a device may write must share no unit of so many bytes with anything else, because devices do not see
+   * the CPUs' caches. Left out where they do. What a kernel makes of it: slab/profile.ts, `kmallocBounces`.
+   */
+  readonly dmaAlign?: number;
 }
 
 /** A kind of machine: a memory map for any size of RAM. */
@@ -49,6 +54,8 @@ export interface Board {
   readonly defaultMemory: number;
   readonly zones: readonly ZoneSpec[];
   readonly reserved: readonly RamRange[];
+  /** As in a memory map. */
+  readonly dmaAlign?: number;
   ram(memory: number): RamRange[];
   /** Where these facts come from. */
   readonly source: string;
@@ -58,6 +65,9 @@ const above4GiB: readonly ZoneSpec[] = [
   { name: 'DMA32', end: 4 * GIB },
   { name: 'Normal', end: Number.POSITIVE_INFINITY },
 ];
+
+/** The largest cache line that an arm64 machine may have: `ARCH_DMA_MINALIGN` of all arm64 kernels. */
+const ARM64_DMA_ALIGN = 128;
 
 const X86_64: Board = {
   name: 'x86_64',
@@ -82,6 +92,7 @@ const X86_64: Board = {
 const MT8173: Board = {
   name: 'mt8173',
   title: 'MediaTek MT8173 (Acer Chromebook R13), arm64 kernel 4.15 to 5.4: no ZONE_DMA',
+  dmaAlign: ARM64_DMA_ALIGN,
   defaultMemory: 4 * GIB,
   zones: above4GiB,
   reserved: [],
@@ -94,6 +105,7 @@ const MT8173: Board = {
 const ARM64: Board = {
   name: 'arm64',
   title: 'arm64 as Linux 6.1 divides it: DMA up to 4 GiB, DMA32 empty, Normal above',
+  dmaAlign: ARM64_DMA_ALIGN,
   defaultMemory: 8 * GIB,
   // Unless the firmware names a narrower device, ZONE_DMA reaches as far as ZONE_DMA32, which is then empty: a DMA32 request falls
   // back to DMA ("arm64: mm: Set ZONE_DMA size based on early IORT scan" and its sibling for device trees, 5.11).
@@ -110,6 +122,7 @@ const RK3568_DEVICES = 0xf000_0000;
 const RK3568: Board = {
   name: 'rk3568',
   title: 'Rockchip RK3568 (ROCK 3A, ODROID-M1): RAM from 2 MiB, devices below 4 GiB, RAM above',
+  dmaAlign: ARM64_DMA_ALIGN,
   defaultMemory: 8 * GIB,
   zones: ARM64.zones,
   reserved: [],
@@ -134,6 +147,7 @@ const RK3568: Board = {
 const SUN50I: Board = {
   name: 'sun50i',
   title: 'Allwinner H616 (Orange Pi Zero 3), with 3 GiB an H6: RAM from 1 GiB on',
+  dmaAlign: ARM64_DMA_ALIGN,
   defaultMemory: 4 * GIB,
   zones: ARM64.zones,
   // TF-A's.
@@ -169,7 +183,12 @@ export function rangesMap(text: string, zonesOf = 'x86_64'): MemoryMap {
       throw new ArgumentError(`'${part}' is no RAM range: expected START-END, such as 1G-5G`);
     return { start: parseSize(ends[0]!.trim()), end: parseSize(ends[1]!.trim()) };
   });
-  return checkedMap({ name: `ram:${text}`, title: `RAM at ${text}`, ram, reserved: [], zones: board.zones });
+  return checkedMap({ name: `ram:${text}`, title: `RAM at ${text}`, ram, reserved: [], ...layoutOf(board) });
+}
+
+/** What a machine with RAM of its own takes from a board. */
+function layoutOf({ zones, dmaAlign }: Board): Pick<MemoryMap, 'zones' | 'dmaAlign'> {
+  return { zones, ...(dmaAlign !== undefined && { dmaAlign }) };
 }
 
 /** Throws ArgumentError unless ranges ascend without touching and zones ascend up to infinity. */

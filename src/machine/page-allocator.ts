@@ -286,7 +286,9 @@ export function createPageAllocator(ledger: Ledger, options: PageAllocatorOption
   /** Throws BadFreeError unless a block of this order was handed out here and is no slab's. */
   function checkFree(pfn: Pfn, frame: number, order: Order): void {
     // One look at the two words says yes to nearly every free; for a frame that is not there they are undefined.
-    if (frameState[frame] !== FRAME_USED + order || frameSlab[frame] !== 0) refuseFree(pfn, frame, order);
+    const usual = order >>> 0 === order && order <= topOrder;
+    if (!usual || frameState[frame] !== FRAME_USED + order || frameSlab[frame] !== 0)
+      refuseFree(pfn, frame, order);
   }
 
   function refuseFree(pfn: Pfn, frame: number, order: Order): never {

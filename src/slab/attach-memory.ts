@@ -112,7 +112,8 @@ export function machineHandle(
 
 /** The memory that a handle leads to. Throws ArgumentError for what is no handle. */
 export function adoptMemory(handle: MachineHandle, log?: KernelLog): PhysicalMemory {
-  if (handle?.slablab !== 'machine' || !(handle.ledger instanceof SharedArrayBuffer))
+  const shared = typeof SharedArrayBuffer === 'function' && handle?.ledger instanceof SharedArrayBuffer;
+  if (handle?.slablab !== 'machine' || !shared)
     throw new ArgumentError('this is no handle of a machine: `machine.handle` is, as it was posted');
   return openPhysicalMemory(handle.ledger, log);
 }

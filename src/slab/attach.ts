@@ -375,7 +375,7 @@ function createHeir(memory: PhysicalMemory, legacy: Legacy) {
 
   /** A slab that this CPU keeps: what is not live in it is on its list. */
   function relist(p: number, slab: number): void {
-    locks.takeSlab(slab, p, 0);
+    locks.takeSlab(slab, p);
     locks.releaseSlab(slab, listFree(slab) | COUNTERS_FROZEN);
   }
 

@@ -164,9 +164,9 @@ export function readCache(ledger: Ledger, id: number): CacheInfo {
     nrSlabs: word(C_NR_SLABS),
     totalObjects: word(C_TOTAL_OBJECTS),
     nrPartial: word(C_NR_PARTIAL),
-    slabsMade: word(C_SLABS_MADE),
-    orderFallbacks: word(C_ORDER_FALLBACK),
-    failed: word(C_FAILED),
+    slabsMade: unsigned(C_SLABS_MADE),
+    orderFallbacks: unsigned(C_ORDER_FALLBACK),
+    failed: unsigned(C_FAILED),
     ...(hasArrays(ledger) && { slab: readSlabInfo(word) }),
     ...(ledger.shape.sheafEntries > 0 && {
       sheafCapacity: word(C_SHEAF_CAPACITY),
@@ -174,6 +174,12 @@ export function readCache(ledger: Ledger, id: number): CacheInfo {
       sheafObjects: sheafObjects(ledger, id),
     }),
   };
+}
+
+/** Whether a row still is the cache that was made after so many others. */
+export function isCache({ cache }: Ledger, id: number, born: number): boolean {
+  const c = id * CACHE_WORDS;
+  return cache[c + C_BORN] === born && cache[c + C_STATE] !== CACHE_ABSENT;
 }
 
 /** Objects in the sheaves of all CPUs (sheaf.ts). */

@@ -5,8 +5,9 @@
  *     free(alloc());
  */
 import type { Gfp, PhysAddr } from '../base/index.js';
-import { GFP } from '../machine/index.js';
+import { C_BORN, CACHE_WORDS, GFP, type Ledger } from '../machine/index.js';
 import type { CacheAllocator } from './allocator.js';
+import { isCache } from './cache-table.js';
 
 /** A cache as one CPU sees it. `cache.cpu(n)` gives `alloc` and `free` of it. */
 export interface CacheView {
@@ -21,15 +22,20 @@ export interface CacheView {
 /** The view of a cache without a hot path of its own. */
 export function plainView(
   allocator: Pick<CacheAllocator, 'alloc' | 'free'>,
+  ledger: Ledger,
   id: number,
   ownCpu: number,
 ): CacheView {
-  let owner = id;
+  const shared = !(ledger.buffer instanceof ArrayBuffer);
+  const born = ledger.cache[id * CACHE_WORDS + C_BORN]!;
+  let open = true;
+  /** The row, as long as it is this cache's: another thread may destroy the cache, and another cache may get the row. */
+  const owner = () => (open && (!shared || isCache(ledger, id, born)) ? id : 0);
   return {
-    alloc: (gfp: Gfp = GFP.KERNEL, cpu = ownCpu) => allocator.alloc(owner, gfp, cpu),
-    free: (address, cpu = ownCpu) => allocator.free(owner, address, cpu),
+    alloc: (gfp: Gfp = GFP.KERNEL, cpu = ownCpu) => allocator.alloc(owner(), gfp, cpu),
+    free: (address, cpu = ownCpu) => allocator.free(owner(), address, cpu),
     close() {
-      owner = 0;
+      open = false;
     },
   };
 }

@@ -2,7 +2,7 @@
  * The parts of SLUB's debugging put together: objects' bytes (debug-object.ts), tracks (debug-track.ts), checks (debug-checks.ts),
  * their words (debug-report.ts), and the caches that have them (debug-slabs.ts).
  */
-import { type Gfp, NULL, type PhysAddr } from '../base/index.js';
+import { NULL } from '../base/index.js';
 import {
   __GFP,
   CACHE_WORDS,
@@ -10,6 +10,7 @@ import {
   type ManagedBytes,
   type PhysicalMemory,
 } from '../machine/index.js';
+import type { CacheAllocator } from './allocator.js';
 import { createFreeBad, type FreeBad } from './bad-free.js';
 import { createDebugChecks, type DebugChecks } from './debug-checks.js';
 import { createDebugReport } from './debug-report.js';
@@ -64,11 +65,18 @@ export function createSlubDebug(
 export function zeroing(
   bytes: ManagedBytes,
   checks: DebugChecks,
-  alloc: (id: number, gfp: Gfp, cpu: number) => PhysAddr,
-): (id: number, gfp: Gfp, cpu: number) => PhysAddr {
+  { alloc, free }: Pick<CacheAllocator, 'alloc' | 'free'>,
+): CacheAllocator['alloc'] {
   return (id, gfp, cpu) => {
     const address = alloc(id, gfp, cpu);
-    if (address !== NULL && gfp & __GFP.ZERO) bytes.fill(address, checks.askedSize(id, address), 0);
+    if (address === NULL || !(gfp & __GFP.ZERO)) return address;
+    try {
+      bytes.fill(address, checks.askedSize(id, address), 0);
+    } catch (error) {
+      // An object that cannot be zeroed is handed to nobody.
+      free(id, address, cpu);
+      throw error;
+    }
     return address;
   };
 }

@@ -51,7 +51,7 @@ export function hotKmalloc(
   const number = (address: number) => (LOW ? address | 0 : +address) as PhysAddr;
   return {
     alloc(size, gfp = KERNEL, cpu = ownCpu) {
-      if (size > largest || size >>> 0 !== size || cpu >>> 0 >= cpus || gfp & ZERO)
+      if (size > largest || size >>> 0 !== size || cpu >>> 0 !== cpu || cpu >= cpus || gfp & ZERO)
         return number(slow.alloc(size, gfp, cpu));
       const id = idOfWord[(size + round) >>> wordShift]!;
       const p = (cpu * linesPerCpu + id) * lineWords;
@@ -70,7 +70,8 @@ export function hotKmalloc(
       const index = ((product >>> shift) | (product << (32 - shift))) >>> 0;
       const misses = index >= cpuCache[p + SLAB_OBJECTS]! || offset !== distance || isKmalloc[id] === 0;
       const avail = cpuCache[p + AVAIL]!;
-      if (misses || avail === cpuCache[p + LIMIT] || cpu >>> 0 >= cpus) return slow.free(address, cpu);
+      if (misses || avail === cpuCache[p + LIMIT] || cpu >>> 0 !== cpu || cpu >= cpus)
+        return slow.free(address, cpu);
       sheafAddress[cpuCache[p + ENTRIES]! + avail] = address;
       cpuCache[p + AVAIL] = avail + 1;
     },

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { BadFreeError, type Gfp, GIB, MIB, NULL, type PhysAddr } from '../base/index.js';
-import { GFP, parseGfp } from '../machine/index.js';
+import { GFP, parseGfp, rangesMap } from '../machine/index.js';
 import { ZERO_SIZE_PTR } from './kmalloc.js';
 import { Machine, type MachineOptions } from './machine.js';
 
@@ -131,8 +131,9 @@ test('a large kmalloc warns of DMA32 each time', () => {
 test('a machine without ZONE_DMA has no dma-kmalloc: GFP_DMA comes from the plain caches', () => {
   const machine = recordedMachine({ machine: 'mt8173', memory: 4 * GIB });
   const object = machine.kmalloc(64, (GFP.KERNEL | GFP.DMA) as Gfp);
-  assert.equal(machine.whereIs(object)!.cache.name, 'kmalloc-64');
-  assert.equal(machine.caches().length, 39);
+  // Three types, and the seven sizes that an arm64 kernel of the time has.
+  assert.equal(machine.whereIs(object)!.cache.name, 'kmalloc-128');
+  assert.equal(machine.caches().length, 21);
 });
 
 test('kfree finds the cache of any object, and refuses what was not handed out', () => {
@@ -180,5 +181,58 @@ test('a table without room for all kmalloc caches gets none', () => {
   const machine = Machine.create({ memory: 32 * 2 ** 20, ledger: { caches: 16 } });
   assert.throws(() => machine.kmalloc(8), { code: 'ledger-full' });
   assert.deepEqual(machine.caches(), []);
+  machine.validate();
+});
+
+test('arm64 carries its smallest kmalloc: 128 bytes, until the kernel bounces what is not aligned', () => {
+  const whole = [
+    'kmalloc-128',
+    'kmalloc-256',
+    'kmalloc-512',
+    'kmalloc-1k',
+    'kmalloc-2k',
+    'kmalloc-4k',
+    'kmalloc-8k',
+  ];
+  const plain = (machine: Machine) =>
+    machine
+      .caches()
+      .map((cache) => cache.name)
+      .filter((name) => /^kmalloc-\d+k?$/.test(name));
+  for (const board of ['arm64', 'mt8173', 'rk3568', 'sun50i']) {
+    for (const allocator of ['slub', 'slab'] as const) {
+      for (const options of [
+        { machine: board, memory: '64M' },
+        { machine: rangesMap('1G-1100M', board) },
+        { machine: board, memory: '64M', standing: true },
+      ]) {
+        const machine = Machine.create({ ...options, allocator, kernel: '6.1' });
+        const address = machine.kmalloc(44);
+        // SLAB makes the one that its nodes lie in first, and it is the smallest.
+        assert.deepEqual(plain(machine), whole, `${board}, ${allocator}`);
+        assert.equal(machine.ksize(address), 128);
+        assert.equal(machine.whereIs(machine.kmalloc(129))!.cache.name, 'kmalloc-256');
+        const again = Machine.open(machine.ledger.buffer.slice(0));
+        assert.equal(again.ksize(again.kmalloc(44)), 128);
+        assert.deepEqual(plain(again), whole);
+        machine.validate();
+      }
+    }
+    // Where DMA is bounced, or no device has any, the small ones stay.
+    for (const kernel of ['6.12', 'library']) {
+      const machine = Machine.create({ machine: board, memory: '64M', kernel });
+      assert.equal(machine.ksize(machine.kmalloc(8)), 8);
+      machine.validate();
+    }
+  }
+  const pc = Machine.create({ kernel: '6.1' });
+  assert.equal(pc.ksize(pc.kmalloc(44)), 64);
+});
+
+test('1000 objects of 44 bytes take 32 slabs of kmalloc-128 on arm64 6.1', () => {
+  const machine = Machine.create({ machine: 'arm64', kernel: '6.1' });
+  for (let i = 0; i < 1000; i++) machine.kmalloc(44);
+  const { nrSlabs, totalObjects, oo } = machine.findCache('kmalloc-128')!.info;
+  assert.deepEqual([nrSlabs, totalObjects, oo.order], [32, 1024, 0]);
   machine.validate();
 });

@@ -1,5 +1,13 @@
-import { ArgumentError, type Gfp, LiveObjectsError, NULL, type PhysAddr } from '../base/index.js';
 import {
+  ArgumentError,
+  BadFreeError,
+  type Gfp,
+  LiveObjectsError,
+  NULL,
+  type PhysAddr,
+} from '../base/index.js';
+import {
+  C_BORN,
   C_CPU_PARTIAL,
   C_CPU_PARTIAL_SLABS,
   C_EXTRA_FROM_NODE,
@@ -12,7 +20,7 @@ import {
   GFP,
   type Ledger,
 } from '../machine/index.js';
-import { type CacheInfo, cacheName, leakCache, readCache, removeCache } from './cache-table.js';
+import { type CacheInfo, cacheName, isCache, leakCache, readCache, removeCache } from './cache-table.js';
 import type { CacheView } from './cache-view.js';
 import { SLAB_DEBUG_FLAGS } from './flags.js';
 import type { BootParameters } from './layout-slub.js';
@@ -35,6 +43,9 @@ export class KmemCache {
   readonly #viewOf: (id: number, cpu?: number) => CacheView;
   readonly #typedViews: () => TypedViews;
   #id: number;
+  /** How many caches were made before it: the row may come to be another's. */
+  readonly #born: number;
+  readonly #shared: boolean;
   readonly #allocator: Slub | Slab;
   readonly #ledger: Ledger;
   readonly #boot: BootParameters;
@@ -56,6 +67,8 @@ export class KmemCache {
     ownCpu: number,
   ) {
     this.#id = id;
+    this.#born = ledger.cache[id * CACHE_WORDS + C_BORN]!;
+    this.#shared = !(ledger.buffer instanceof ArrayBuffer);
     this.#allocator = allocator;
     this.#ledger = ledger;
     this.#boot = boot;
@@ -70,8 +83,9 @@ export class KmemCache {
     Object.assign(this, { alloc, free });
   }
 
-  /** The row in the ledger's table of caches; 0, the row of no cache, once it is destroyed. */
+  /** The row in the ledger's table of caches; 0, the row of no cache, once it is destroyed, by whichever thread. */
   get id(): number {
+    if (this.#shared && this.#id !== 0 && !isCache(this.#ledger, this.#id, this.#born)) this.close();
     return this.#id;
   }
 
@@ -100,7 +114,7 @@ export class KmemCache {
    * that was destroyed. On a library's machine it needs no `this`: `const { alloc, free } = cache`.
    */
   alloc(gfp: Gfp = GFP.KERNEL, cpu = this.#ownCpu): PhysAddr {
-    return this.#allocator.alloc(this.#id, gfp, cpu);
+    return this.#allocator.alloc(this.id, gfp, cpu);
   }
 
   /**
@@ -108,14 +122,24 @@ export class KmemCache {
    * noticed at once only with `liveCheck` (sheaf.ts). On a library's machine it needs no `this`.
    */
   free(address: PhysAddr, cpu = this.#ownCpu): void {
-    this.#allocator.free(this.#id, address, cpu);
+    this.#allocator.free(this.id, address, cpu);
   }
 
-  /** `alloc` and `free` of one CPU, for who plays several: `const { alloc, free } = cache.cpu(2)`. The machine's own unless told. */
+  /**
+   * `alloc` and `free` of one CPU, for who plays several: `const { alloc, free } = cache.cpu(2)`. The machine's own unless told. Throws
+   * ArgumentError for a CPU that the machine lacks.
+   */
   cpu(cpu?: number): Pick<CacheView, 'alloc' | 'free'> {
-    const view = this.#viewOf(this.#id, cpu);
+    if (cpu !== undefined) this.#checkCpu(cpu);
+    const view = this.#viewOf(this.id, cpu);
     this.#views.push(view);
     return view;
+  }
+
+  #checkCpu(cpu: number): void {
+    const { cpus } = this.#ledger.shape;
+    if (cpu >>> 0 !== cpu || cpu >= cpus)
+      throw new ArgumentError(`this machine has CPUs 0 to ${cpus - 1}, not ${cpu}`);
   }
 
   /**
@@ -142,9 +166,30 @@ export class KmemCache {
     this.#deferred.push(address);
   }
 
-  /** All frees that were put off are made. */
-  rcuBarrier(cpu?: number): void {
-    for (const address of this.#deferred.splice(0)) this.free(address, cpu);
+  /**
+   * All frees that were put off are made. Throws BadFreeError for those that are refused, when all others are made: a refused one is not
+   * tried again. Whatever else ends it leaves in the queue what was not freed.
+   */
+  rcuBarrier(cpu = this.#ownCpu): void {
+    const refused: BadFreeError[] = [];
+    let done = 0;
+    try {
+      for (; done < this.#deferred.length; done++) {
+        try {
+          this.free(this.#deferred[done]!, cpu);
+        } catch (error) {
+          if (!(error instanceof BadFreeError)) throw error;
+          refused.push(error);
+        }
+      }
+    } finally {
+      this.#deferred.splice(0, done);
+    }
+    const [first, ...others] = refused;
+    if (first === undefined) return;
+    if (others.length === 0) throw first;
+    const message = [first, ...others].map((error) => error.message).join('\n');
+    throw new BadFreeError(first.address, first.reason, message, first.cache, first);
   }
 
   /** `count` objects, or none: an empty array if memory ran out on the way. */
@@ -154,13 +199,13 @@ export class KmemCache {
     const objects: PhysAddr[] = [];
     try {
       while (objects.length < count) {
-        const address = this.#allocator.alloc(this.#id, gfp, cpu);
+        const address = this.#allocator.alloc(this.id, gfp, cpu);
         if (address === NULL) break;
         objects.push(address);
       }
     } finally {
       // Whatever ended it, the caller gets all or none.
-      if (objects.length < count) this.#allocator.freeBulk(this.#id, objects.splice(0), cpu);
+      if (objects.length < count) this.#allocator.freeBulk(this.id, objects.splice(0), cpu);
     }
     return objects;
   }
@@ -184,14 +229,15 @@ export class KmemCache {
     if (objects !== 0 && flags & SLAB_DEBUG_FLAGS) {
       throw new ArgumentError(`${this.name} is debugged: its CPUs keep no slabs`);
     }
-    const c = this.#id * CACHE_WORDS;
+    for (const cpu of cpus) this.#checkCpu(cpu);
+    const c = this.id * CACHE_WORDS;
     const { cache } = this.#ledger;
     // Twice the objects in 32 bits, rounded up to slabs in 32 bits: the largest number wraps to none.
     const slabs = Math.floor(((2 * objects + oo.objects - 1) >>> 0) / oo.objects);
     cache[c + C_CPU_PARTIAL] = objects;
     cache[c + C_CPU_PARTIAL_SLABS] = slabs;
     cache[c + C_EXTRA_FROM_NODE] = this.#kernel.extraFromNode(slabs);
-    for (const cpu of cpus) this.#allocator.flushCpu(this.#id, cpu);
+    for (const cpu of cpus) this.#allocator.flushCpu(this.id, cpu);
   }
 
   /** `min_partial`: how many partial slabs the node keeps even when they are empty. */
@@ -202,7 +248,7 @@ export class KmemCache {
       throw new ArgumentError(`min_partial is a whole number below 2^32, not ${slabs}`);
     }
     // More partial slabs than a ledger can count are as good as any number.
-    this.#ledger.cache[this.#id * CACHE_WORDS + C_MIN_PARTIAL] = Math.min(slabs, 0x7fffffff);
+    this.#ledger.cache[this.id * CACHE_WORDS + C_MIN_PARTIAL] = Math.min(slabs, 0x7fffffff);
   }
 
   /**
@@ -213,7 +259,7 @@ export class KmemCache {
    */
   setTunables(tunables: SlabTunables): void {
     if (this.#allocator.kind === 'slub') throw new ArgumentError(`${this.name}: SLUB has no tunables: -EIO`);
-    if (this.#ledger.cache[this.#id * CACHE_WORDS + C_STATE] !== CACHE_ALIVE)
+    if (this.#ledger.cache[this.id * CACHE_WORDS + C_STATE] !== CACHE_ALIVE)
       throw new ArgumentError('this cache was destroyed before');
     const { limit, batchcount, sharedFactor } = tunables;
     const good = [limit, batchcount, sharedFactor].every((n) => Number.isInteger(n) && n <= 0x7fffffff);
@@ -223,7 +269,7 @@ export class KmemCache {
           `not ${limit}, ${batchcount} and ${sharedFactor}`,
       );
     }
-    this.#allocator.setTunables(this.#id, tunables);
+    this.#allocator.setTunables(this.id, tunables);
   }
 
   /** This CPU gives up the slabs and sheaves that it keeps of the cache, as it has to before another thread can destroy it. */
@@ -248,7 +294,7 @@ export class KmemCache {
    * another thread keeps slabs of it.
    */
   destroy(): void {
-    this.#allocator.whileUnkept(this.#id, () => this.#destroy());
+    this.#allocator.whileUnkept(this.id, () => this.#destroy());
   }
 
   #destroy(): void {

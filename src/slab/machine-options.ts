@@ -8,7 +8,7 @@ import type { MachineBoot } from './cache-layout.js';
 import { parseSlubDebug, type SlubDebug } from './flags.js';
 import type { MachineReport } from './leaks.js';
 import { LIBRARY } from './library-profile.js';
-import { type AllocatorName, KERNELS, type KernelProfile, slabKernel } from './profile.js';
+import { type AllocatorName, KERNELS, type KernelProfile, kernelOn, slabKernel } from './profile.js';
 import { checkCapacity } from './sheaf.js';
 
 /** What a machine is: its memory, its CPUs, its kernel and how that was booted. */
@@ -103,6 +103,8 @@ export interface BootRecord {
   readonly boot: MachineBoot;
   readonly faithful: boolean;
   readonly sheaves: SheafDefaults;
+  /** Of its memory map. */
+  readonly dmaAlign?: number;
 }
 
 /** What a machine's caches get that do not say otherwise: `null` lets an object's size decide. */
@@ -144,8 +146,14 @@ export function sheafDefaults(options: MachineOptions, kernel: KernelProfile): S
   return { sheafCapacity, liveCheck };
 }
 
-export function withAllocator(kernel: KernelProfile, allocator: AllocatorName): KernelProfile {
-  return allocator === 'slab' ? slabKernel(kernel) : kernel;
+/** A kernel as it runs on a machine: with its allocator, and kmalloc as the machine's devices need it. */
+export function kernelFor(
+  kernel: KernelProfile,
+  allocator: AllocatorName,
+  dmaAlign: number | undefined,
+): KernelProfile {
+  const there = kernelOn(kernel, dmaAlign);
+  return allocator === 'slab' ? slabKernel(there) : there;
 }
 
 /** A profile is long and does not change; machines are made by the thousand. */

@@ -20,6 +20,7 @@ import {
   type PhysAddr,
 } from '../base/index.js';
 import {
+  C_BORN,
   C_CTOR,
   C_REFCOUNT,
   CACHE_WORDS,
@@ -76,13 +77,13 @@ import {
   bootParameters,
   type CacheOptions,
   fingerprint,
+  kernelFor,
   type MachineOptions,
   type OpenOptions,
   PROFILES,
   type SheafDefaults,
   sheafDefaults,
   USUAL_TUNABLES,
-  withAllocator,
   withDebug,
 } from './machine-options.js';
 import { findMergeable, joinCache } from './merge.js';
@@ -126,7 +127,8 @@ export class Machine {
   readonly #sheafDefaults: SheafDefaults;
   readonly #stacks: Stacks | undefined;
   readonly #onLeak: MachineOptions['onLeak'];
-  readonly #constructors = new Map<number, (address: PhysAddr) => void>();
+  /** By row; the row may have come to be another's, who was made after it. */
+  readonly #constructors = new Map<number, { born: number; ctor: (address: PhysAddr) => void }>();
   readonly #handles = new Map<number, KmemCache>();
   #kmalloc: Kmalloc | undefined;
   #views: TypedViews | undefined;
@@ -150,7 +152,10 @@ export class Machine {
     this.faithful = record.faithful;
     const { cache } = memory.ledger;
     const options: AllocatorOptions = {
-      construct: (id, address) => this.#constructors.get(id)?.(address),
+      construct: (id, address) => {
+        const known = this.#constructors.get(id);
+        if (known !== undefined && known.born === cache[id * CACHE_WORDS + C_BORN]) known.ctor(address);
+      },
       hasConstructor: (id) => cache[id * CACHE_WORDS + C_CTOR] !== 0,
       reports: this.#reports(),
       profile: kernel,
@@ -186,14 +191,15 @@ export class Machine {
         ? options.kernel
         : lookUp('kernel', options.kernel ?? (workers === undefined ? '6.1' : LIBRARY.name), PROFILES);
     const allocator = lookUp('allocator', options.allocator ?? 'slub', ALLOCATORS);
-    const kernel = withAllocator(profile, allocator);
     const map = memoryOf(options);
+    const kernel = kernelFor(profile, allocator, map.dmaAlign);
     const record: BootRecord = {
       kernel: kernel.name,
       fingerprint: fingerprint(profile),
       boot: bootParameters(options, kernel, map, cpus),
       faithful: options.faithful ?? false,
       sheaves: sheafDefaults(options, kernel),
+      ...(map.dmaAlign !== undefined && { dmaAlign: map.dmaAlign }),
     };
     const memory = createPhysicalMemory({
       map,
@@ -231,7 +237,8 @@ export class Machine {
         `this machine was made with a profile '${record.kernel}' of its own: give the same one as \`kernel\``,
       );
     }
-    return new Machine(memory, withAllocator(kernel, record.boot.allocator), record, options.bytes);
+    const there = kernelFor(kernel, record.boot.allocator, record.dmaAlign);
+    return new Machine(memory, there, record, options.bytes);
   }
 
   /**
@@ -248,8 +255,9 @@ export class Machine {
         `this machine was made with a profile '${record.kernel}' of its own: give the same one`,
       );
     const bytes = handle.bytes === null ? undefined : bufferBytes(handle.bytes, handle.base);
+    const there = kernelFor(kernel, record.boot.allocator, record.dmaAlign);
     claimCpu(memory, handle.cpu);
-    const machine = new Machine(memory, kernel, record, bytes);
+    const machine = new Machine(memory, there, record, bytes);
     machine.#buffer = handle.bytes ?? undefined;
     machine.#bufferBase = handle.base;
     return machine;
@@ -456,7 +464,8 @@ export class Machine {
       ctor: request.ctor,
       ...(sheaves && { sheaves }),
     });
-    if (ctor !== undefined) this.#constructors.set(cache.id, ctor);
+    const born = this.ledger.cache[cache.id * CACHE_WORDS + C_BORN]!;
+    if (ctor !== undefined) this.#constructors.set(cache.id, { born, ctor });
     return cache;
   }
 
@@ -500,7 +509,7 @@ export class Machine {
     const { slabCache, slabSerial, slabLinks, link } = this.ledger;
     const inUse = index >= 0 && link[slabLinks[slab]! + index] === LINK_LIVE;
     const live = inUse && !isInSheaf(this.ledger, slabCache[slab]!, address);
-    return { cache: this.#handle(slabCache[slab]!), slab: slabSerial[slab]!, index, live };
+    return { cache: this.#handle(slabCache[slab]!), slab: slabSerial[slab]! >>> 0, index, live };
   }
 
   // ---- kmalloc -------------------------------------------------------------------------------------------------------------
@@ -595,13 +604,14 @@ export class Machine {
 
   #handle(id: number): KmemCache {
     let handle = this.#handles.get(id);
-    if (handle === undefined) {
+    // Another thread may have destroyed the cache of that row and made this one.
+    if (handle?.id !== id) {
       // A thread that is no CPU has no line of it.
       this.memory.locks.check();
       const viewOf = (cache: number, cpu = this.cpu) =>
         // A view of its own would pass by the stacks.
         (this.#stacks ? undefined : this.#sheaves?.view(cache, cpu)) ??
-        plainView(this.#allocator, cache, cpu);
+        plainView(this.#allocator, this.ledger, cache, cpu);
       const { boot, kernel, faithful } = this;
       handle = new KmemCache(
         id,
@@ -661,7 +671,9 @@ export class Machine {
       this.ledger.cache[cache.id * CACHE_WORDS + C_REFCOUNT] = refcount;
     });
     for (const [name, ...aliases] of this.kernel.standingAliases) {
-      const cache = this.findCache(name)!;
+      const cache = this.findCache(name);
+      // The lists are x86_64's: a machine without that cache of kmalloc has none for them to share.
+      if (cache === undefined) continue;
       // Where nothing merges, they would be caches of their own.
       const shared = cache.sysfsId !== name;
       if (shared) for (const alias of aliases) this.#link(alias, cache);

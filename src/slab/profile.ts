@@ -51,6 +51,11 @@ export interface KernelProfile extends PageProfile {
   readonly minPartialBytes: number;
   /** Object sizes of the kmalloc caches, ascending, with their names. */
   readonly kmallocSizes: readonly (readonly [bytes: number, name: string])[];
+  /**
+   * Whether a transfer to less than the unit of a machine whose devices do not see the CPUs' caches is bounced. Where it is not, kmalloc has
+   * only caches of whole units there (machine/memory-map.ts, `dmaAlign`).
+   */
+  readonly kmallocBounces: boolean;
   /** What all kmalloc caches are created with. */
   readonly kmallocFlags: number;
   /** Bytes of the kmalloc cache that is made before all others and, unlike the other plain ones, counts as shared by one; 0 for none. */
@@ -118,6 +123,7 @@ export const LINUX_6_1: KernelProfile = {
   minPartial: [5, 10],
   minPartialBytes: 0,
   kmallocSizes: KMALLOC_SIZES,
+  kmallocBounces: false,
   kmallocFlags: SLAB.NONE,
   kmallocFirst: 0,
   kmallocAlignsToDivisor: false,
@@ -153,6 +159,8 @@ export const LINUX_6_12: KernelProfile = {
   // Only with CONFIG_HARDENED_USERCOPY: "mm, slab: ignore hardened usercopy parameters when disabled", 6.2.
   hardenedUsercopy: false,
   kmallocTrackExtra: 8,
+  // "arm64: enable the DMA bouncing of unaligned kmalloc caches" (DMA_BOUNCE_UNALIGNED_KMALLOC), 6.5.
+  kmallocBounces: true,
   // "slab, rust: extend kmalloc() alignment guarantees to remove Rust padding", 6.11.
   kmallocAlignsToDivisor: true,
   plainKmalloc: { flags: SLAB.NO_MERGE, refcount: 1 },
@@ -179,6 +187,28 @@ export const LINUX_6_12: KernelProfile = {
 export const KERNELS: ReadonlyMap<string, KernelProfile> = new Map(
   [LINUX_6_1, LINUX_6_12].map((profile) => [profile.name, profile]),
 );
+
+/** Profiles are compared as objects: a kernel on machines of one kind is one. */
+const onMachines = new WeakMap<KernelProfile, Map<number, KernelProfile>>();
+
+/** A kernel on a machine with such a `dmaAlign`. */
+export function kernelOn(kernel: KernelProfile, dmaAlign: number | undefined): KernelProfile {
+  if (dmaAlign === undefined || kernel.kmallocBounces) return kernel;
+  const known = onMachines.get(kernel) ?? new Map<number, KernelProfile>();
+  onMachines.set(kernel, known);
+  let made = known.get(dmaAlign);
+  if (made === undefined) {
+    const whole = (sizes: KernelProfile['kmallocSizes']) => sizes.filter(([bytes]) => bytes % dmaAlign === 0);
+    const { slab } = kernel;
+    made = {
+      ...kernel,
+      kmallocSizes: whole(kernel.kmallocSizes),
+      slab: slab && { ...slab, kernel: { ...slab.kernel, kmallocSizes: whole(slab.kernel.kmallocSizes) } },
+    };
+    known.set(dmaAlign, made);
+  }
+  return made;
+}
 
 /** The profile of a kernel that was built with SLAB. */
 export type SlabKernel = KernelProfile & { readonly slab: SlabProfile };

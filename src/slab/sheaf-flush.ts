@@ -51,13 +51,17 @@ export interface SheafFlush {
 /** `most`: objects that leave in one call at most. */
 export function createSheafFlush(memory: PhysicalMemory, slub: Slub, most: number): SheafFlush {
   const { ledger, locks, log } = memory;
-  const { cache, cpuCache, journal, link, sheafAddress, sheafLink, slabLinks } = ledger;
+  const { cache, cpuCache, journal, link, sheafAddress, sheafLink } = ledger;
+  const { slabCache, slabFrame, slabLinks } = ledger;
   const { slabAt, indexIn } = createObjectAddresses(memory);
   const cacheRows = ledger.shape.caches + 1;
-  // Of the objects that leave: slab, 0 once it has gone, and index; and the indices of those that go together. Scratch.
+  // Of the objects that leave: slab, 0 once it has gone, its first frame, and index; and the indices and entries of those that go
+  // together. Scratch.
   const slabs = new Int32Array(most);
   const indices = new Int32Array(most);
   const group = new Int32Array(most);
+  const frames = new Int32Array(most);
+  const entries = new Int32Array(most);
   const lineOf = (id: number, cpu: number) => (cpu * cacheRows + id) * CPU_WORDS;
   /** What the link of an object in a sheaf says. */
   const inSheaf = (id: number) => (cache[id * CACHE_WORDS + C_LIVE_CHECK] !== 0 ? LINK_ARRAY : LINK_LIVE);
@@ -86,18 +90,25 @@ export function createSheafFlush(memory: PhysicalMemory, slub: Slub, most: numbe
       slabs[i] = 0;
       if (address === 0) continue;
       const slab = slabAt(address);
-      const index = indexIn(slab, address);
+      const frame = slabFrame[slab]!;
+      const index = slab !== 0 && slabCache[slab] === id ? indexIn(slab, address) : -1;
       const at = slabLinks[slab]! + index;
-      if (was === LINK_LIVE && link[at] !== LINK_LIVE) {
-        const twice = `${formatAddress(address)} was freed twice: the second free is dropped`;
-        log.add(`${cacheName(ledger, id)}: ${twice}`);
-        sheafAddress[first + i] = 0;
+      // Its slab may be gone, and be another cache's by now.
+      if (index < 0 || (was === LINK_LIVE && link[at] !== LINK_LIVE)) {
+        drop(id, first + i);
         continue;
       }
       link[at] = LINK_ARRAY;
       slabs[i] = slab;
+      frames[i] = frame;
       indices[i] = index;
     }
+  }
+
+  function drop(id: number, entry: number): void {
+    const address = formatAddress(Math.abs(sheafAddress[entry]!));
+    log.add(`${cacheName(ledger, id)}: ${address} was freed twice: the second free is dropped`);
+    sheafAddress[entry] = 0;
   }
 
   /** The group that the object of entry `last`, counted from the first, is the last of. */
@@ -115,10 +126,19 @@ export function createSheafFlush(memory: PhysicalMemory, slub: Slub, most: numbe
       }
       sheafAddress[first + i] = -sheafAddress[first + i]!;
       slabs[i] = 0;
-      group[sent++] = indices[i]!;
+      group[sent] = indices[i]!;
+      entries[sent++] = first + i;
       lowest = i;
     }
-    slub.freeIndices(id, cpu, slab, group, sent);
+    while (sent > 0) {
+      const bad = slub.freeIndices(id, cpu, slab, frames[last]!, LINK_ARRAY, group, sent);
+      if (bad < 0) break;
+      // Another CPU freed it in the meantime; the others go without it.
+      const at = group.indexOf(bad);
+      drop(id, entries[at]!);
+      group.copyWithin(at, at + 1, sent);
+      entries.copyWithin(at, at + 1, sent--);
+    }
     for (let entry = first + last; entry >= first + lowest; entry--)
       if (sheafAddress[entry]! < 0) sheafAddress[entry] = 0;
   }

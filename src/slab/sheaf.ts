@@ -57,11 +57,20 @@
  *
  * Ideas: Bonwick and Adams, "Magazines and Vmem" (USENIX 2001); Vlastimil Babka's series "SLUB percpu sheaves" (2025).
  */
-import { ArgumentError, formatAddress, type Gfp, NULL, type PhysAddr } from '../base/index.js';
+import {
+  ArgumentError,
+  formatAddress,
+  type Gfp,
+  LedgerFullError,
+  NULL,
+  type PhysAddr,
+} from '../base/index.js';
 import {
   __GFP,
   C_ARRAY_ENTRIES,
   C_ARRAYS,
+  C_BORN,
+  C_CTOR,
   C_LIVE_CHECK,
   C_OBJECT_SIZE,
   C_OO,
@@ -87,7 +96,7 @@ import {
   shapeObjects,
   shapeOrder,
 } from '../machine/index.js';
-import { cacheName, eachCpuLine, sheafObjects } from './cache-table.js';
+import { cacheName, eachCpuLine, isCache, sheafObjects } from './cache-table.js';
 import { type CacheView, plainView } from './cache-view.js';
 import { divide } from './divide.js';
 import { createObjectAddresses } from './object-address.js';
@@ -161,40 +170,62 @@ export function createSheaves(
   /** Step a, when the stack is empty. Returns the first object, or NULL. */
   function allocSlow(id: number, gfp: Gfp, cpu: number): PhysAddr {
     const p = (cpu * cacheRows + id) * CPU_WORDS;
-    const capacity = cpuCache[p + P_LIMIT]! >> 1;
     const first = slub.alloc(id, gfp, cpu);
-    if (capacity === 0 || first === NULL) return first;
-    const entries = cpuCache[p + P_ENTRIES]!;
-    const checked = cache[id * CACHE_WORDS + C_LIVE_CHECK] !== 0;
-    // Whoever asked has its object: that there are no more is nobody's failure.
-    const quiet = (gfp | __GFP.NOWARN) as Gfp;
-    const wanted = refill(id, capacity);
-    let left = wanted - 1;
-    while (left > 0) {
-      const address = slub.alloc(id, quiet, cpu);
-      if (address === NULL) break;
-      sheafAddress[entries + --left] = address;
-      if (locks.concurrent()) {
-        if (left === wanted - 2) among.filling(p, entries + left, entries + wanted - 1);
-        else journal[locks.journal + J_FILLED_FROM] = entries + left;
-      }
-      if (checked) {
-        const at = linkOf(address);
-        sheafLink[entries + left] = at;
-        link[at] = LINK_ARRAY;
-      }
+    const capacity = cpuCache[p + P_LIMIT]! >> 1;
+    // A constructor may have freed objects meanwhile: then there are some.
+    if (capacity === 0 || first === NULL || cpuCache[p + P_AVAIL] !== 0) return first;
+    try {
+      fill(id, p, refill(id, capacity) - 1, gfp, cpu);
+    } catch (error) {
+      // Whoever asked has its object: that there is no room for more is nobody's failure. Nothing else goes by, and nothing is lost.
+      if (error instanceof LedgerFullError) return first;
+      free(id, first, cpu);
+      throw error;
     }
+    return first;
+  }
+
+  /** Puts up to `wanted` objects into an empty stack, the last one lowest. Whatever ends it, those that came are in it. */
+  function fill(id: number, p: number, wanted: number, gfp: Gfp, cpu: number): void {
+    const entries = cpuCache[p + P_ENTRIES]!;
+    const c = id * CACHE_WORDS;
+    const checked = cache[c + C_LIVE_CHECK] !== 0;
+    const quiet = (gfp | __GFP.NOWARN) as Gfp;
+    // A constructor can fail, and free to this very stack: where there is one, none runs for more than was asked for.
+    const take = cache[c + C_CTOR] !== 0 ? slub.allocHeld : slub.alloc;
+    let left = wanted;
+    try {
+      while (left > 0) {
+        const address = take(id, quiet, cpu);
+        if (address === NULL) break;
+        sheafAddress[entries + --left] = address;
+        if (locks.concurrent()) {
+          if (left === wanted - 1) among.filling(p, entries + left, entries + wanted);
+          else journal[locks.journal + J_FILLED_FROM] = entries + left;
+        }
+        if (checked) {
+          const at = linkOf(address);
+          sheafLink[entries + left] = at;
+          link[at] = LINK_ARRAY;
+        }
+      }
+    } finally {
+      settle(p, entries, wanted, left);
+    }
+  }
+
+  /** The uppermost entries of those that were to be filled are: they move down, and count. */
+  function settle(p: number, entries: number, wanted: number, left: number): void {
     if (left > 0) {
       if (locks.concurrent()) {
         sheafAddress.fill(0, entries, entries + left);
-        among.filling(p, entries, entries + wanted - 1);
+        among.filling(p, entries, entries + wanted);
       }
-      sheafAddress.copyWithin(entries, entries + left, entries + wanted - 1);
-      sheafLink.copyWithin(entries, entries + left, entries + wanted - 1);
+      sheafAddress.copyWithin(entries, entries + left, entries + wanted);
+      sheafLink.copyWithin(entries, entries + left, entries + wanted);
     }
-    cpuCache[p + P_AVAIL] = wanted - 1 - left;
+    cpuCache[p + P_AVAIL] = wanted - left;
     if (locks.concurrent()) among.filled();
-    return first;
   }
 
   /** How many objects an empty sheaf is filled with: a whole one, unless the cache is small. Then a slab's, which are held anyway. */
@@ -202,6 +233,11 @@ export function createSheaves(
     const c = id * CACHE_WORDS;
     const share = cache[c + C_TOTAL_OBJECTS]! >> REFILL_SHIFT;
     return Math.min(capacity, Math.max(share, shapeObjects(cache[c + C_OO]!)));
+  }
+
+  /** -1 also for a slab that is another cache's by now: the object was freed twice, and the first free let its slab go. */
+  function indexOf(id: number, slab: number, address: number): number {
+    return slab !== 0 && slabCache[slab] === id ? indexIn(slab, address) : -1;
   }
 
   function linkOf(address: number): number {
@@ -226,9 +262,9 @@ export function createSheaves(
       const frame = offset >>> pageShift;
       const slab = small ? frameSlab[frame]! : slabAt(address);
       const usual = small && frameCache[frame] === id;
-      const index = usual ? divide(offset & mask, inverse, shift) : indexIn(slab, address);
+      const index = usual ? divide(offset & mask, inverse, shift) : indexOf(id, slab, address);
       const at = slabLinks[slab]! + index;
-      if (inSheaf === LINK_LIVE && link[at] !== LINK_LIVE) {
+      if (index < 0 || (inSheaf === LINK_LIVE && link[at] !== LINK_LIVE)) {
         const twice = `${formatAddress(address)} was freed twice: the second free is dropped`;
         log.add(`${cacheName(ledger, id)}: ${twice}`);
         continue;
@@ -283,7 +319,7 @@ export function createSheaves(
     const limit = cpuCache[p + P_LIMIT]!;
     if (limit === 0) return slub.free(id, address, cpu);
     const slab = slabAt(address);
-    const index = slab !== 0 && slabCache[slab] === id ? indexIn(slab, address) : -1;
+    const index = indexOf(id, slab, address);
     const at = slabLinks[slab]! + index;
     // SLUB finds the words for what is wrong.
     if (index < 0 || link[at] !== LINK_LIVE) return slub.free(id, address, cpu);
@@ -307,12 +343,18 @@ export function createSheaves(
     const address = sheafAddress[entry]! as PhysAddr;
     if (cache[id * CACHE_WORDS + C_LIVE_CHECK] !== 0) link[sheafLink[entry]!] = LINK_LIVE;
     cpuCache[p + P_AVAIL] = avail;
-    if (bytes !== undefined && gfp & __GFP.ZERO) zero(id, address);
+    if (bytes !== undefined && gfp & __GFP.ZERO) zero(id, address, cpu);
     return address;
   }
 
-  function zero(id: number, address: number): void {
-    bytes!.fill(address, cache[id * CACHE_WORDS + C_OBJECT_SIZE]! >>> 0, 0);
+  /** An object that cannot be zeroed is handed to nobody. */
+  function zero(id: number, address: number, cpu: number): void {
+    try {
+      bytes!.fill(address, cache[id * CACHE_WORDS + C_OBJECT_SIZE]! >>> 0, 0);
+    } catch (error) {
+      free(id, address as PhysAddr, cpu);
+      throw error;
+    }
   }
 
   function free(id: number, address: PhysAddr, cpu: number): void {
@@ -357,18 +399,20 @@ export function createSheaves(
 
   function view(id: number, ownCpu: number): CacheView {
     const p = (ownCpu * cacheRows + id) * CPU_WORDS;
-    if (cpuCache[p + P_LIMIT] === 0) return plainView(sheaves, id, ownCpu);
-    // A view that was closed asks for an object of no cache, which throws.
-    const closed = new Uint8Array(1);
-    const reached = () => (closed[0] === 0 ? id : 0);
+    if (cpuCache[p + P_LIMIT] === 0) return plainView(sheaves, ledger, id, ownCpu);
+    const bornAt = id * CACHE_WORDS + C_BORN;
+    const born = cache[bornAt]!;
+    // A view that was closed, or whose row is another cache's by now, asks for an object of no cache, which throws.
+    const open = Int32Array.of(born);
+    const reached = () => (open[0] === born && isCache(ledger, id, born) ? id : 0);
     const slow: SlowPath = {
       alloc: (gfp, cpu) => alloc(reached(), gfp, cpu),
       free: (address, cpu) => free(reached(), address, cpu),
-      zero: (address) => zero(id, address),
+      zero: (address) => zero(id, address, ownCpu),
     };
     const CHECKED = cache[id * CACHE_WORDS + C_LIVE_CHECK] !== 0;
     const ZEROES = bytes !== undefined;
-    const SHARED = ledger.buffer instanceof SharedArrayBuffer;
+    const SHARED = locks.shared;
     const LOW = ledger.shape.sheafWords === 1;
     // biome-ignore format: one line a kind.
     const hot = hotView(
@@ -376,7 +420,7 @@ export function createSheaves(
       cpuCache, sheafAddress, sheafLink, link, frameCache, frameSlab, slabLinks,
       basePhys, pageShift, cpuCache[p + P_SLAB_MASK]!, cpuCache[p + P_SLAB_OBJECTS]!,
       cpuCache[p + P_LIMIT]!, cpuCache[p + P_ENTRIES]!, cpuCache[p + P_ODD_INVERSE]!, cpuCache[p + P_SHIFT]!,
-      CHECKED, ZEROES, SHARED, LOW, closed, slow, ownCpu, p + P_AVAIL, id,
+      CHECKED, ZEROES, SHARED, LOW, cache, bornAt, open, slow, ownCpu, p + P_AVAIL, id,
     );
     // Offsets beyond 31 bits need another arithmetic, which the general path has.
     return small ? hot : { ...hot, free: (address, cpu = ownCpu) => slow.free(address, cpu) };
@@ -463,7 +507,9 @@ function hotView(
   ZEROES: boolean,
   SHARED: boolean,
   LOW: boolean,
-  closed: Uint8Array,
+  rows: Int32Array,
+  bornAt: number,
+  open: Int32Array,
   slow: SlowPath,
   ownCpu: number,
   count: number,
@@ -472,7 +518,7 @@ function hotView(
   return {
     alloc(gfp: Gfp = KERNEL, cpu = ownCpu): PhysAddr {
       const avail = cpuCache[count]! - 1;
-      if (avail < 0 || cpu !== ownCpu || (SHARED && closed[0] !== 0)) {
+      if (avail < 0 || cpu !== ownCpu || (SHARED && rows[bornAt] !== open[0])) {
         // The sign tells the compiler that a number comes back: else it would box the address of every object, for those of the slow path.
         return (LOW ? slow.alloc(gfp, cpu) | 0 : +slow.alloc(gfp, cpu)) as PhysAddr;
       }
@@ -490,7 +536,7 @@ function hotView(
       const index = ((product >>> shift) | (product << (32 - shift))) >>> 0;
       const avail = cpuCache[count]!;
       const misses = index >= slabObjects || offset !== distance || frameCache[frame] !== owner;
-      if (misses || avail === limit || cpu !== ownCpu || (SHARED && closed[0] !== 0))
+      if (misses || avail === limit || cpu !== ownCpu || (SHARED && rows[bornAt] !== open[0]))
         return slow.free(address, cpu);
       const entry = entries + avail;
       if (CHECKED) {
@@ -505,10 +551,10 @@ function hotView(
       sheafAddress[entry] = address;
       cpuCache[count] = avail + 1;
     },
-    // The row of a cache that is gone holds nothing, and no slab names it: both go the slow way. Only a thread that is no CPU any more has
-    // to be told, for the row is another's then.
+    // The row of a cache that is gone holds nothing, and no slab names it: both go the slow way. Only in shared memory more is to be looked
+    // at: the line is another's when this thread is no CPU any more, and the row when another thread destroyed the cache and made one.
     close() {
-      closed[0] = 1;
+      open[0] = -1;
     },
   };
 }

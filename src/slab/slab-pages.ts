@@ -32,6 +32,7 @@ import {
   J_HAND_FRAME,
   J_HAND_ORDER,
   J_HAND_SLAB,
+  JOURNAL_WORDS,
   LINK_END,
   type ManagedBytes,
   type PhysicalMemory,
@@ -96,7 +97,7 @@ export function createSlabPages(memory: PhysicalMemory, options: SlabPagesOption
   const { ledger, basePfn, pages } = memory;
   const { pageSize } = memory.profile;
   const { reports, bytes, objectAddress, count, onNew, onDiscard } = options;
-  const { cache, slabCounters, slabNext, slabPrev, slabCache, slabFrame, slabOffset, slabLinks } = ledger;
+  const { cache, slabNext, slabPrev, slabCache, slabFrame, slabOffset, slabLinks } = ledger;
   const { slabShape, slabSerial, frameSlab, frameCache, header, journal, link } = ledger;
   const { locks } = memory;
   /** Caches whose new slab is being constructed. */
@@ -216,7 +217,6 @@ export function createSlabPages(memory: PhysicalMemory, options: SlabPagesOption
     slabNext[slab] = 0;
     slabPrev[slab] = 0;
     for (let i = 0; i < objects; i++) link[links + i] = i + 1 < objects ? i + 2 : LINK_END;
-    slabCounters[slab] = packCounters(1, 0, locks.concurrent() ? COUNTERS_FROZEN : 0);
     nameFrames(frame, shapeOrder(shape), slab, frameCacheOf(ledger, slab));
     onNew(id, slab);
     if (options.hasConstructor(id)) constructAll(id, c, slab);
@@ -237,13 +237,12 @@ export function createSlabPages(memory: PhysicalMemory, options: SlabPagesOption
     locks.take(header, H_LINK_LOCK, 'the table of links');
     try {
       slab = takeSlabId(ledger);
+      // Who would free to the id's last slab may have locked it still; and who looks for partial slabs must not take this one for it.
+      if (locks.concurrent()) locks.takeSlab(slab, -1);
+      locks.releaseSlab(slab, packCounters(1, 0, locks.concurrent() ? COUNTERS_FROZEN : 0));
       slabLinks[slab] = takeLinks(ledger, objects);
       slabShape[slab] = shape;
-      if (locks.concurrent()) {
-        // Whoever looks for partial slabs must not take what the id's last slab left for one.
-        slabCounters[slab] = COUNTERS_FROZEN;
-        journal[locks.journal + J_HAND_SLAB] = slab;
-      }
+      if (locks.concurrent()) journal[locks.journal + J_HAND_SLAB] = slab;
       slabSerial[slab] = cache[c + C_SLABS_MADE]!++;
       cache[c + C_NR_SLABS]!++;
       cache[c + C_TOTAL_OBJECTS]! += objects;
@@ -276,6 +275,7 @@ export function createSlabPages(memory: PhysicalMemory, options: SlabPagesOption
   function discard(c: number, slab: number): void {
     const frame = slabFrame[slab]!;
     const order = shapeOrder(slabShape[slab]!);
+    const other = inHand(slab);
     takeInHand(slab);
     onDiscard(c / CACHE_WORDS, slab);
     bytes?.forget((frame + basePfn) * pageSize, pageSize * 2 ** order);
@@ -283,6 +283,20 @@ export function createSlabPages(memory: PhysicalMemory, options: SlabPagesOption
     giveSlab(slab);
     pages.freePages((frame + basePfn) as Pfn, order);
     putDown();
+    takeAgain(other);
+  }
+
+  /** The journal of a CPU that has another slab in hand: its constructor is at work, and has freed the last object of this one. */
+  function inHand(slab: number): Int32Array | undefined {
+    const j = locks.journal;
+    const other = locks.concurrent() && journal[j + J_HAND] !== 0 && journal[j + J_HAND_SLAB] !== slab;
+    return other ? journal.slice(j, j + JOURNAL_WORDS) : undefined;
+  }
+
+  function takeAgain(other: Int32Array | undefined): void {
+    if (other === undefined) return;
+    const j = locks.journal;
+    for (const word of [J_HAND_SLAB, J_HAND_FRAME, J_HAND_ORDER, J_HAND]) journal[j + word] = other[word]!;
   }
 
   return { newSlab, checkGfp, makeSlab, discard, putDown, emptyHand };

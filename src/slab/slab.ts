@@ -475,8 +475,14 @@ export function createSlab(
 
   const allocZeroed: typeof alloc = (id, gfp, cpu) => {
     const address = alloc(id, gfp, cpu);
-    if (address !== NULL && gfp & __GFP.ZERO)
+    if (address === NULL || !(gfp & __GFP.ZERO)) return address;
+    try {
       bytes!.fill(address, cache[id * CACHE_WORDS + C_OBJECT_SIZE]! >>> 0, 0);
+    } catch (error) {
+      // An object that cannot be zeroed is handed to nobody.
+      free(id, address, cpu);
+      throw error;
+    }
     return address;
   };
   return {

@@ -56,8 +56,9 @@
  * before it is locked to know whether the node has to be locked first; if it is another one by then, the step begins again.
  * Each CPU flushes itself: nobody takes a slab from a CPU that is at work, so a shrink leaves alone what other CPUs have.
  *
- * An object that two CPUs free at the same moment is refused to the second one under the slab's lock; only where one of them owns
- * the active slab nobody looks.
+ * Which slab an address lies in is looked up before that slab is locked. Until it is, another CPU may free the object, the slab may go, and
+ * its id may become another slab's: under the lock is looked again whose slab it is and whether the object is live. So an object that two
+ * CPUs free at the same moment is refused to the second one; only where one of them owns the active slab nobody looks.
  *
  * Rules: truth/README.md, "SLUB at run time", learnt from recorded sequences of a real Linux 6.1 and checked against
  * them: slab, index, birth and death of every slab, list order, sysfs counters. Ideas: Christoph Lameter, "SLUB: The unqueued
@@ -100,7 +101,6 @@ import {
 } from '../machine/index.js';
 import type { AllocatorOptions, CacheAllocator } from './allocator.js';
 import { whileOnNode, whileUnkept } from './attach.js';
-import { eachGroup, firstBad, firstNot } from './bulk-free.js';
 import { createSlubDebug, zeroing } from './debug.js';
 import type { DebugSlabs } from './debug-slabs.js';
 import { divide } from './divide.js';
@@ -109,20 +109,20 @@ import { createNodeLists } from './node-list.js';
 import { createObjectAddresses } from './object-address.js';
 import { countInUse, countOnNode } from './slab-counts.js';
 import { createSlabPages } from './slab-pages.js';
+import { type BulkFree, createBulkFree } from './slub-bulk.js';
 import { STAT, statisticsOf } from './statistics.js';
 
 /** The operations of all SLUB caches of a machine. */
-export interface Slub extends CacheAllocator {
+export interface Slub extends CacheAllocator, Pick<BulkFree, 'freeIndices'> {
   readonly kind: 'slub';
+  /**
+   * One of the objects that the cache has already, for a CPU that there is; NULL rather than a new slab. Not for a debugged cache.
+   */
+  allocHeld(cache: number, gfp: Gfp, cpu: number): PhysAddr;
   readonly debug: DebugSlabs;
   /**
-   * A bulk free of objects of one slab, by their indices, the first to be handed out again first. They are known to be in use, each is
-   * there once, and the links of all of them hold the same; what that is is overwritten. Not for a debugged cache.
-   */
-  freeIndices(cache: number, cpu: number, slab: number, indices: Int32Array, count: number): void;
-  /**
-   * The same for objects whose links lead from one to the next: `head` is the first one's index + 1, `tailLink` the last one's link. While
-   * one thread has the machine.
+   * The same as `freeIndices` for objects whose links lead from one to the next: `head` is the first one's index + 1, `tailLink` the last
+   * one's link. While one thread has the machine.
    */
   freeChain(cache: number, cpu: number, slab: number, head: number, tailLink: number, freed: number): void;
   /** What this thread's CPU has in hand goes back (slab-pages.ts). */
@@ -138,9 +138,9 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
   const nodeLists = createNodeLists(ledger);
   const { listFirst, listLast, unlist } = nodeLists;
   const addresses = createObjectAddresses(memory);
-  const { slabAt, indexIn, objectAddress, badFree } = addresses;
-  const { cache, cpuCache, cpuDouble, slabCounters, slabNext, slabCache, slabLinks, slabShape, link } =
-    ledger;
+  const { slabAt, indexIn, objectAddress } = addresses;
+  const { cache, cpuCache, cpuDouble, slabCounters, slabNext, slabCache } = ledger;
+  const { slabLinks, slabShape, link } = ledger;
   const { header, journal } = ledger;
   const cacheRows = ledger.shape.caches + 1;
   const { cpus } = ledger.shape;
@@ -150,8 +150,6 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
   const given = new Float64Array(1);
   /** The CPU's line that a slow path works for. */
   let line = 0;
-  /** Indices of a group that is freed: scratch. */
-  let going = new Int32Array(64);
   const count = (p: number, event: number) => {
     ledger.statistics[statisticsOf(p) + event]!++;
   };
@@ -173,8 +171,8 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
 
   // Small, so that they are compiled into their callers: what one thread pays is a look at a constant, and in shared memory at a word.
   const concurrent = () => SHARED && header[H_CONCURRENT] !== 0;
-  const takeSlab = (slab: number, p: number, chain: number, was = LINK_LIVE): number =>
-    concurrent() ? locks.takeSlab(slab, p, chain, was) : slabCounters[slab]!;
+  const takeSlab = (slab: number, p: number): number =>
+    concurrent() ? locks.takeSlab(slab, p) : slabCounters[slab]!;
   const releaseSlab = (slab: number, counters: number): void => {
     if (concurrent()) locks.releaseSlab(slab, counters);
     else slabCounters[slab] = counters;
@@ -209,8 +207,22 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
   }
 
   function freeGroupDebug(id: number, p: number, slab: number, chain: readonly PhysAddr[]): void {
+    line = p;
     onNode(id * CACHE_WORDS, () => debug.freeGroup(id, slab, chain, cpuOf(p)));
   }
+
+  const bulk = createBulkFree(memory, addresses, {
+    faithful,
+    concurrent,
+    takeForFree,
+    isStill,
+    letGo,
+    freeToSlab,
+    free,
+    countOwn: (p) => (COUNTING ? count(p, STAT.free_fastpath) : undefined),
+    isDebug,
+    freeGroupDebug,
+  });
 
   // ---- alloc -----------------------------------------------------------------------------------------------------------
 
@@ -218,9 +230,15 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
     if (cpu >>> 0 !== cpu || cpu >= cpus) throw noSuchCpu(cpu);
     const p = (cpu * cacheRows + id) * CPU_WORDS;
     const own = cpuCache[p + P_OWN]!;
-    if (own === 0) return allocSlow(id, gfp, p);
+    if (own === 0) return allocSlow(id, gfp, p, true);
     if (COUNTING) count(p, STAT.alloc_fastpath);
     return takeOwn(p, own);
+  }
+
+  function allocHeld(id: number, gfp: Gfp, cpu: number): PhysAddr {
+    const p = (cpu * cacheRows + id) * CPU_WORDS;
+    const own = cpuCache[p + P_OWN]!;
+    return own === 0 ? allocSlow(id, gfp, p, false) : takeOwn(p, own);
   }
 
   /** Hands out the first object of the CPU's own list. */
@@ -231,7 +249,7 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
     return (cpuDouble[(p >> 1) + PD_FIRST]! + (own - 1) * cpuCache[p + P_SIZE]!) as PhysAddr;
   }
 
-  function allocSlow(id: number, gfp: Gfp, p: number): PhysAddr {
+  function allocSlow(id: number, gfp: Gfp, p: number, grows: boolean): PhysAddr {
     const c = id * CACHE_WORDS;
     if (id === 0) locks.check();
     if (cache[c + C_STATE] !== CACHE_ALIVE) throw new ArgumentError(`cache ${id} does not exist (any more)`);
@@ -261,11 +279,13 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
         if (cpuCache[p + P_OWN] === 0) continue;
         return takeOwn(p, cpuCache[p + P_OWN]!);
       }
-      const slab = newSlab(id, c, gfp);
+      const slab = grows ? newSlab(id, c, gfp) : 0;
       if (slab === 0) return NULL;
+      // A constructor may have freed to this cache and taken from it: then this CPU has an active slab again.
+      if (cpuCache[p + P_SLAB] !== 0) giveUpActive(c, p);
       activate(p, slab);
       putDown();
-      return takeOwn(p, takeList(p, slab, takeSlab(slab, p, 0)));
+      return takeOwn(p, takeList(p, slab, takeSlab(slab, p)));
     }
   }
 
@@ -286,7 +306,7 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
   /** Step b: the active slab's own list becomes the CPU's. An empty one makes the slab full. Returns the first object + 1. */
   function takeSlabsList(p: number): number {
     const slab = cpuCache[p + P_SLAB]!;
-    const counters = takeSlab(slab, p, 0);
+    const counters = takeSlab(slab, p);
     if ((counters & COUNTERS_FREE) === LINK_END) {
       leave(p);
       releaseSlab(slab, packCounters(LINK_END, countersInUse(counters), 0));
@@ -312,7 +332,7 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
     const first = cache[c + C_PARTIAL_HEAD]!;
     if (first !== 0) {
       unlist(c, first);
-      const counters = takeSlab(first, p, 0);
+      const counters = takeSlab(first, p);
       activate(p, first);
       takeList(p, first, counters);
       if (COUNTING) count(p, STAT.alloc_from_partial);
@@ -323,12 +343,12 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
   }
 
   function takeExtra(c: number, p: number): void {
-    const extra = cache[c + C_EXTRA_FROM_NODE]!;
+    const extra = cache[c + C_EXTRA_FROM_NODE]! >>> 0;
     for (let moved = 0; moved < extra; moved++) {
       const slab = cache[c + C_PARTIAL_HEAD]!;
       if (slab === 0) break;
       unlist(c, slab);
-      const counters = takeSlab(slab, p, 0);
+      const counters = takeSlab(slab, p);
       pushCpuPartial(p, slab);
       releaseSlab(slab, counters | COUNTERS_FROZEN);
       if (COUNTING) count(p, STAT.cpu_partial_node);
@@ -365,7 +385,7 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
     if (cpuCache[p + P_PARTIAL] === 0) return;
     takeNode(c);
     for (let slab = cpuCache[p + P_PARTIAL]!; slab !== 0; slab = cpuCache[p + P_PARTIAL]!) {
-      const counters = takeSlab(slab, p, 0) & ~COUNTERS_FROZEN;
+      const counters = takeSlab(slab, p) & ~COUNTERS_FROZEN;
       cpuCache[p + P_PARTIAL] = slabNext[slab]!;
       cpuCache[p + P_PARTIAL_COUNT]!--;
       releaseSlab(slab, counters);
@@ -420,12 +440,22 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
     address: PhysAddr,
     cpu: number,
   ): void {
+    const counters = takeForFree(id, p, slab, 1);
+    // Another CPU may have freed it in the meantime: then it is not live, or its slab is gone, or the slab's id is another slab's.
+    const there =
+      slabAt(address) === slab && isStill(id, slab, counters, 1) && indexIn(slab, address) === index;
     const at = slabLinks[slab]! + index;
-    const counters = takeForFree(p, slab, index + 1, 1, LINK_LIVE);
-    if (link[at] === LINK_LIVE) return freeToSlab(id, p, slab, counters, index + 1, at, 1);
-    // Another CPU freed it in the meantime.
-    letGo(slab, counters, 1);
+    if (there && link[at] === LINK_LIVE) {
+      locks.noteChain(index + 1, LINK_LIVE);
+      return freeToSlab(id, p, slab, counters, index + 1, at, 1);
+    }
+    letGo(id, slab, counters, 1);
     freeBad(id, p, address, cpu);
+  }
+
+  /** Under its lock: the slab is one of this cache, and has so many objects in use. An empty one may be on its way out. */
+  function isStill(id: number, slab: number, counters: number, freed: number): boolean {
+    return slabCache[slab] === id && countersInUse(counters) >= freed;
   }
 
   /** A live object of `id`, as a CPU frees it that has another active slab. */
@@ -433,8 +463,8 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
     const slab = slabAt(address);
     const index = indexIn(slab, address);
     const p = (cpu * cacheRows + id) * CPU_WORDS;
-    const counters = concurrent() ? takeForFree(p, slab, index + 1, 1, LINK_LIVE) : slabCounters[slab]!;
-    freeToSlab(id, p, slab, counters, index + 1, slabLinks[slab]! + index, 1);
+    if (concurrent()) return freeAmong(id, p, slab, index, address, cpu);
+    freeToSlab(id, p, slab, slabCounters[slab]!, index + 1, slabLinks[slab]! + index, 1);
   }
 
   /** Where a stray lies on the active slab, its objects wait on the slab's own list: the next alloc has to come by the slow path. */
@@ -443,16 +473,16 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
     if (slab === 0 || strays.count(slab) === 0) return;
     const own = cpuCache[p + P_OWN]!;
     cpuCache[p + P_OWN] = 0;
-    releaseSlab(slab, withOwn(slab, takeSlab(slab, p, 0), own) | COUNTERS_FROZEN);
+    releaseSlab(slab, withOwn(slab, takeSlab(slab, p), own) | COUNTERS_FROZEN);
   }
 
   /**
    * Among several CPUs: locks a slab of which objects will be freed, and the node too if the slab may leave its list; makes room on the
-   * CPU's partial list if the slab will go there. `chain` is the first object + 1, `was` what the links of all of them hold. Returns
-   * the slab's word.
+   * CPU's partial list if the slab will go there. Returns the slab's word. Until it is locked the slab may go, and its id may become
+   * another's: whoever calls looks again whose it is.
    */
-  function takeForFree(p: number, slab: number, chain: number, freed: number, was: number): number {
-    const c = slabCache[slab]! * CACHE_WORDS;
+  function takeForFree(id: number, p: number, slab: number, freed: number): number {
+    const c = id * CACHE_WORDS;
     line = p;
     // Each round that begins again saw another CPU's step succeed.
     while (true) {
@@ -460,7 +490,7 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
       const leaves = emptiesPartial(slab, seen, freed);
       if (leaves) takeNode(c);
       else if (isFull(slab, seen)) makeRoom(c, p);
-      const counters = takeSlab(slab, p, chain, was);
+      const counters = locks.takeSlab(slab, p, true);
       if (emptiesPartial(slab, counters, freed) === leaves) return counters;
       releaseSlab(slab, counters);
       if (leaves) releaseNode(c);
@@ -479,9 +509,10 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
   }
 
   /** Unlocks what `takeForFree` locked; nothing was freed. */
-  function letGo(slab: number, counters: number, freed: number): void {
+  function letGo(id: number, slab: number, counters: number, freed: number): void {
+    const leaves = emptiesPartial(slab, counters, freed);
     releaseSlab(slab, counters);
-    if (emptiesPartial(slab, counters, freed)) releaseNode(slabCache[slab]! * CACHE_WORDS);
+    if (leaves) releaseNode(id * CACHE_WORDS);
   }
 
   /**
@@ -535,24 +566,9 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
   /** A CPU's partial list that is full goes to the node, so that a slab can be its first. */
   function makeRoom(c: number, p: number): void {
     if (cpuCache[p + P_PARTIAL] === 0) return;
-    if (cpuCache[p + P_PARTIAL_COUNT]! < cache[c + C_CPU_PARTIAL_SLABS]!) return;
+    if (cpuCache[p + P_PARTIAL_COUNT]! < cache[c + C_CPU_PARTIAL_SLABS]! >>> 0) return;
     unfreezePartial(c, p);
     if (COUNTING) count(p, STAT.cpu_partial_drain);
-  }
-
-  function freeBulk(id: number, objects: PhysAddr[], cpu: number): void {
-    if (cpu >>> 0 !== cpu || cpu >= cpus) throw noSuchCpu(cpu);
-    if (id === 0) locks.check();
-    const bad = firstBad(ledger, addresses, id, objects, concurrent());
-    if (bad !== undefined && !faithful) throw badFree(id, bad);
-    if (bad === undefined) return freeKnown(id, objects, cpu);
-    // What happens to a bad one is told where it is freed alone.
-    for (let i = objects.length - 1; i >= 0; i--) free(id, objects[i]!, cpu);
-  }
-
-  function freeKnown(id: number, objects: PhysAddr[], cpu: number): void {
-    const p = (cpu * cacheRows + id) * CPU_WORDS;
-    eachGroup(objects, slabAt, (slab, from, to) => freeGroup(id, p, slab, objects, from, to));
   }
 
   function freeChain(
@@ -567,45 +583,6 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
     if (slab !== cpuCache[p + P_SLAB])
       return freeToSlab(id, p, slab, slabCounters[slab]!, head, tailLink, freed);
     link[tailLink] = cpuCache[p + P_OWN]!;
-    cpuCache[p + P_OWN] = head;
-    if (COUNTING) count(p, STAT.free_fastpath);
-  }
-
-  function freeGroup(
-    id: number,
-    p: number,
-    slab: number,
-    objects: readonly PhysAddr[],
-    from: number,
-    to: number,
-  ): void {
-    line = p;
-    if (isDebug(id)) return freeGroupDebug(id, p, slab, objects.slice(from, to).reverse());
-    if (going.length < to - from) going = new Int32Array(2 * (to - from));
-    for (let i = from; i < to; i++) going[to - 1 - i] = indexIn(slab, objects[i]!);
-    freeIndices(id, p, slab, going, to - from);
-  }
-
-  function freeIndices(id: number, p: number, slab: number, indices: Int32Array, freed: number): void {
-    const links = slabLinks[slab]!;
-    const head = indices[0]! + 1;
-    const own = slab === cpuCache[p + P_SLAB];
-    const was = link[links + head - 1]!;
-    const among = !own && concurrent();
-    const counters = among ? takeForFree(p, slab, head, freed, was) : slabCounters[slab]!;
-    // Between the check of the whole bulk and the slab's lock, another CPU may have freed one of them.
-    const bad = among ? firstNot(was, ledger, slab, indices, freed) : -1;
-    if (bad >= 0) {
-      letGo(slab, counters, freed);
-      throw badFree(id, objectAddress(slab, bad));
-    }
-    let at = links + head - 1;
-    for (let i = 1; i < freed; i++) {
-      link[at] = indices[i]! + 1;
-      at = links + indices[i]!;
-    }
-    if (!own) return freeToSlab(id, p, slab, counters, head, at, freed);
-    link[at] = cpuCache[p + P_OWN]!;
     cpuCache[p + P_OWN] = head;
     if (COUNTING) count(p, STAT.free_fastpath);
   }
@@ -627,17 +604,20 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
     const c = id * CACHE_WORDS;
     const p = (cpu * cacheRows + id) * CPU_WORDS;
     line = p;
-    if (cpuCache[p + P_SLAB] !== 0) {
-      deactivate(c, p);
-      if (COUNTING) count(p, STAT.cpuslab_flush);
-    }
+    if (cpuCache[p + P_SLAB] !== 0) giveUpActive(c, p);
     unfreezePartial(c, p);
+  }
+
+  function giveUpActive(c: number, p: number): void {
+    line = p;
+    deactivate(c, p);
+    if (COUNTING) count(p, STAT.cpuslab_flush);
   }
 
   function deactivate(c: number, p: number): void {
     const slab = cpuCache[p + P_SLAB]!;
     takeNode(c);
-    const counters = takeSlab(slab, p, 0);
+    const counters = takeSlab(slab, p);
     // A slab with nothing free is full and goes on no list; objects that others freed send it to the end.
     const toFront = (counters & COUNTERS_FREE) === LINK_END;
     if (COUNTING && !toFront) count(p, STAT.deactivate_remote_frees);
@@ -671,7 +651,7 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
 
   const live = (id: number) => countInUse(ledger, id) - (isDebug(id) ? debug.lost(id) : 0);
   const freeOnNode = (id: number) => countOnNode(ledger, id).free;
-  const allocZeroed = bytes === undefined ? alloc : zeroing(bytes, checks, alloc);
+  const allocZeroed = bytes === undefined ? alloc : zeroing(bytes, checks, { alloc, free });
   const kept = (id: number, act: () => void) => whileUnkept(memory, id, act);
   const whole: DebugSlabs = {
     ...debug,
@@ -681,9 +661,13 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
   const operations = {
     alloc: allocZeroed,
     free,
-    freeBulk,
-    freeIndices: (id: number, cpu: number, slab: number, indices: Int32Array, freed: number) =>
-      freeIndices(id, (cpu * cacheRows + id) * CPU_WORDS, slab, indices, freed),
+    freeBulk: (id: number, objects: PhysAddr[], cpu: number) => {
+      if (cpu >>> 0 !== cpu || cpu >= cpus) throw noSuchCpu(cpu);
+      if (id === 0) locks.check();
+      bulk.freeBulk(id, objects, cpu);
+    },
+    allocHeld,
+    freeIndices: bulk.freeIndices,
     freeChain,
     shrink,
     flushCpu,

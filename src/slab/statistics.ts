@@ -78,7 +78,7 @@ export function statistics(
   return new Map(
     STATISTICS.map((name) => {
       const cpus: number[] = [];
-      eachCpuLine(ledger, cache, (p) => cpus.push(ledger.statistics[statisticsOf(p) + STAT[name]]!));
+      eachCpuLine(ledger, cache, (p) => cpus.push(ledger.statistics[statisticsOf(p) + STAT[name]]! >>> 0));
       return [name, { total: cpus.reduce((sum, n) => sum + n, 0), cpus }];
     }),
   );
