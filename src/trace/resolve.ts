@@ -13,7 +13,8 @@
  *     what is freed by that name is kept in a bitmap of fixed size, by hash: of many millions of pointers a few will be taken for another.
  *  3. *Nothing*: kfree of NULL and of ZERO_SIZE_PTR are events. Where pointers are hashed, ZERO_SIZE_PTR looks like any other, but kfree
  *     gets it again and again while nobody allocates it.
- *  4. *Names*: only kmem_cache_free has one. Each class counts the names that frees of its objects gave.
+ *  4. *Names*: kmem_cache_alloc gives its cache's after 6.17, which is then part of the class. Before, only kmem_cache_free has one: each
+ *     class counts the names that frees of its objects gave.
  *  5. *Slab pages*: see resolve-slab-pages.ts. Their rows say SLAB_PAGES, so that nobody counts the memory twice.
  *  6. *mm_page_free_batched* repeats an mm_page_free. A block may be freed piece by piece (split_page): its row is the last piece's.
  *
@@ -155,6 +156,7 @@ export function createResolver(options: ResolverOptions): Resolver {
       bytes,
       batch.gfp[i]!,
       batch.accounted[i]!,
+      batch.name[i]!,
     );
     let slot = nextSlot();
     let op: number = OP.ALLOC;

@@ -12,8 +12,9 @@
  *     find    look up what stands there
  *     learn   understand it, and keep it
  *
- *     key     | call_site=    | ptr= | bytes_req= bytes_alloc= | pfn= | anything else, up to the line's end
- *     read by | memo of sites | here | here                    | here | memo of ends: gfp_flags, order, node, name, accounted
+ *     key     | call_site=    | ptr= | bytes_req= bytes_alloc= | pfn= | name= of an allocation | anything else, up to the line's end
+ *     read by | memo of sites | here | here                    | here | memo of names         | memo of ends: gfp_flags, order, node,
+ *             |               |      |                         |      |                       | name of a free, accounted
  *
  * Numbers are read with tables of two digits. Every loop ends at the line's newline, which is no byte of any value.
  */
@@ -22,6 +23,7 @@ import { ACCOUNTED, EVENT, type EventBatch, NODE_NONE, PFN_NONE } from './events
 import { readGfp } from './gfp-text.js';
 import { HEX_PAIR, hexDigit, word } from './scan.js';
 import { fromUtf8, Strings } from './strings.js';
+import { createCacheNameReader } from './text-cache-names.js';
 import { createRunMemo, createRuns, EMPTY_HASH, TO_BLANK, TO_CONTROL } from './text-memo.js';
 
 /** Bits of a set of fields. */
@@ -35,6 +37,8 @@ const ORDER = 64;
 const NAME = 128;
 const NODE = 256;
 const CHARGED = 512;
+/** The name of an allocation's cache, which newer kernels print among the fields that are read where they stand. */
+const CACHE_NAME = 1024;
 /** Those that the memo of ends holds. */
 const END_FIELDS = GFP | ORDER | NAME | NODE | CHARGED;
 
@@ -86,6 +90,7 @@ const SITE_ = word('_sit');
 const PTR_ = word('ptr=');
 const PFN_ = word('pfn=');
 const PAGE = word('page');
+const NAME_ = word('name');
 const BYTE = word('byte');
 const S_RE = word('s_re');
 const S_AL = word('s_al');
@@ -153,6 +158,7 @@ export function createFieldReader(
   const endAfter = new Uint16Array(SITE_ROWS + EVENT.LOST);
   let lastSite = 0;
   let endKey = 0;
+  const cacheNames = createCacheNameReader(bytes, view, SITE_ROWS);
   const ends = createRunMemo(bytes, view, END_ROWS, END_BYTES);
   const endFields = new Uint16Array(END_ROWS);
   const endGfp = new Uint32Array(END_ROWS);
@@ -369,7 +375,7 @@ export function createFieldReader(
   function learnEnd(from: number, to: number, row: number, kind: number): number {
     end.fields = end.gfp = end.order = end.name = end.accounted = end.notes = 0;
     end.node = NODE_NONE;
-    const at = understandEnd(from, to);
+    const at = understandEnd(from, to, kind);
     if (at < 0) return at;
     found |= end.fields;
     if (end.fields & GFP) gfp[row] = end.gfp;
@@ -400,7 +406,7 @@ export function createFieldReader(
   }
 
   /** Into `end`. Returns where it stopped: at `to`, or at a field that is not of this kind; -1 if a value is wrong. */
-  function understandEnd(from: number, to: number): number {
+  function understandEnd(from: number, to: number, kind: number): number {
     let at = from;
     while (at < to) {
       if (bytes[at] === SPACE) {
@@ -418,14 +424,17 @@ export function createFieldReader(
         end.node = smallNumber(at + 5, stop);
         end.fields |= NODE;
         if (!(end.node >= -1 && end.node < 0x8000)) return fail('node= is no node');
-      } else if (isKey(at, 'name=')) {
-        stop = understandName(at + 5, to);
+      } else if (isKey(at, 'name=') && kind !== EVENT.CACHE_ALLOC) {
+        stop = cacheNames.endOf(at + 5, to);
+        end.fields |= NAME;
+        if (stop === at + 5) end.notes |= BLANK_NAME;
+        end.name = cacheNames.intern(at + 5, stop);
       } else if (isKey(at, 'accounted=')) {
         // A raw value is 1 or 0.
         const yes = isKey(at + 10, 'true') || isKey(at + 10, '1');
         end.accounted = yes ? ACCOUNTED.YES : ACCOUNTED.NO;
         end.fields |= CHARGED;
-      } else if (isInner(at)) {
+      } else if (isInner(at, kind)) {
         return at;
       }
       at = stop;
@@ -439,13 +448,14 @@ export function createFieldReader(
   }
 
   /** One of the fields that readFields reads. */
-  function isInner(at: number): boolean {
+  function isInner(at: number, kind: number): boolean {
     return (
       isKey(at, 'ptr=') ||
       isKey(at, 'call_site=') ||
       isKey(at, 'bytes_req=') ||
       isKey(at, 'bytes_alloc=') ||
-      isKey(at, 'pfn=')
+      isKey(at, 'pfn=') ||
+      (kind === EVENT.CACHE_ALLOC && isKey(at, 'name='))
     );
   }
 
@@ -475,22 +485,6 @@ export function createFieldReader(
     if (unknown.length > 0) end.notes |= UNKNOWN_GFP;
     for (const each of unknown)
       if (notes.unknownGfpNames.size < GFP_NAMES_TOLD) notes.unknownGfpNames.add(each);
-  }
-
-  /** A cache's name may have blanks in it: it ends at the line's end, or where another field begins. */
-  function understandName(from: number, to: number): number {
-    let stop = endOf(from);
-    for (let next = stop; next < to; ) {
-      while (bytes[next] === SPACE) next++;
-      const nextEnd = endOf(next);
-      if (next >= to || bytes.subarray(next, nextEnd).includes(EQUALS)) break;
-      stop = nextEnd;
-      next = nextEnd;
-    }
-    end.fields |= NAME;
-    if (from === stop) end.notes |= BLANK_NAME;
-    end.name = strings.intern(bytes, from, stop);
-    return stop;
   }
 
   function note(which: number, row: number, kind: number): void {
@@ -540,6 +534,11 @@ export function createFieldReader(
         at = readPfn(at + 4, row);
       } else if (key === PAGE && bytes[at + 4] === EQUALS) {
         at = endOf(at + 5);
+      } else if (key === NAME_ && bytes[at + 4] === EQUALS && kind === EVENT.CACHE_ALLOC) {
+        found |= CACHE_NAME;
+        const start = at + 5;
+        at = cacheNames.read(start, lastSite);
+        if (at === start) note(BLANK_NAME, row, kind);
       } else if (bytes[at] === OPEN) {
         // trace-cmd prints the caller once more, in parentheses.
         at = endOf(at);
@@ -559,6 +558,7 @@ export function createFieldReader(
     endKey = SITE_ROWS + kind;
     const next = readFields(from, row, kind);
     if (found & PFN && pointerLow[row] === 0 && pointerHigh[row] === 0) readFailedAllocation(from, row);
+    if (found & CACHE_NAME) name[row] = cacheNames.text();
     const missing = REQUIRED[kind]! & ~found;
     if (next < 0 || missing === 0) return next;
     const field = FIELD_NAMES[31 - Math.clz32(missing & -missing)]!;
@@ -569,6 +569,7 @@ export function createFieldReader(
     strings = table;
     notes = noNotes();
     sites.clear();
+    cacheNames.begin(table);
     ends.clear();
   }
 
