@@ -27,6 +27,7 @@
 import { EngineError, grown } from '../base/index.js';
 import { CHUNK_ROWS } from './column-codec.js';
 import { EVENT, type EventBatch, type EventSink, PFN_NONE } from './events.js';
+import { judgePointers } from './pointer-evidence.js';
 import { createPointerTable, NONE } from './pointer-table.js';
 import { createClassTable } from './resolve-classes.js';
 import { createSlabPageFinder } from './resolve-slab-pages.js';
@@ -89,8 +90,9 @@ export function createResolver(options: ResolverOptions): Resolver {
   const seen = new Int32Array(SEEN_WORDS);
   let live = 0;
   let peakLive = 0;
-  /** 1 once a pointer had an upper half. */
-  let wide = 0;
+  /** All pointers of allocations, or-ed. */
+  let lowBits = 0;
+  let highBits = 0;
   /** By name: something of it was freed whose allocation was not seen. */
   let isWatched = new Uint8Array(1024);
   let chunk = createChunk(0, CHUNK_ROWS);
@@ -173,7 +175,8 @@ export function createResolver(options: ResolverOptions): Resolver {
     }
     slotClass[slot] = id;
     classes.born(id);
-    if (high !== 0) wide = 1;
+    lowBits |= low;
+    highBits |= high;
     const cpu = batch.cpu[i]!;
     if (finder.waits(cpu)) {
       const isLarge = kind === CLASS_KIND.LARGE;
@@ -400,9 +403,12 @@ export function createResolver(options: ResolverOptions): Resolver {
     const { pageSize } = finder;
     const isCache = (id: number) => classes.kindOf(id) === CLASS_KIND.CACHE;
     const classOf = (slot: number) => slotClass[slot]!;
+    const look = judgePointers({ count: tally.allocs, low: lowBits, high: highBits });
     // Hashes tell nothing of where an object lies.
     const neighbours =
-      wide === 1 ? neighboursOf(pointers, classOf, isCache, pageSize || USUAL_PAGE) : new Map();
+      look === 'wide' || look === 'narrow'
+        ? neighboursOf(pointers, classOf, isCache, pageSize || USUAL_PAGE)
+        : new Map();
     return {
       rows,
       slots,
@@ -414,7 +420,7 @@ export function createResolver(options: ResolverOptions): Resolver {
         rows,
         live,
         peakLive,
-        isWide: wide === 1,
+        look,
         livePageBlocks: pages.size,
         pageSize,
         strings,
