@@ -115,7 +115,11 @@ function voteOf(bytes: Uint8Array, from: number, to: number): TextFormat | undef
   if (/PERF_RECORD_LOST/.test(text)) return 'perf-script';
   if (/^CPU:\d+ \[(?:\d+ )?EVENTS DROPPED\]/.test(text)) return 'trace-cmd';
   // Lines of the option raw are ftrace's as well: its reader says what is wrong with them.
-  if (/^CPU:\d+ \[LOST |^\d+ \d+ \d+ (?:type: |# )/.test(text)) return 'ftrace';
+  if (/^CPU:\d+ \[LOST |^[\da-f]+ [\da-f]+ [\da-f]+ (?:type: |# )|^[^]{16}type: \d+$/.test(text))
+    return 'ftrace';
+  // Lines that a trace option, or perf script's -F, printed without their head.
+  if (/^(?:kmalloc|kfree|kmem_cache_\w+|mm_page_\w+): \w+=/.test(text)) return 'ftrace';
+  if (/^\s*(?:\S+\s+){0,6}kmem:\w+: /.test(text)) return 'perf-script';
   if (!readTaskHead(bytes, from, to, head)) return undefined;
   return isTraceCmdEvent(text.slice(text.indexOf(':') + 1)) ? 'trace-cmd' : 'ftrace';
 }

@@ -16,6 +16,9 @@
  *     read by | memo of sites | here | here                    | here | memo of names         | memo of ends: gfp_flags, order, node,
  *             |               |      |                         |      |                       | name of a free, accounted
  *
+ * The option fields prints a record's fields as they are, each value twice: `bytes_req=0x168 (360)`. What stands in parentheses behind a
+ * value is passed over, and numbers may be hexadecimal.
+ *
  * Numbers are read with tables of two digits. Every loop ends at the line's newline, which is no byte of any value.
  */
 import { __GFP } from '../machine/index.js';
@@ -115,8 +118,6 @@ export interface FieldNotes {
   numberGfp: number;
   unknownGfp: number;
   readonly unknownGfpNames: Set<string>;
-  /** A pointer of 8 digits: the kernel has 32 bits. */
-  narrow: boolean;
 }
 
 function noNotes(): FieldNotes {
@@ -126,7 +127,6 @@ function noNotes(): FieldNotes {
     numberGfp: 0,
     unknownGfp: 0,
     unknownGfpNames: new Set(),
-    narrow: false,
   };
 }
 
@@ -273,7 +273,6 @@ export function createFieldReader(
     if (bytes[at] !== OPEN) {
       const to = endOf(from);
       if (to - from !== 8) return fail('ptr= is no pointer of 8 or 16 digits');
-      notes.narrow = true;
       return readHex(from, row, 'ptr');
     }
     const to = endOf(at);
@@ -284,8 +283,9 @@ export function createFieldReader(
         pointerHigh[row] = 0;
         return to;
       case '(____ptrval____)':
+      case '(ptrval)':
         return refuse(
-          'every pointer is (____ptrval____): the kernel had no entropy yet to hash them with, so that frees cannot be ' +
+          `every pointer is ${fromUtf8(bytes, at, to)}: the kernel had no entropy yet to hash them with, so that frees cannot be ` +
             'told apart; record again with the boot parameter no_hash_pointers, or with trace-cmd or perf',
         );
       default:
@@ -326,8 +326,22 @@ export function createFieldReader(
       if (at - from >= 9) return readLargeBytes(from, row, column);
       value = (Math.imul(value, 10) + digit) | 0;
     }
-    if (at === from || bytes[at]! > SPACE) return fail('a size is no number');
+    if (at === from || bytes[at]! > SPACE) {
+      if (view.getUint16(from, true) === X_) return readHexBytes(from + 2, row, column);
+      return fail('a size is no number');
+    }
     column[row] = value;
+    return at;
+  }
+
+  /** As the trace option fields prints it. */
+  function readHexBytes(from: number, row: number, column: Uint32Array): number {
+    let value = 0;
+    let at = from;
+    for (let digit = hexDigit(bytes[at]!); digit >= 0; digit = hexDigit(bytes[++at]!))
+      value = value * 16 + digit;
+    if (at === from || at > from + 16 || bytes[at]! > SPACE) return fail('a size is no number');
+    column[row] = Math.min(value, BYTES_MAX);
     return at;
   }
 
@@ -430,8 +444,8 @@ export function createFieldReader(
         if (stop === at + 5) end.notes |= BLANK_NAME;
         end.name = cacheNames.intern(at + 5, stop);
       } else if (isKey(at, 'accounted=')) {
-        // A raw value is 1 or 0.
-        const yes = isKey(at + 10, 'true') || isKey(at + 10, '1');
+        // A raw value is 1 or 0, and of the option fields (1) or (0).
+        const yes = isKey(at + 10, 'true') || isKey(at + 10, '1') || isKey(at + 10, '(1)');
         end.accounted = yes ? ACCOUNTED.YES : ACCOUNTED.NO;
         end.fields |= CHARGED;
       } else if (isInner(at, kind)) {
@@ -459,8 +473,9 @@ export function createFieldReader(
     );
   }
 
-  /** A decimal number of up to five digits, NaN for anything else. */
+  /** A decimal number of up to five digits, or 32 bits as 0x…; NaN for anything else. */
   function smallNumber(from: number, to: number): number {
+    if (view.getUint16(from, true) === X_) return hexInteger(from + 2, to);
     const minus = bytes[from] === 0x2d ? 1 : 0;
     let value = 0;
     for (let at = from + minus; at < to; at++) {
@@ -471,6 +486,16 @@ export function createFieldReader(
     const count = to - from - minus;
     if (count < 1 || count > 5) return Number.NaN;
     return minus ? -value : value;
+  }
+
+  function hexInteger(from: number, to: number): number {
+    let value = 0;
+    for (let at = from; at < to; at++) {
+      const digit = hexDigit(bytes[at]!);
+      if (digit < 0) return Number.NaN;
+      value = (value << 4) | digit;
+    }
+    return to === from || to > from + 8 ? Number.NaN : value;
   }
 
   function understandGfp(from: number, to: number): void {
