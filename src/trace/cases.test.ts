@@ -7,9 +7,12 @@ import { memoryBytes } from './byte-cursor.js';
 import { nameClasses } from './classes.js';
 import { createTextTraceReader, detectFormat, type TextFormat } from './detect.js';
 import { ACCOUNTED, type EventSink, type ReadReport } from './events.js';
+import { type EventSource, readEvents } from './read-events.js';
 import { createResolver, type TraceHead } from './resolve.js';
-import { readText, type Spelt } from './text.case.test.js';
+import { Strings } from './strings.js';
+import { readText, type Spelt, spelt } from './text.case.test.js';
 import { readTraceDat } from './trace-dat.js';
+import { unpack } from './unpack.js';
 
 function bytesOf(name: string): Buffer {
   return readFileSync(new URL(`../../truth/cases/${name}`, import.meta.url));
@@ -332,4 +335,75 @@ test('perf script without what each line begins with is refused, and says how to
   const trace = 'kmem:kfree: call_site=kvfree+0x24 ptr=0xffff888100fcaf10\n';
   for (const head of ['', '  perf    64 [001] ', '  perf ', '  8.735033: '])
     refused(`${head}${trace}`.repeat(4), /perf script -F comm,tid,cpu,time,event,trace/);
+});
+
+// ---- No kmem event -----------------------------------------------------------------------------------------------------
+
+/** What reading a file says, in pieces of so many bytes. */
+async function readFile(bytes: Uint8Array, pieceBytes: number) {
+  const strings = new Strings();
+  const events: Spelt[] = [];
+  async function* pieces() {
+    for (let at = 0; at < bytes.length; at += pieceBytes) yield bytes.subarray(at, at + pieceBytes);
+  }
+  const unpacked = await unpack('t', pieces(), { gzip: assert.fail, zstd: assert.fail });
+  const source: EventSource = {
+    ...unpacked,
+    file: 't',
+    size: bytes.length,
+    taken: 0,
+    random: () => assert.fail(),
+  };
+  const report = await readEvents(
+    source,
+    {
+      strings,
+      take(batch) {
+        for (let i = 0; i < batch.length; i++) events.push(spelt(batch, i, strings));
+      },
+    },
+    { unpackers: { inflate: assert.fail, zstd: assert.fail, createZstd: () => assert.fail() } },
+  );
+  return { events, report };
+}
+
+const tells = (why: RegExp) => (error: unknown) => error instanceof InputError && why.test(error.message);
+
+test('no-kmem-event: said first, with what it holds and how to record it', async () => {
+  const sched = bytesOf('no-kmem-event/sched.txt');
+  await assert.rejects(
+    readFile(sched, 1 << 20),
+    tells(
+      /no kmem event was recorded in this ftrace text \(it holds other events: sched_switch 1\).*trace-cmd record -e kmem/,
+    ),
+  );
+  await assert.rejects(readFile(Buffer.from('# tracer: nop\n#\n'), 1 << 20), tells(/no kmem event/));
+  await assert.rejects(
+    readFile(bytesOf('no-kmem-event/systrace.html'), 1 << 20),
+    tells(
+      /no kmem event was recorded in this systrace HTML, with ftrace text \(it holds other events: sched_switch 1\)/,
+    ),
+  );
+});
+
+test('the trace in a systrace HTML is read, however it arrives', async () => {
+  const line = `            bash-863     [001] .....   100.001000: ${KMALLOC}\n`;
+  const page = [
+    '<!DOCTYPE html>\n<html><head><title>Android System Trace</title>\n<script>var a = "<" + 1;\nvar b = 2;</script></head>',
+    '<SCRIPT type="application/text" class="trace-data">{"traceEvents": []}\n</SCRIPT>',
+    `<script class="trace-data" type="application/text">\n# tracer: nop\n#\n${line.repeat(3)}x < y\n</script>`,
+    `<script class=trace-data>\n# tracer: nop\n${line}</script>\n</body></html>`,
+  ].join('\n');
+  for (const pieceBytes of [1 << 20, 100, 7, 1]) {
+    const { events, report } = await readFile(Buffer.from(page), pieceBytes);
+    assert.equal(events.length, 4);
+    assert.equal(report.damaged, 1);
+    // Lines are those of the page.
+    assert.equal(page.split('\n')[report.damage[0]!.line - 1], 'x < y');
+    assert.equal(report.lines, page.split('\n').length - 1);
+  }
+  await assert.rejects(
+    readFile(Buffer.from('<html><body>Not found</body></html>'), 10),
+    tells(/is an HTML page without a trace/),
+  );
 });

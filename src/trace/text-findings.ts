@@ -26,7 +26,7 @@ const OMISSIONS: readonly (readonly [shape: RegExp, why: string])[] = [
       'switch it off (echo 0 > options/hex) and print the trace again',
   ],
   [
-    /^[^]{16}type: \d+$/,
+    /^[\s\S]{4,16}type: \d+$/,
     'was printed with the trace option bin, which leaves out what the events say; ' +
       'switch it off (echo 0 > options/bin) and print the trace again',
   ],
