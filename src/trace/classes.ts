@@ -1,14 +1,14 @@
 /**
  * # Which cache is a class?
  *
- * kmem_cache_alloc does not say which cache it took from, and kmem_cache_free, which does from 5.12 on, says the name of the oldest of
- * the caches that were merged: an epoll item is freed as a `pid`. A class (trace.ts) is one call site's objects of one size, so its cache
+ * kmem_cache_alloc says which cache it took from after 6.17 only, kmem_cache_free from 5.12 on, and both say the name of the oldest of the
+ * caches that were merged: an epoll item is freed as a `pid`. A class (trace.ts) is one call site's objects of one size, so its cache
  * is found once for all of them, by the first of these that gives one:
  *
  *  1. kmalloc: the type follows from the flags, asked for in this order: DMA, RECLAIMABLE, ACCOUNT, none; the class of sizes is the
  *     smallest of that type with objects in this distance that is large enough (with SLAB those of kmalloc-96 lie 128 bytes apart, as
  *     those of kmalloc-128 do);
- *  2. its frees: the name that most of them gave;
+ *  2. the name that its allocations give; without one its frees: the name that most of them gave;
  *  3. its pages: at the trace's end it had live objects in pages in which others had some too, and those are known; a slab is one cache's;
  *  4. its exact size: one known cache has objects of just these bytes, in just this distance;
  *  5. its function: frees of the same function's objects of the same distance gave a name. `bytes_req` is the cache's object size, which
@@ -45,7 +45,16 @@ export interface KnownCache {
 }
 
 /** How a class's cache was found: by which of the rules of trace/classes.ts. `none` is for what is no object of a cache. */
-export type HowNamed = 'kmalloc' | 'frees' | 'pages' | 'site' | 'size' | 'choice' | 'unnamed' | 'none';
+export type HowNamed =
+  | 'kmalloc'
+  | 'event'
+  | 'frees'
+  | 'pages'
+  | 'site'
+  | 'size'
+  | 'choice'
+  | 'unnamed'
+  | 'none';
 
 /** The cache of a class. */
 export interface ClassCache {
@@ -61,7 +70,7 @@ const NONE: ClassCache = { name: '', how: 'none', why: 'no object of a cache' };
 /** The caches of all classes, in their order. */
 export function nameClasses(classes: readonly TraceClass[], known: readonly KnownCache[]): ClassCache[] {
   const naming = new Naming(classes, known);
-  classes.forEach(({ kind, bytesReq, bytesAlloc, gfp, names, freedAs, frees }, id) => {
+  classes.forEach(({ kind, bytesReq, bytesAlloc, gfp, names, freedAs, frees, allocatedAs, allocs }, id) => {
     if (kind === CLASS_KIND.KMALLOC) {
       const name = naming.kmalloc(kmallocPrefixOf(gfp), bytesReq, bytesAlloc);
       naming.set(id, { name, how: 'kmalloc', why: 'by its size and flags' });
@@ -71,6 +80,9 @@ export function nameClasses(classes: readonly TraceClass[], known: readonly Know
         how: 'frees',
         why: `from its frees, ${frees} of ${frees}`,
       });
+    } else if (kind === CLASS_KIND.CACHE && allocatedAs !== '') {
+      const why = `from its allocations, ${allocs} of ${allocs}`;
+      naming.set(id, { name: naming.canonical(allocatedAs), how: 'event', why });
     } else if (kind === CLASS_KIND.CACHE && names.length > 0) {
       const of = names.reduce((sum, [, count]) => sum + count, 0);
       const [first, agree] = naming.majority(names)!;
@@ -160,7 +172,7 @@ class Naming {
   learnAccounting(): void {
     this.#classes.forEach(({ accounted, gfp }, id) => {
       const found = this.#found[id];
-      if (found?.how !== 'frees' || this.#accounted.has(found.name)) return;
+      if ((found?.how !== 'frees' && found?.how !== 'event') || this.#accounted.has(found.name)) return;
       if (accounted === ACCOUNTED.NO) this.#accounted.set(found.name, false);
       if (accounted === ACCOUNTED.YES && !(gfp & __GFP.ACCOUNT)) this.#accounted.set(found.name, true);
     });

@@ -11,7 +11,7 @@ import { CLASS_KIND, type TraceClass } from './trace.js';
 
 export interface ClassTable {
   readonly count: number;
-  /** The class of an object's allocation at a call site, a text. */
+  /** The class of an object's allocation at a call site, a text, from the cache that the event names, a text or 0. */
   allocation(
     kind: number,
     site: number,
@@ -19,6 +19,7 @@ export interface ClassTable {
     bytesAlloc: number,
     gfp: number,
     accounted: number,
+    name: number,
   ): number;
   /** The class of a block of pages. */
   pages(order: number, gfp: number): number;
@@ -57,6 +58,8 @@ const FREES = 7;
 const NAME = 8;
 const NAMED = 9;
 const HASH = 10;
+/** The name that its allocations give, or 0. */
+const ALLOCATED_AS = 11;
 const WORDS = 12;
 
 const SPREAD = 0x9e3779b1 | 0;
@@ -80,20 +83,22 @@ export function createClassTable(strings: Strings): ClassTable {
     bytesAlloc: number,
     gfp: number,
     detail: number,
+    name: number,
   ): number {
     let hash = Math.imul(kind ^ Math.imul(text, SPREAD), SPREAD);
     hash = Math.imul(hash ^ bytesReq, SPREAD) ^ (hash >>> 15);
     hash = Math.imul(hash ^ bytesAlloc, SPREAD) ^ (hash >>> 13);
     hash = Math.imul(hash ^ gfp, SPREAD) ^ (hash >>> 15);
-    hash = Math.imul(hash ^ detail, SPREAD);
+    hash = Math.imul(hash ^ detail, SPREAD) ^ (hash >>> 13);
+    hash = Math.imul(hash ^ name, SPREAD);
     hash ^= hash >>> 15;
     const mask = slots.length - 1;
     for (let at = hash & mask; ; at = (at + 1) & mask) {
       const id = slots[at]! - 1;
-      if (id < 0) return add(kind, text, bytesReq, bytesAlloc, gfp, detail, hash, at);
+      if (id < 0) return add(kind, text, bytesReq, bytesAlloc, gfp, detail, name, hash, at);
       if (
         words[id * WORDS + HASH] === hash &&
-        is(id, kind, bytesReq, bytesAlloc, gfp, detail) &&
+        is(id, kind, bytesReq, bytesAlloc, gfp, detail, name) &&
         words[id * WORDS + FUNCTION] === text
       )
         return id;
@@ -108,6 +113,7 @@ export function createClassTable(strings: Strings): ClassTable {
     bytesAlloc: number,
     gfp: number,
     detail: number,
+    name: number,
   ): boolean {
     const w = id * WORDS;
     return (
@@ -115,7 +121,8 @@ export function createClassTable(strings: Strings): ClassTable {
       words[w + BYTES_ALLOC] === (bytesAlloc | 0) &&
       words[w + GFP] === (gfp | 0) &&
       words[w + KIND] === kind &&
-      words[w + DETAIL] === detail
+      words[w + DETAIL] === detail &&
+      words[w + ALLOCATED_AS] === name
     );
   }
 
@@ -126,6 +133,7 @@ export function createClassTable(strings: Strings): ClassTable {
     bytesAlloc: number,
     gfp: number,
     detail: number,
+    name: number,
     hash: number,
     at: number,
   ): number {
@@ -139,6 +147,7 @@ export function createClassTable(strings: Strings): ClassTable {
     words[w + GFP] = gfp;
     words[w + DETAIL] = detail;
     words[w + HASH] = hash;
+    words[w + ALLOCATED_AS] = name;
     slots[at] = id + 1;
     if (count * 2 > slots.length) rehash();
     return id;
@@ -161,12 +170,13 @@ export function createClassTable(strings: Strings): ClassTable {
     bytesAlloc: number,
     gfp: number,
     accounted: number,
+    name: number,
   ): number {
     if (site < last.length) {
       const id = last[site]! - 1;
-      if (id >= 0 && is(id, kind, bytesReq, bytesAlloc, gfp, accounted)) return id;
+      if (id >= 0 && is(id, kind, bytesReq, bytesAlloc, gfp, accounted, name)) return id;
     }
-    const id = find(kind, functionOf(site), bytesReq, bytesAlloc, gfp, accounted);
+    const id = find(kind, functionOf(site), bytesReq, bytesAlloc, gfp, accounted, name);
     last[site] = id + 1;
     return id;
   }
@@ -213,6 +223,7 @@ export function createClassTable(strings: Strings): ClassTable {
         order: isPages ? words[w + DETAIL]! : 0,
         accounted: isPages ? 0 : words[w + DETAIL]!,
         freedAs: kind === CLASS_KIND.CACHE_FREE ? text : '',
+        allocatedAs: strings.text(words[w + ALLOCATED_AS]!),
         allocs: words[w + ALLOCS]!,
         frees: words[w + FREES]!,
         live: Math.max(words[w + ALLOCS]! - words[w + FREES]!, 0),
@@ -228,8 +239,8 @@ export function createClassTable(strings: Strings): ClassTable {
       return count;
     },
     allocation,
-    pages: (order, gfp) => find(CLASS_KIND.PAGES, 0, 0, 0, gfp, order),
-    unseen: (kind, text) => find(kind, text, 0, 0, 0, 0),
+    pages: (order, gfp) => find(CLASS_KIND.PAGES, 0, 0, 0, gfp, order, 0),
+    unseen: (kind, text) => find(kind, text, 0, 0, 0, 0, 0),
     kindOf: (id) => words[id * WORDS + KIND]!,
     orderOf: (id) => words[id * WORDS + DETAIL]!,
     siteOf: (id) => words[id * WORDS + FUNCTION]!,

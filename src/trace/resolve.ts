@@ -13,7 +13,8 @@
  *     what is freed by that name is kept in a bitmap of fixed size, by hash: of many millions of pointers a few will be taken for another.
  *  3. *Nothing*: kfree of NULL and of ZERO_SIZE_PTR are events. Where pointers are hashed, ZERO_SIZE_PTR looks like any other, but kfree
  *     gets it again and again while nobody allocates it.
- *  4. *Names*: only kmem_cache_free has one. Each class counts the names that frees of its objects gave.
+ *  4. *Names*: kmem_cache_alloc gives its cache's after 6.17, which is then part of the class. Before, only kmem_cache_free has one: each
+ *     class counts the names that frees of its objects gave.
  *  5. *Slab pages*: see resolve-slab-pages.ts. Their rows say SLAB_PAGES, so that nobody counts the memory twice.
  *  6. *mm_page_free_batched* repeats an mm_page_free. A block may be freed piece by piece (split_page): its row is the last piece's.
  *
@@ -26,6 +27,7 @@
 import { EngineError, grown } from '../base/index.js';
 import { CHUNK_ROWS } from './column-codec.js';
 import { EVENT, type EventBatch, type EventSink, PFN_NONE } from './events.js';
+import { judgePointers } from './pointer-evidence.js';
 import { createPointerTable, NONE } from './pointer-table.js';
 import { createClassTable } from './resolve-classes.js';
 import { createSlabPageFinder } from './resolve-slab-pages.js';
@@ -88,8 +90,9 @@ export function createResolver(options: ResolverOptions): Resolver {
   const seen = new Int32Array(SEEN_WORDS);
   let live = 0;
   let peakLive = 0;
-  /** 1 once a pointer had an upper half. */
-  let wide = 0;
+  /** All pointers of allocations, or-ed. */
+  let lowBits = 0;
+  let highBits = 0;
   /** By name: something of it was freed whose allocation was not seen. */
   let isWatched = new Uint8Array(1024);
   let chunk = createChunk(0, CHUNK_ROWS);
@@ -155,6 +158,7 @@ export function createResolver(options: ResolverOptions): Resolver {
       bytes,
       batch.gfp[i]!,
       batch.accounted[i]!,
+      batch.name[i]!,
     );
     let slot = nextSlot();
     let op: number = OP.ALLOC;
@@ -171,7 +175,8 @@ export function createResolver(options: ResolverOptions): Resolver {
     }
     slotClass[slot] = id;
     classes.born(id);
-    if (high !== 0) wide = 1;
+    lowBits |= low;
+    highBits |= high;
     const cpu = batch.cpu[i]!;
     if (finder.waits(cpu)) {
       const isLarge = kind === CLASS_KIND.LARGE;
@@ -398,9 +403,12 @@ export function createResolver(options: ResolverOptions): Resolver {
     const { pageSize } = finder;
     const isCache = (id: number) => classes.kindOf(id) === CLASS_KIND.CACHE;
     const classOf = (slot: number) => slotClass[slot]!;
+    const look = judgePointers({ count: tally.allocs, low: lowBits, high: highBits });
     // Hashes tell nothing of where an object lies.
     const neighbours =
-      wide === 1 ? neighboursOf(pointers, classOf, isCache, pageSize || USUAL_PAGE) : new Map();
+      look === 'wide' || look === 'narrow'
+        ? neighboursOf(pointers, classOf, isCache, pageSize || USUAL_PAGE)
+        : new Map();
     return {
       rows,
       slots,
@@ -412,7 +420,7 @@ export function createResolver(options: ResolverOptions): Resolver {
         rows,
         live,
         peakLive,
-        isWide: wide === 1,
+        look,
         livePageBlocks: pages.size,
         pageSize,
         strings,

@@ -18,6 +18,7 @@ const aClass = (more: Partial<TraceClass>): TraceClass => ({
   order: 0,
   accounted: ACCOUNTED.UNSTATED,
   freedAs: '',
+  allocatedAs: '',
   allocs: 1,
   frees: 0,
   live: 1,
