@@ -15,10 +15,11 @@
  *
  * Where the numbers come from: population.ts. They are reported, with their source; a replay without a history says that it has none.
  */
-import { type Gfp, NO_PFN, NumberStack, type Pfn, type PhysAddr } from '../../base/index.js';
+import { type Gfp, NO_PFN, type Pfn, type PhysAddr } from '../../base/index.js';
 import { GFP } from '../../machine/index.js';
 import { type KmemCache, type Machine, SLAB_DEBUG_FLAGS } from '../../slab/index.js';
 import type { BuiltMachine, ReplayCache } from './build.js';
+import { NumberStack } from './number-stack.js';
 
 /** What a cache had in front of the trace: objects, by where they were. */
 export interface CacheHistory {

@@ -21,7 +21,7 @@
  *
  * What is found is a list of rows (history.ts), which every what-if repeats.
  */
-import { NumberStack, type PhysAddr } from '../../base/index.js';
+import type { PhysAddr } from '../../base/index.js';
 import {
   C_FREE_HEAD,
   C_NR_SLABS,
@@ -41,6 +41,7 @@ import {
 import type { KmemCache, Machine } from '../../slab/index.js';
 import type { BuiltMachine } from './build.js';
 import type { Inferred, Stock } from './history.js';
+import { NumberStack } from './number-stack.js';
 
 /** What became of frees whose allocation is not in the trace, and of objects that were inferred. */
 export interface UnseenCounts {
