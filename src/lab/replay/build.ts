@@ -44,6 +44,7 @@ import {
   sizeSuffix,
   type TraceClass,
 } from '../../trace/index.js';
+import { ledgerRoom } from '../ledger-room.js';
 import { STRATEGIES } from '../strategies.js';
 import type { Strategy } from '../strategy.js';
 import { type CacheSpec, layoutOf, type MachinePlan, withLayout, withPageSize } from './plan.js';
@@ -143,7 +144,9 @@ class Builder {
       plan.caches.flatMap((spec) => [spec.name, ...spec.names].map((name) => [name, spec] as const)),
     );
     const caches = Math.max(this.#specs.size + MADE_MAX, CACHES_LEAST);
-    this.#machine = Machine.create({ ...optionsOf(plan, whatIf), ledger: { caches } });
+    const machineOptions = optionsOf(plan, whatIf);
+    const room = ledgerRoom(machineOptions, whatIf.pageSize ?? plan.kernel.pageSize, this.#mostAtOnce());
+    this.#machine = Machine.create({ ...machineOptions, ledger: { caches, ...room } });
     this.#kernel = this.#machine.kernel;
     const { allocator, pageSize, cpus, slubDebug, slubMinOrder, slubMaxOrder, slubMinObjects } = whatIf;
     this.#resized =
@@ -152,6 +155,16 @@ class Builder {
     this.#relayout =
       this.#resized ||
       [cpus, slubDebug, slubMinOrder, slubMaxOrder, slubMinObjects].some((set) => set !== undefined);
+  }
+
+  /** What there can be at most at the same time: all objects of before, each in a slab of its own, and a slab for each allocation. */
+  #mostAtOnce(): { readonly slabs: number; readonly objects: number } {
+    const { caches } = this.#plan;
+    const before = caches.reduce((sum, { capacity = 0 }) => sum + capacity, 0);
+    const slabs = this.#classes.reduce((sum, { allocs }) => sum + allocs, 0);
+    // A what-if can make slabs twice as large, or pages: then there are as many fewer of them.
+    const perSlab = caches.reduce((most, { layout }) => Math.max(most, layout.oo.objects), 64);
+    return { slabs: before + slabs, objects: 2 * before + slabs * perSlab };
   }
 
   build(): BuiltMachine {

@@ -161,15 +161,33 @@ function freeEvenly(
   stretches: number,
   free: (address: PhysAddr) => void,
 ): void {
-  const total = Math.min(holes, full);
   const gone = new Uint8Array(objects.length);
-  for (let run = 0, done = 0; run < stretches; run++) {
-    const upTo = Math.round((total * (run + 1)) / stretches);
-    const from = Math.floor((full * run) / stretches);
-    for (let at = from; done < upTo && at < full; at++, done++) {
+  for (const [from, to] of evenRuns(full, holes, stretches)) {
+    for (let at = from; at < to; at++) {
       gone[at] = 1;
       free(objects.at(at)!);
     }
   }
   objects.filter((index) => gone[index] === 0);
+}
+
+/**
+ * So many holes (all there are places for, at most) as runs of neighbours among `full` places, ascending: from, and up to. Each run begins
+ * where its stretch does, or behind the run before it where that is longer than its own stretch.
+ */
+export function* evenRuns(
+  full: number,
+  holes: number,
+  stretches: number,
+): IterableIterator<readonly [from: number, to: number]> {
+  const total = Math.min(holes, full);
+  let end = 0;
+  for (let run = 0, done = 0; run < stretches && done < total; run++) {
+    const upTo = Math.round((total * (run + 1)) / stretches);
+    if (upTo === done) continue;
+    const from = Math.max(Math.floor((full * run) / stretches), end);
+    end = from + upTo - done;
+    done = upTo;
+    yield [from, end];
+  }
 }
