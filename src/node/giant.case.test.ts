@@ -1,10 +1,10 @@
 /**
  * A made-up machine, as large as wanted, and a trace of it: for trying what no recording is large enough for.
  *
- *     machine.json    two snapshots as docs/replay.md takes them, one in front of the trace and one behind it
+ *     machine.json    snapshots as docs/replay.md takes them: in front of the trace, after each third of it, and behind it
  *     trace.txt       what its tracefs would print: objects come and go in all of its caches, on all of its CPUs, from so many functions
  *
- * Every alloc that finds its CPU without a slab of its cache takes one, with an event of its page; frees go back to nobody, so that a new
+ * Every alloc that finds its CPU without a slab of its cache takes one, with an event of its page in front; frees go back to nobody, so that a new
  * object is always at a new address. Some frees are of objects from before the trace. All that is put into the files is counted: `live`
  * is what each cache has at the end, whoever replays it. The same numbers give the same files.
  *
@@ -34,6 +34,7 @@ export interface GiantOptions {
 export interface Giant {
   readonly trace: string;
   readonly snapshots: string;
+  readonly events: number;
   readonly allocs: number;
   readonly frees: number;
   /** Frees of objects from before. */
@@ -98,7 +99,8 @@ function slabinfo(caches: readonly MadeCache[]): string {
     return `${name.padEnd(24)} ${counts} : tunables 0 0 0 : slabdata ${slabs} ${slabs} 0`;
   });
   const head =
-    '# name <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab> : tunables <limit> <batchcount> <sharedfactor> : slabdata <active_slabs> <num_slabs> <sharedavail>';
+    '# name <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab>' +
+    ' : tunables <limit> <batchcount> <sharedfactor> : slabdata <active_slabs> <num_slabs> <sharedavail>';
   return ['slabinfo - version: 2.1', head, ...lines, ''].join('\n');
 }
 
@@ -180,7 +182,7 @@ function snapshot(name: string, at: number, caches: readonly MadeCache[], option
   return {
     name,
     monoBegin: at,
-    monoEnd: at + 0.5,
+    monoEnd: at + TICK_SECONDS / 4,
     slabinfo: slabinfo(caches),
     zoneinfo: zoneinfo(options, taken),
     caches: Object.fromEntries(directories),
@@ -196,9 +198,14 @@ const LINEAR_MAP = 0xffff_8880n << 32n;
 /** Objects of the trace lie behind those of before; both kinds are told from each other by their page frames. */
 const FIRST_PFN = 1 << 22;
 const BEFORE_PFN = 1 << 21;
+const SLAB_GFP = 'GFP_KERNEL|__GFP_NOWARN|__GFP_NORETRY|__GFP_COMP';
 const FREES = 0.45;
 const OF_BEFORE = 0.05;
 const TASKS = 20_000;
+
+/** When each event comes. */
+const TICK_SECONDS = 1e-5;
+const secondsAt = (event: number) => 100 + event * TICK_SECONDS;
 
 const pointer = (address: number) => `0x${(LINEAR_MAP + BigInt(address)).toString(16)}`;
 
@@ -219,7 +226,8 @@ function writeTrace(
   path: string,
   caches: readonly MadeCache[],
   options: GiantOptions,
-): Pick<Giant, 'allocs' | 'frees' | 'ofBefore'> {
+  onThird: (seconds: number, third: number) => void,
+): Pick<Giant, 'events' | 'allocs' | 'frees' | 'ofBefore'> {
   const { cpus, sites, events } = options;
   const random = new Random(13);
   const file = openSync(path, 'w');
@@ -230,9 +238,9 @@ function writeTrace(
   const done = { allocs: 0, frees: 0, ofBefore: 0 };
   let text = '# tracer: nop\n#\n';
   let written = 0;
+  let task = 0;
   const print = (cpu: number, event: string) => {
-    const task = written % TASKS;
-    const time = (100 + written / 1e5).toFixed(6);
+    const time = secondsAt(written).toFixed(6);
     text += `           task${task}-${task + 100} [${String(cpu).padStart(3, '0')}] d....   ${time}: ${event}\n`;
     written++;
     if (text.length < PIECE) return;
@@ -247,7 +255,7 @@ function writeTrace(
       nextPfn += 8;
       print(
         cpu,
-        `mm_page_alloc: page=0x${pfn.toString(16)} pfn=0x${pfn.toString(16)} order=${cache.order} migratetype=0 gfp_flags=__GFP_IO|__GFP_FS|__GFP_NOWARN|__GFP_NORETRY|__GFP_COMP|__GFP_NOMEMALLOC|__GFP_HARDWALL`,
+        `mm_page_alloc: page=0x${pfn.toString(16)} pfn=0x${pfn.toString(16)} order=${cache.order} migratetype=0 gfp_flags=${SLAB_GFP}`,
       );
       slab = { next: pfn * PAGE, left: cache.perSlab };
       open.set(key, slab);
@@ -270,8 +278,11 @@ function writeTrace(
         : `kmem_cache_free: call_site=put_${site}+0x33 ptr=${pointer(address)} name=${cache.name}`,
     );
   };
+  let third = 1;
   while (written < events) {
+    if (third < 3 && written >= (events * third) / 3) onThird(secondsAt(written) - TICK_SECONDS / 2, third++);
     const cpu = random.below(cpus);
+    task = (task + 1) % TASKS;
     const dice = random.below(1000) / 1000;
     if (dice < OF_BEFORE) {
       // Of a cache that has so many, by its name: who frees it says no more.
@@ -291,10 +302,11 @@ function writeTrace(
       const index = site % caches.length;
       const cache = caches[index]!;
       const address = place(cpu, cache, index);
+      const sizes = `bytes_req=${cache.size} bytes_alloc=${cache.size}`;
       const kind = cache.name.startsWith('kmalloc-') ? 'kmalloc' : 'kmem_cache_alloc';
       print(
         cpu,
-        `${kind}: call_site=get_${site}+0x1c ptr=${pointer(address)} bytes_req=${cache.size} bytes_alloc=${cache.size} gfp_flags=GFP_KERNEL node=-1 accounted=false`,
+        `${kind}: call_site=get_${site}+0x1c ptr=${pointer(address)} ${sizes} gfp_flags=GFP_KERNEL node=-1 accounted=false`,
       );
       cache.live++;
       live.address[live.count] = address;
@@ -304,7 +316,7 @@ function writeTrace(
   }
   writeSync(file, text);
   closeSync(file);
-  return done;
+  return { events: written, ...done };
 }
 
 /** Writes both files of a made-up machine. */
@@ -313,14 +325,17 @@ export function makeGiant(options: GiantOptions): Giant {
   const trace = join(options.folder, 'trace.txt');
   const snapshots = join(options.folder, 'machine.json');
   const before = snapshot('before', 50, caches, options);
-  const counts = writeTrace(trace, caches, options);
-  const after = snapshot('after', 101 + options.events / 1e5, caches, options);
+  const within: unknown[] = [];
+  const counts = writeTrace(trace, caches, options, (seconds, third) =>
+    within.push(snapshot(`third-${third}`, seconds, caches, options)),
+  );
+  const after = snapshot('after', secondsAt(options.events) + 1, caches, options);
   const meta = {
-    kernel: 'Linux version 6.12.40',
+    kernel: 'Linux version 6.1.90',
     allocator: 'SLUB',
     cmdline: 'console=ttyS0 no_hash_pointers',
   };
-  writeFileSync(snapshots, JSON.stringify({ meta, snapshots: [before, after] }));
+  writeFileSync(snapshots, JSON.stringify({ meta, snapshots: [before, ...within, after] }));
   return {
     trace,
     snapshots,

@@ -16,7 +16,7 @@
  * What a file says of itself is checked when it is opened, and each number of a row that leads somewhere (a class, a slot, a text) when its
  * chunk is read. A checksum finds what a disk did; this finds what another writer did.
  */
-import { InputError } from '../base/index.js';
+import { InputError, largestOf } from '../base/index.js';
 import { CHUNK_ROWS, type Column } from './column-codec.js';
 import { type ColumnFile, type ColumnType, createColumnFile, openColumnFile } from './column-file.js';
 import type { RandomBytes, ReadReport } from './events.js';
@@ -177,7 +177,7 @@ function* chunksOf(
   slots: number,
   wants: WantsRows,
 ): Iterable<TraceChunk> {
-  const into = createChunk(0, Math.min(CHUNK_ROWS, Math.max(0, ...columns.chunkRows)));
+  const into = createChunk(0, Math.min(CHUNK_ROWS, Math.max(0, largestOf(columns.chunkRows))));
   let first = 0;
   for (const [number, rows] of columns.chunkRows.entries()) {
     if (!wants(first, rows)) {

@@ -18,6 +18,7 @@
 import {
   ArgumentError,
   isPowerOfTwo,
+  largestOf,
   lookUp,
   nearestNames,
   orderOf,
@@ -294,10 +295,16 @@ class Builder {
 
   #layoutNow(spec: CacheSpec): CacheSpec['layout'] {
     if (!this.#relayout) return spec.layout;
-    if (!spec.derivable) {
+    // The other allocator cannot have it.
+    const fits = (spec.layout.slab !== undefined) === (this.#machine.boot.allocator === 'slab');
+    if (!spec.derivable && fits) {
       this.#notes.push(`${spec.name} keeps its recorded layout: the kernel's rules do not give it`);
       return spec.layout;
     }
+    if (!spec.derivable)
+      this.#notes.push(
+        `${spec.name} has the layout of the kernel's rules, which do not give its recorded one`,
+      );
     const flags = withBootDebug(spec.flags, this.#machine.boot.debug, spec.names[0]);
     const layout = layoutOf({ ...spec, flags }, this.#kernel, this.#machine.boot);
     if (layout === null) {
@@ -493,11 +500,11 @@ class Builder {
     const same = this.#classes.filter(
       (each, other) => nameOf(other) === shown && Math.max(each.bytesAlloc, each.bytesReq) <= largest,
     );
-    const distance = Math.max(bytesAlloc, ...same.map((each) => each.bytesAlloc), 8);
+    const distance = Math.max(bytesAlloc, largestOf(same.map((each) => each.bytesAlloc)), 8);
     const spec = {
       name: shown,
       names: [shown],
-      objectSize: Math.max(bytesReq, ...same.map((each) => each.bytesReq)) || distance,
+      objectSize: Math.max(bytesReq, largestOf(same.map((each) => each.bytesReq))) || distance,
       grownSize: distance,
       align: 0,
       flags: kind === CLASS_KIND.KMALLOC ? SLAB.KMALLOC : SLAB.NONE,

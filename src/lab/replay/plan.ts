@@ -17,7 +17,7 @@
  * makes them anew by the kernel's rules from object size, alignment and flags; `derivable` says where those rules give the recorded
  * numbers, and where they do not the what-if leaves the cache as it was.
  */
-import { ArgumentError, formatBytes, isPowerOfTwo, lookUp } from '../../base/index.js';
+import { ArgumentError, formatBytes, isPowerOfTwo, largestOf, lookUp } from '../../base/index.js';
 import type { MemoryMap, RamRange, ZoneName, ZoneSpec } from '../../machine/index.js';
 import {
   type CacheLayout,
@@ -135,16 +135,18 @@ export function planFromSnapshots(
     ...memoryOptions(options, last.zones, profile.pageSize),
     kernel: profile,
     allocator,
-    cpus: options.cpus ?? cpusOf(Math.max(0, ...snapshots.all.map((snapshot) => snapshot.cpus)) || cpus),
+    cpus:
+      options.cpus ?? cpusOf(Math.max(0, largestOf(snapshots.all.map((snapshot) => snapshot.cpus))) || cpus),
   };
   const boot = bootOf(machine);
   const caches = specsOf(snapshots, last, profile, boot);
   const what = full === undefined ? 'slabinfo' : 'sysfs';
+  const notes = note + leftOut(machine, last, profile.pageSize);
   return {
     kernel: profile,
     options: machine,
     caches,
-    source: `${caches.length} caches from ${what} of snapshot ${last.name} in ${snapshots.file}${note}${leftOut(machine, last, profile.pageSize)}`,
+    source: `${caches.length} caches from ${what} of snapshot ${last.name} in ${snapshots.file}${notes}`,
   };
 }
 
