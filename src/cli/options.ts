@@ -3,7 +3,7 @@
  * examples.
  */
 import type { Command } from 'commander';
-import { ArgumentError, lookUp, parseSize } from '../base/index.js';
+import { ArgumentError, largestOf, lookUp, parseSize } from '../base/index.js';
 import { BOARDS, rangesMap } from '../machine/index.js';
 import { type AllocatorName, KERNELS, type MachineOptions } from '../slab/index.js';
 
@@ -130,7 +130,7 @@ export function withExamples(
   command: Command,
   examples: readonly (readonly [type: string, does: string])[],
 ): Command {
-  const width = Math.max(...examples.map(([type]) => type.length).filter((length) => length <= 46));
+  const width = largestOf(examples.map(([type]) => type.length).filter((length) => length <= 46));
   const lines = examples.flatMap(([type, does]) =>
     type.length <= width
       ? [`  ${type.padEnd(width)}  ${does}`]

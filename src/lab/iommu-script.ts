@@ -23,7 +23,7 @@
  * KERNEL unless told, with or without `GFP_`. A page size is 4K, 64K, 1M or 16M. What the kernel refuses is no mistake of the script:
  * whoever runs it (iommu-run.ts) reports what the kernel says.
  */
-import { ArgumentError, type Gfp, KIB, lookUp, MIB, parseSize } from '../base/index.js';
+import { ArgumentError, type Gfp, KIB, lookUp, MIB, parseSize, pushAll } from '../base/index.js';
 import { IOMMU, type IoPgtableConfig, PAGE_SIZES } from '../iommu/index.js';
 import { formatGfp, GFP, parseGfp } from '../machine/index.js';
 import { parseLines, type Verb, type Words } from './script-words.js';
@@ -215,7 +215,7 @@ export function formatIommuOperation(operation: IommuOperation): string {
     case 'map_pages': {
       const { iova, paddr, prot, gfp } = operation;
       words.push('map', hex(iova), hex(paddr));
-      if (operation.kind === 'map_pages') words.push(...pagesOf(operation));
+      if (operation.kind === 'map_pages') pushAll(words, pagesOf(operation));
       else {
         const { size, chunk, stride } = operation;
         words.push(formatSize(size));
@@ -230,7 +230,7 @@ export function formatIommuOperation(operation: IommuOperation): string {
       words.push('unmap', hex(operation.iova), formatSize(operation.size));
       break;
     case 'unmap_pages':
-      words.push('unmap', hex(operation.iova), ...pagesOf(operation));
+      pushAll(words, ['unmap', hex(operation.iova), ...pagesOf(operation)]);
       if (operation.queued) words.push('queued');
       break;
     case 'phys':

@@ -18,7 +18,7 @@
  * A story that gives all six counters ends the search. In the shipped recording one move or none explains 38 of its 39 samples exactly;
  * in the other one an object is counted otherwise, and the number of slabs is the recorded one at all of them.
  */
-import { LedgerFullError, MIB, NULL, type PhysAddr, roundUp } from '../base/index.js';
+import { LedgerFullError, MIB, NULL, type PhysAddr, pushAll, roundUp } from '../base/index.js';
 import { type KmemCache, Machine, type MachineOptions, SLAB } from '../slab/index.js';
 import { type SysfsCounters, sysfsCounters } from '../text/index.js';
 import type { SlabSample, Workload } from './workload.js';
@@ -110,7 +110,7 @@ class PlacementSearch {
     if (!this.#isExact() && this.#trials < MOST_TRIALS) {
       const coarse: Story[] = [];
       for (const first of [cpu, 1 - cpu])
-        coarse.push(...this.#tryMoves(every(STEP, from, to), first, from, to, sample));
+        pushAll(coarse, this.#tryMoves(every(STEP, from, to), first, from, to, sample));
       coarse.sort((a, b) => a.distance - b.distance);
       for (const { first, moveAt } of coarse.slice(0, BEST)) {
         const around = every(1, Math.max(moveAt - STEP, from), Math.min(moveAt + STEP, to));

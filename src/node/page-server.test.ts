@@ -121,3 +121,27 @@ test('a port that is taken is said so', () =>
 test('a folder without a page is told from one with it', () => {
   assert.deepEqual([isBuiltPage(page), isBuiltPage(folder)], [true, false]);
 });
+
+test('a stream that breaks is an error behind its bytes, for the server too, which says why', async () => {
+  async function* breaking(): AsyncIterable<Uint8Array> {
+    yield Buffer.from('abc');
+    throw new Error('EIO: the pipe broke');
+  }
+  const file = servedStream(breaking(), 'standard input');
+  const seen: string[] = [];
+  const reading = (async () => {
+    for await (const piece of file.pieces()) seen.push(Buffer.from(piece).toString());
+  })();
+  await assert.rejects(reading, /EIO: the pipe broke/);
+  assert.deepEqual(seen, ['abc']);
+  const server = await servePage({ folder: page, files: [file], port: 0 });
+  try {
+    const path = new URL(server.url).searchParams.get('open')!;
+    const response = await fetch(new URL(path, server.url));
+    await assert.rejects(response.text());
+    const why = await fetch(new URL(response.headers.get('slablab-why')!, server.url));
+    assert.equal(await why.text(), 'EIO: the pipe broke\n');
+  } finally {
+    await server.close();
+  }
+});

@@ -22,6 +22,9 @@ import { TempFile } from './spool.js';
 const LOOPBACK = '127.0.0.1';
 const NAMES: readonly string[] = [LOOPBACK, 'localhost', '[::1]'];
 const FILES = 'files/';
+/** Names, in the answer with a file, where the page can ask why its bytes broke off: a stream that breaks cannot say so itself. */
+const WHY_HEADER = 'Slablab-Why';
+const WHY = '?why';
 const PIECE_BYTES = 1 << 20;
 
 const TYPES: ReadonlyMap<string, string> = new Map([
@@ -46,9 +49,12 @@ export interface ServedFile {
   readonly name: string;
   /** Bytes; undefined where nobody knows yet. */
   readonly size: number | undefined;
-  /** From the first on; can be asked for again. */
+  /** From the first on; can be asked for again. Throws what its source threw, behind the bytes in front of that. */
   pieces(): Pieces;
 }
+
+/** Why the bytes of a file broke off, by its name, for the page to ask. */
+type Failures = Map<string, string>;
 
 /** A server of the page that runs. */
 export interface PageServer {
@@ -82,8 +88,10 @@ export async function servePage({ folder, files, port }: PageServerOptions): Pro
       .map((path) => [path.slice(folder.length).replaceAll('\\', '/').replace(/^\/+/, ''), path]),
   );
   const byName = new Map(files.map((file) => [file.name, file]));
+  const failures: Failures = new Map();
   const server = createServer((request, response) => {
-    answer(request, response, parts, byName).catch(() => response.destroy());
+    // A stream that breaks is cut off, so that nobody takes its bytes for all of them.
+    answer(request, response, { parts, files: byName, failures }).catch(() => response.destroy());
   });
   await listening(server, port);
   const open = files.map(({ name }) => `open=${encodeURIComponent(`${FILES}${encodeURIComponent(name)}`)}`);
@@ -108,11 +116,16 @@ function listening(server: Server, port: number): Promise<void> {
   });
 }
 
+interface Served {
+  readonly parts: ReadonlyMap<string, string>;
+  readonly files: ReadonlyMap<string, ServedFile>;
+  readonly failures: Failures;
+}
+
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  parts: ReadonlyMap<string, string>,
-  files: ReadonlyMap<string, ServedFile>,
+  { parts, files, failures }: Served,
 ): Promise<void> {
   const refuse = (status: number, why: string) => {
     response.writeHead(status, { ...HEADERS, 'Content-Type': 'text/plain; charset=utf-8' });
@@ -125,15 +138,29 @@ async function answer(
   const file = path?.startsWith(FILES) ? files.get(path.slice(FILES.length)) : undefined;
   const part = parts.get(path === '' ? 'index.html' : (path ?? ''));
   if (file === undefined && part === undefined) return refuse(404, 'there is no such file');
+  if (file !== undefined && request.url?.endsWith(WHY)) return refuse(200, failures.get(file.name) ?? '');
   const type = (part !== undefined && TYPES.get(extname(part))) || 'application/octet-stream';
   response.writeHead(200, {
     ...HEADERS,
     'Content-Type': type,
     ...(file?.size !== undefined && { 'Content-Length': file.size }),
+    ...(file !== undefined && { [WHY_HEADER]: `/${FILES}${encodeURIComponent(file.name)}${WHY}` }),
   });
   if (request.method === 'HEAD') return void response.end();
   // Whoever asked may go away in the middle.
-  await pipeline(file === undefined ? createReadStream(part!) : Readable.from(file.pieces()), response);
+  const bytes = file === undefined ? createReadStream(part!) : Readable.from(told(file, failures));
+  await pipeline(bytes, response);
+}
+
+/** A file's pieces. Where they break, why is known before whoever reads them can ask. */
+async function* told(file: ServedFile, failures: Failures): Pieces {
+  failures.delete(file.name);
+  try {
+    yield* file.pieces();
+  } catch (error) {
+    failures.set(file.name, error instanceof Error ? error.message : String(error));
+    throw error;
+  }
 }
 
 /** Without the first slash and the query; undefined for what cannot be decoded. */
@@ -159,6 +186,8 @@ export function servedFile(path: string, name: string, size: number | undefined)
 export function servedStream(stream: AsyncIterable<Uint8Array>, name: string): ServedFile {
   const temp = new TempFile();
   let isOver = false;
+  /** What the stream threw, or the temporary file, in a box: anything can be thrown. */
+  let failure: { readonly error: unknown } | undefined;
   let wake: () => void = () => {};
   let more = new Promise<void>((resolve) => {
     wake = resolve;
@@ -175,12 +204,14 @@ export function servedStream(stream: AsyncIterable<Uint8Array>, name: string): S
         temp.write(piece);
         tell();
       }
-    } finally {
-      isOver = true;
-      tell();
+    } catch (error) {
+      failure = { error };
     }
+    isOver = true;
+    tell();
   };
-  reading().catch(() => {});
+  // What it fails with is kept for whoever asks for the bytes.
+  void reading();
   return {
     name,
     size: undefined,
@@ -192,7 +223,8 @@ export function servedStream(stream: AsyncIterable<Uint8Array>, name: string): S
           const piece = bytes.read(at, Math.min(PIECE_BYTES, bytes.size - at)).slice();
           at += piece.length;
           yield piece;
-        } else if (isOver) return;
+        } else if (failure !== undefined) throw failure.error;
+        else if (isOver) return;
         else await next;
       }
     },

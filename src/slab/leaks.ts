@@ -10,7 +10,7 @@
  * An object is live if its link says so and no sheaf holds it; pages are live if they were handed out and are no slab. With stacks
  * (leaks-stacks.ts) live objects are grouped by where they were allocated, else by cache.
  */
-import { formatAddress, formatBytes, formatCount, type PhysAddr } from '../base/index.js';
+import { formatAddress, formatBytes, formatCount, largestOf, type PhysAddr, pushAll } from '../base/index.js';
 import {
   FRAME_ORDER,
   FRAME_USED,
@@ -210,7 +210,7 @@ export function formatMachineReport(report: MachineReport): string {
       `${formatBytes(memory.peakBytes)} were at most, ` +
       `${formatBytes(memory.slabBytes)} of them as slabs; free objects in sheaves are ${percent(memory.sheafShare)} of those.`,
   ];
-  const width = Math.max(5, ...caches.map(({ name }) => name.length));
+  const width = Math.max(5, largestOf(caches.map(({ name }) => name.length)));
   if (caches.length > 0) {
     const row = (name: string, cells: readonly string[]) =>
       `  ${name.padEnd(width)}${cells.map((cell) => cell.padStart(12)).join('')}`;
@@ -232,12 +232,16 @@ export function formatMachineReport(report: MachineReport): string {
     const more = objects > addresses.length ? ', …' : '';
     const places = addresses.map(formatAddress).join(', ');
     lines.push(`  ${cache}: ${counted(objects, 'object')}, ${formatBytes(bytes)}: ${places}${more}`);
-    if (allocatedAt !== null) lines.push(...allocatedAt.split('\n').map((frame) => `      ${frame}`));
+    if (allocatedAt !== null)
+      pushAll(
+        lines,
+        allocatedAt.split('\n').map((frame) => `      ${frame}`),
+      );
   }
   for (const { address, bytes } of live.pages)
     lines.push(`  pages: ${formatBytes(bytes)} at ${formatAddress(address)}`);
   if (log.length > 0)
-    lines.push('', `The log has ${counted(log.length, 'line')}:`, ...log.map((line) => `  ${line}`));
+    pushAll(lines, ['', `The log has ${counted(log.length, 'line')}:`, ...log.map((line) => `  ${line}`)]);
   return lines.join('\n');
 }
 

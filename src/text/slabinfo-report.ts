@@ -23,6 +23,7 @@
  * A link whose directory is gone ends the kernel's tool; here it is left out. Rules: the tool's own output; the
  * totals follow in slabinfo-totals.ts.
  */
+import { largestOf } from '../base/index.js';
 import { STATISTICS, type Statistic } from '../slab/index.js';
 import type { SysfsTree } from './sysfs.js';
 
@@ -235,7 +236,9 @@ export function slabinfoList(caches: readonly SlabinfoCache[], options: ListOpti
   if (caches.length === 0) return [];
   const columns = options.activity ? ACTIVITY_COLUMNS : memoryColumns(options);
   const cells = caches.map((cache) => columns.map(({ cell }) => String(cell(cache))));
-  const needs = columns.map(({ head }, i) => Math.max(head.length, ...cells.map((row) => row[i]!.length)));
+  const needs = columns.map(({ head }, i) =>
+    Math.max(head.length, largestOf(cells.map((row) => row[i]!.length))),
+  );
   // A cell that is wider than its column pushes only its own line.
   const widths = columns.map(({ width }) => width);
   const lines = () =>
@@ -247,8 +250,7 @@ export function slabinfoList(caches: readonly SlabinfoCache[], options: ListOpti
     );
   const order = columns.map(({ gives }, i) => ({ gives, i })).filter(({ gives }) => gives !== undefined);
   for (const { i } of order.sort((a, b) => a.gives! - b.gives!)) {
-    const over =
-      Math.max(...lines().map((line) => line.length)) - (options.width ?? Number.POSITIVE_INFINITY);
+    const over = largestOf(lines().map((line) => line.length)) - (options.width ?? Number.POSITIVE_INFINITY);
     if (over > 0) widths[i] = Math.max(Math.min(needs[i]!, widths[i]!), widths[i]! - over);
   }
   return lines();

@@ -5,6 +5,7 @@
  * Two rows are not what their names say, and the tool prints them so: the average of `PartObjs` is the share of objects that lie in
  * partial slabs, and a share of a hundred or more counts as a hundred.
  */
+import { largestOf, smallestOf } from '../base/index.js';
 import { type SlabinfoCache, slabinfoCaches, slabinfoSize } from './slabinfo-report.js';
 import type { SysfsTree } from './sysfs.js';
 
@@ -53,7 +54,7 @@ export function slabinfoTotals(tree: SysfsTree, pageSize: number): SlabinfoTotal
     const values = active.map(of);
     const total = values.reduce((sum, value) => sum + value, 0);
     const average = Math.floor(total / active.length);
-    return { average, least: Math.min(...values), most: Math.max(...values), total };
+    return { average, least: smallestOf(values), most: largestOf(values), total };
   };
   const objects = spread((cache) => cache.objects);
   const slabs = spread((cache) => cache.slabs);

@@ -17,7 +17,7 @@
  * slot, a text) when its chunk is read. A checksum finds what a disk did; this finds what another writer did. A column that nobody asks for
  * is not read, so that its damage goes unnoticed: whoever wants to know asks for all of them, as convert does, which copies every column.
  */
-import { InputError } from '../base/index.js';
+import { InputError, largestOf } from '../base/index.js';
 import { CHUNK_ROWS, type Column } from './column-codec.js';
 import { type ColumnFile, type ColumnType, createColumnFile, openColumnFile } from './column-file.js';
 import type { RandomBytes, ReadReport } from './events.js';
@@ -159,7 +159,7 @@ function* chunksOf(
   slots: number,
   wants: WantsRows,
 ): Iterable<TraceChunk> {
-  const into = createChunk(0, Math.min(CHUNK_ROWS, Math.max(0, ...columns.chunkRows)));
+  const into = createChunk(0, Math.min(CHUNK_ROWS, Math.max(0, largestOf(columns.chunkRows))));
   let first = 0;
   for (const [number, rows] of columns.chunkRows.entries()) {
     if (!wants(first, rows)) {

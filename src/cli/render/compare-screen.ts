@@ -2,7 +2,7 @@
  * The screen of `slablab compare`: the question, what was computed, the table, the curves, the words, and
  * where to go on.
  */
-import { formatBytes, formatCount, KIB, MIB } from '../../base/index.js';
+import { formatBytes, formatCount, KIB, largestOf, MIB, smallestOf } from '../../base/index.js';
 import { type CompareResult, formatRatio, formatShare, type StrategyResult } from '../../lab/index.js';
 import type { Terminal } from '../terminal.js';
 import { ABOVE, sparkline } from './chart.js';
@@ -69,7 +69,7 @@ export function fails({ refused, failed }: StrategyResult): boolean {
 
 /** The unit that all sizes of a result share, and a size in it. */
 function sizesOf({ strategies }: CompareResult): { unit: string; size: (bytes: number) => string } {
-  const smallest = Math.min(...strategies.map((s) => s.peakBytes));
+  const smallest = smallestOf(strategies.map((s) => s.peakBytes));
   if (smallest < MIB) {
     return {
       unit: 'KiB',
@@ -161,9 +161,9 @@ function chart(
   { strategies, workload }: CompareResult,
   { width, style }: CompareScreenOptions['terminal'],
 ): string[] {
-  const labels = Math.max(...strategies.map((s) => s.id.length), 'asked for'.length);
+  const labels = Math.max(largestOf(strategies.map((s) => s.id.length)), 'asked for'.length);
   const columns = Math.min(width, 120) - labels - 4;
-  const peak = Math.max(...strategies.map((s) => s.peakBytes));
+  const peak = largestOf(strategies.map((s) => s.peakBytes));
   const top = Math.min(peak, CHART_TOP * workload.askedPeakBytes);
   const line = (label: string, series: readonly number[]) =>
     `  ${padRight(label, labels)}  ${sparkline(series, columns, top)}`.trimEnd();

@@ -1,4 +1,5 @@
 /** Lines over time as SVG, drawn from a bounded number of points: no script, no font, no file of its own. */
+import { largestOf, pushAll } from '../../base/index.js';
 import { escapeHtml } from './html-page.js';
 
 export interface ChartLine {
@@ -57,7 +58,7 @@ export function lineChart({
   const endX = x.at(-1) ?? firstX;
   // Where no time passes, points lie at the left.
   const lastX = endX > firstX ? endX : firstX + 1;
-  const top = Math.max(1, ...lines.map(({ values, most = values }) => largest(most)));
+  const top = Math.max(1, largestOf(lines.map(({ values, most = values }) => largestOf(most))));
   const step = niceStep(top / 4, isBytes);
   const topTick = Math.ceil(top / step) * step;
   const right = WIDTH - RIGHT;
@@ -74,8 +75,9 @@ export function lineChart({
     const label = escapeHtml(formatX(tick));
     parts.push(`<text x="${one(atX(tick))}" y="${HEIGHT - 10}" text-anchor="middle">${label}</text>`);
   }
-  parts.push(
-    ...markers(
+  pushAll(
+    parts,
+    markers(
       marks.filter(({ x: at }) => at >= firstX && at <= lastX),
       atX,
     ),
@@ -90,7 +92,7 @@ export function lineChart({
     const dashes = dash === '' ? '' : ` stroke-dasharray="${dash}"`;
     parts.push(`<polyline class="line ${look}"${dashes} points="${points(values).join(' ')}"/>`);
   });
-  parts.push(...labels(lines, atY, right));
+  pushAll(parts, labels(lines, atY, right));
   return [
     `<figure><svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escapeHtml(title)}">`,
     ...parts,
@@ -153,10 +155,6 @@ function ticks(from: number, to: number, step: number): number[] {
   const first = Math.ceil(from / step);
   const count = Math.min(Math.floor(to / step) - first + 1, TICKS_MAX);
   return Array.from({ length: Math.max(count, 0) }, (_, i) => (first + i) * step);
-}
-
-function largest(values: readonly number[]): number {
-  return values.reduce((most, value) => Math.max(most, value), 0);
 }
 
 const one = (value: number) => String(Math.round(value * 10) / 10);

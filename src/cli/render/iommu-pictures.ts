@@ -6,7 +6,7 @@
  *     01111111 … 0 01                     a descriptor, bit by bit, with the names of its fields beneath
  *     │          │ └ type
  */
-import { formatAddress, formatBytes, formatCount, GIB } from '../../base/index.js';
+import { formatAddress, formatBytes, formatCount, GIB, largestOf, pushAll } from '../../base/index.js';
 import type { IommuResult, IommuTable, IommuWalk } from '../../lab/index.js';
 import { sparkline } from './chart.js';
 import { displayWidth, padRight, wrap } from './text.js';
@@ -77,7 +77,7 @@ type Ram = Pick<IommuResult['machine'], 'ram'>;
 
 /** The addresses that are drawn: from 0 to the end of RAM. */
 function drawnSpan({ ram }: Ram): { begin: number; end: number } {
-  const end = Math.max(...ram.map((range) => range.end));
+  const end = largestOf(ram.map((range) => range.end));
   const first = ram[0]!.start;
   // A little RAM far up would be a speck.
   return { begin: first > end / 2 ? first : 0, end };
@@ -129,7 +129,7 @@ export function drawWalk({ iova, steps }: IommuWalk, width: number): string[] {
   for (const { level, index, entry, descriptor, kind, fields, output, next } of steps) {
     const word = `0x${descriptor.toString(16).padStart(8, '0')}`;
     const where = `level ${level}, entry ${formatCount(index)} at ${formatAddress(entry)}: ${word}, ${kind}`;
-    lines.push(where, ...drawDescriptor(descriptor, fields, width - 2).map((line) => `  ${line}`));
+    pushAll(lines, [where, ...drawDescriptor(descriptor, fields, width - 2).map((line) => `  ${line}`)]);
     if (next !== undefined) lines.push(`→ the table at ${formatAddress(next)}`);
     else if (output !== undefined)
       lines.push(`→ ${formatAddress(iova)} is physical ${formatAddress(output)}`);

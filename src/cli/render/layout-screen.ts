@@ -2,7 +2,7 @@
  * The screen of `slablab layout`: the call, what comes of it, the numbers, a slab and an object as pictures.
  * Numbers are written as /sys/kernel/slab writes them, to be compared and found.
  */
-import { formatBytes } from '../../base/index.js';
+import { formatBytes, largestOf } from '../../base/index.js';
 import {
   type CacheLayout,
   formatShare,
@@ -253,7 +253,7 @@ function nameLines(
   heads: readonly string[],
   width: number,
 ): string[] {
-  const headWidth = texts.length > 1 ? Math.max(...heads.map(displayWidth)) + 2 : 0;
+  const headWidth = texts.length > 1 ? largestOf(heads.map(displayWidth)) + 2 : 0;
   const lines = texts.flatMap((text, column) => {
     if (text === null) return [];
     const parts = wrapParts(text.split('|'), width - NAME_WIDTH - headWidth - 1, '|');

@@ -2,7 +2,7 @@
  * What a person must know of a trace before they believe anything that is computed from it: what could not be read, what is missing, what
  * was taken to have happened. One sentence each, the gravest first.
  */
-import { formatCount } from '../../base/index.js';
+import { formatCount, pushAll } from '../../base/index.js';
 import { EVENT_NAMES, type ReadReport, type ResolveReport } from '../../trace/index.js';
 
 /** `1 event`, `255,387 events`. */
@@ -27,7 +27,7 @@ export function readWords({ damaged, damage, lost, notes, others }: ReadReport):
     words.push(
       `${formatCount(lost)} events were lost while this was recorded: what they allocated and freed is not in it.`,
     );
-  words.push(...notes.map(sentence));
+  pushAll(words, notes.map(sentence));
   if (others.size > 0) {
     const count = [...others.values()].reduce((sum, each) => sum + each, 0);
     words.push(

@@ -1,5 +1,5 @@
 /** The screen of `slablab replay`: what was replayed, the machines side by side, curves, caches, words, and where to go on. */
-import { formatBytes, formatCount, KIB, MIB } from '../../base/index.js';
+import { formatBytes, formatCount, KIB, largestOf, MIB } from '../../base/index.js';
 import {
   type CacheResult,
   cacheDifferences,
@@ -82,7 +82,7 @@ const orDash = (count: number) => (count === 0 ? '–' : formatCount(count));
 function mainTable(report: ReplayReport, { width, style }: ReplayScreenOptions['terminal']): string[] {
   const rows = namedResults(report);
   const { base } = report;
-  const { unit, size } = sizesIn(Math.max(...rows.map(({ result }) => result.peak.bytes)));
+  const { unit, size } = sizesIn(largestOf(rows.map(({ result }) => result.peak.bytes)));
   const column = (head: string, under: string, cell: (row: NamedResult) => string): Column<NamedResult> => ({
     name: head,
     head: [head, under],
@@ -124,11 +124,11 @@ function chart(report: ReplayReport, { width, style }: ReplayScreenOptions['term
   const { base } = report;
   const label = 'asked for';
   const labels = Math.min(
-    Math.max(...rows.map(({ name }) => displayWidth(name)), label.length),
+    Math.max(largestOf(rows.map(({ name }) => displayWidth(name))), label.length),
     Math.floor(width / 3),
   );
   const columns = Math.min(width, 120) - labels - 4;
-  const top = Math.max(...rows.map(({ result }) => result.peak.bytes), 1);
+  const top = Math.max(largestOf(rows.map(({ result }) => result.peak.bytes)), 1);
   const line = (name: string, series: readonly number[]) => {
     const short = displayWidth(name) > labels ? `${[...name].slice(0, labels - 1).join('')}…` : name;
     return `  ${padRight(short, labels)}  ${sparkline(series, columns, top)}`.trimEnd();

@@ -2,6 +2,7 @@
  * One description of a table's columns, three ways to print it: for people, as CSV with raw numbers, and as
  * Markdown.
  */
+import { largestOf, pushAll } from '../../base/index.js';
 import { PLAIN, type Style } from './style.js';
 import { displayWidth, padLeft, padRight, wrap } from './text.js';
 
@@ -40,7 +41,7 @@ export function renderTable<Row>(
 ): string[] {
   const { style = PLAIN } = options;
   const widths = columns.map(({ head, cell }) =>
-    Math.max(...head.map(displayWidth), ...rows.map((row) => displayWidth(cell(row)))),
+    Math.max(largestOf(head.map(displayWidth)), largestOf(rows.map((row) => displayWidth(cell(row))))),
   );
   const others = widths.slice(1).reduce((sum, width) => sum + GAP.length + width, 0);
   widths[0] = Math.min(widths[0]!, Math.max(FIRST_MIN, options.width - others));
@@ -50,16 +51,23 @@ export function renderTable<Row>(
       .join(GAP)
       .trimEnd();
   const lines: string[] = [];
-  const heads = Math.max(...columns.map(({ head }) => head.length));
+  const heads = largestOf(columns.map(({ head }) => head.length));
   for (let i = 0; i < heads; i++) lines.push(style.dim(lineOf(columns.map(({ head }) => head[i] ?? ''))));
   for (const row of rows) {
     const paint = options.rowStyle?.(row) ?? PLAIN.bold;
     const [first, ...rest] = columns.map(({ cell }) => cell(row));
     const firstLines = wrapFirst(first!, widths[0]);
     lines.push(paint(lineOf([firstLines[0]!, ...rest])));
-    lines.push(...firstLines.slice(1).map((line) => paint(line)));
+    pushAll(
+      lines,
+      firstLines.slice(1).map((line) => paint(line)),
+    );
     const beneath = options.beneath?.(row);
-    if (beneath) lines.push(...wrap(beneath, options.width, '    ', '    ').map((line) => paint(line)));
+    if (beneath)
+      pushAll(
+        lines,
+        wrap(beneath, options.width, '    ', '    ').map((line) => paint(line)),
+      );
   }
   return lines;
 }
@@ -91,7 +99,7 @@ export function renderMarkdown<Row>(columns: readonly Column<Row>[], rows: reado
   const heads = columns.map(({ head }) => field(head.join(' ')));
   const cells = rows.map((row) => columns.map(({ cell }) => field(cell(row))));
   const widths = heads.map((head, i) =>
-    Math.max(3, displayWidth(head), ...cells.map((row) => displayWidth(row[i]!))),
+    Math.max(3, displayWidth(head), largestOf(cells.map((row) => displayWidth(row[i]!)))),
   );
   const padded = (text: string, i: number) =>
     columns[i]!.left ? padRight(text, widths[i]!) : padLeft(text, widths[i]!);

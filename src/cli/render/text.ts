@@ -1,3 +1,5 @@
+import { pushAll } from '../../base/index.js';
+
 /**
  * Text in columns. Widths count code points, without what only colours them: slablab prints no character
  * that is two columns wide.
@@ -65,7 +67,7 @@ export function wrapParts(parts: readonly string[], width: number, between = ' Â
     const last = lines.at(-1);
     const joined = last === undefined ? part : `${last}${between}${part}`;
     if (last !== undefined && displayWidth(joined) <= width) lines[lines.length - 1] = joined;
-    else lines.push(...wrap(part, width));
+    else pushAll(lines, wrap(part, width));
   }
   return lines;
 }

@@ -18,6 +18,7 @@
 import {
   ArgumentError,
   isPowerOfTwo,
+  largestOf,
   lookUp,
   nearestNames,
   orderOf,
@@ -44,6 +45,7 @@ import {
   sizeSuffix,
   type TraceClass,
 } from '../../trace/index.js';
+import { ledgerRoom } from '../ledger-room.js';
 import { STRATEGIES } from '../strategies.js';
 import type { Strategy } from '../strategy.js';
 import { type CacheSpec, layoutOf, type MachinePlan, withLayout, withPageSize } from './plan.js';
@@ -143,7 +145,9 @@ class Builder {
       plan.caches.flatMap((spec) => [spec.name, ...spec.names].map((name) => [name, spec] as const)),
     );
     const caches = Math.max(this.#specs.size + MADE_MAX, CACHES_LEAST);
-    this.#machine = Machine.create({ ...optionsOf(plan, whatIf), ledger: { caches } });
+    const machineOptions = optionsOf(plan, whatIf);
+    const room = ledgerRoom(machineOptions, whatIf.pageSize ?? plan.kernel.pageSize, this.#mostAtOnce());
+    this.#machine = Machine.create({ ...machineOptions, ledger: { caches, ...room } });
     this.#kernel = this.#machine.kernel;
     const { allocator, pageSize, cpus, slubDebug, slubMinOrder, slubMaxOrder, slubMinObjects } = whatIf;
     this.#resized =
@@ -152,6 +156,16 @@ class Builder {
     this.#relayout =
       this.#resized ||
       [cpus, slubDebug, slubMinOrder, slubMaxOrder, slubMinObjects].some((set) => set !== undefined);
+  }
+
+  /** What there can be at most at the same time: all objects of before, each in a slab of its own, and a slab for each allocation. */
+  #mostAtOnce(): { readonly slabs: number; readonly objects: number } {
+    const { caches } = this.#plan;
+    const before = caches.reduce((sum, { capacity = 0 }) => sum + capacity, 0);
+    const slabs = this.#classes.reduce((sum, { allocs }) => sum + allocs, 0);
+    // A what-if can make slabs twice as large, or pages: then there are as many fewer of them.
+    const perSlab = caches.reduce((most, { layout }) => Math.max(most, layout.oo.objects), 64);
+    return { slabs: before + slabs, objects: 2 * before + slabs * perSlab };
   }
 
   build(): BuiltMachine {
@@ -281,10 +295,16 @@ class Builder {
 
   #layoutNow(spec: CacheSpec): CacheSpec['layout'] {
     if (!this.#relayout) return spec.layout;
-    if (!spec.derivable) {
+    // The other allocator cannot have it.
+    const fits = (spec.layout.slab !== undefined) === (this.#machine.boot.allocator === 'slab');
+    if (!spec.derivable && fits) {
       this.#notes.push(`${spec.name} keeps its recorded layout: the kernel's rules do not give it`);
       return spec.layout;
     }
+    if (!spec.derivable)
+      this.#notes.push(
+        `${spec.name} has the layout of the kernel's rules, which do not give its recorded one`,
+      );
     const flags = withBootDebug(spec.flags, this.#machine.boot.debug, spec.names[0]);
     const layout = layoutOf({ ...spec, flags }, this.#kernel, this.#machine.boot);
     if (layout === null) {
@@ -480,11 +500,11 @@ class Builder {
     const same = this.#classes.filter(
       (each, other) => nameOf(other) === shown && Math.max(each.bytesAlloc, each.bytesReq) <= largest,
     );
-    const distance = Math.max(bytesAlloc, ...same.map((each) => each.bytesAlloc), 8);
+    const distance = Math.max(bytesAlloc, largestOf(same.map((each) => each.bytesAlloc)), 8);
     const spec = {
       name: shown,
       names: [shown],
-      objectSize: Math.max(bytesReq, ...same.map((each) => each.bytesReq)) || distance,
+      objectSize: Math.max(bytesReq, largestOf(same.map((each) => each.bytesReq))) || distance,
       grownSize: distance,
       align: 0,
       flags: kind === CLASS_KIND.KMALLOC ? SLAB.KMALLOC : SLAB.NONE,

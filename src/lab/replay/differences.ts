@@ -1,4 +1,5 @@
 /** Replays held against each other: which caches differ, and by how much. */
+import { largestOf } from '../../base/index.js';
 import type { ReplayResult } from './result.js';
 
 /** A cache whose peak is not the same in every result. */
@@ -22,7 +23,7 @@ export function cacheDifferences(results: readonly Pick<ReplayResult, 'caches'>[
   return [...names]
     .map((name) => {
       const peaks = peakOf.map((of) => of.get(name) ?? 0);
-      return { name, peaks, by: Math.max(...peaks.map((peak) => Math.abs(peak - peaks[0]!))) };
+      return { name, peaks, by: largestOf(peaks.map((peak) => Math.abs(peak - peaks[0]!))) };
     })
     .filter(({ by }) => by > 0)
     .sort((a, b) => b.by - a.by);

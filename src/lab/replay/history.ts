@@ -19,6 +19,7 @@ import { type Gfp, NO_PFN, type Pfn, type PhysAddr } from '../../base/index.js';
 import { GFP } from '../../machine/index.js';
 import { type KmemCache, type Machine, SLAB_DEBUG_FLAGS } from '../../slab/index.js';
 import type { BuiltMachine, ReplayCache } from './build.js';
+import { NumberStack } from './number-stack.js';
 
 /** What a cache had in front of the trace: objects, by where they were. */
 export interface CacheHistory {
@@ -68,27 +69,31 @@ export const NO_HISTORY: History = {
 /** What a history left behind for the trace to free. */
 export interface Stock {
   /** Objects, newest last, by their cache's id. */
-  readonly objects: ReadonlyMap<number, PhysAddr[]>;
+  readonly objects: ReadonlyMap<number, NumberStack<PhysAddr>>;
   readonly inferred: readonly Inferred[];
   /** Single pages that are no slab's. */
-  readonly pages: Pfn[];
+  readonly pages: NumberStack<Pfn>;
   /** Pages that no slab has, these among them. */
   readonly otherPages: number;
 }
 
 /** Lets a machine live through a history. Throws LedgerFullError where its ledger is too small. */
 export function liveThrough(history: History, built: BuiltMachine): Stock {
-  const objects = new Map<number, PhysAddr[]>();
+  const objects = new Map<number, NumberStack<PhysAddr>>();
   for (const entry of history.caches) {
     const made = built.find(entry.name);
     if (made === undefined) continue;
     const live = liveThroughCache(entry, made, built.machine.cpus);
-    objects.set(made.cache.id, [...(objects.get(made.cache.id) ?? []), ...live]);
+    const known = objects.get(made.cache.id);
+    if (known === undefined) objects.set(made.cache.id, live);
+    else known.pushAll(live);
   }
   return {
     objects,
     inferred: history.inferred,
-    ...(built.replaysPages ? takeOthers(history, built.machine) : { pages: [], otherPages: 0 }),
+    ...(built.replaysPages
+      ? takeOthers(history, built.machine)
+      : { pages: new NumberStack<Pfn>(), otherPages: 0 }),
   };
 }
 
@@ -96,7 +101,7 @@ const ZONE_GFP: Readonly<Record<string, Gfp>> = { DMA: GFP.DMA, DMA32: GFP.DMA32
 
 /** Pages of others: single ones for the trace to free, the rest in the largest blocks. */
 function takeOthers({ others, otherFrees }: History, machine: Machine): Pick<Stock, 'pages' | 'otherPages'> {
-  const singles: Pfn[] = [];
+  const singles = new NumberStack<Pfn>();
   let otherPages = 0;
   for (const { zone, pages } of others) {
     const gfp = ZONE_GFP[zone];
@@ -116,29 +121,27 @@ function takeOthers({ others, otherFrees }: History, machine: Machine): Pick<Sto
   return { pages: singles, otherPages };
 }
 
-function liveThroughCache(entry: CacheHistory, { cache }: ReplayCache, cpus: number): PhysAddr[] {
-  const alloc = (count: number, cpu: number): PhysAddr[] => {
-    const objects: PhysAddr[] = [];
+function liveThroughCache(entry: CacheHistory, { cache }: ReplayCache, cpus: number): NumberStack<PhysAddr> {
+  const alloc = (objects: NumberStack<PhysAddr>, count: number, cpu: number): void => {
     for (let i = 0; i < count; i++) {
       const address = cache.alloc(undefined, cpu);
       if (address !== 0) objects.push(address);
     }
-    return objects;
   };
-  const full = alloc(entry.full, 0);
-  const live: PhysAddr[] = [];
+  const live = new NumberStack<PhysAddr>(entry.full);
+  alloc(live, entry.full, 0);
+  const full = live.length;
   for (const { cpu, allocated, freed } of entry.onCpu) {
-    const objects = alloc(allocated, cpu % cpus);
-    for (const address of objects.splice(Math.max(objects.length - freed, 0)).reverse())
-      cache.free(address, cpu % cpus);
-    live.push(...objects);
+    const before = live.length;
+    alloc(live, allocated, cpu % cpus);
+    for (let i = Math.min(freed, live.length - before); i > 0; i--) cache.free(live.pop()!, cpu % cpus);
   }
   const { holes, holeStretches } = entry;
   if (holes > 0 && holeStretches > 0) {
-    freeEvenly(full, holes, holeStretches, (address) => cache.free(address, 0));
+    freeEvenly(live, full, holes, holeStretches, (address) => cache.free(address, 0));
     giveToNode(cache);
   }
-  return [...full, ...live];
+  return live;
 }
 
 /** What CPU 0 keeps goes to the node; then it goes on with the slab that it had. SLAB's arrays stay: they hold what was freed last. */
@@ -150,23 +153,41 @@ function giveToNode(cache: KmemCache): void {
   if (next !== 0) cache.free(next, 0);
 }
 
-/** Takes `holes` objects out of an array, in so many runs of neighbours that lie evenly apart. */
+/** Takes `holes` objects out of the first `full` of a stack, in so many runs of neighbours that lie evenly apart. */
 function freeEvenly(
-  objects: PhysAddr[],
+  objects: NumberStack<PhysAddr>,
+  full: number,
   holes: number,
   stretches: number,
   free: (address: PhysAddr) => void,
 ): void {
-  const total = Math.min(holes, objects.length);
   const gone = new Uint8Array(objects.length);
-  for (let run = 0, done = 0; run < stretches; run++) {
-    const upTo = Math.round((total * (run + 1)) / stretches);
-    const from = Math.floor((objects.length * run) / stretches);
-    for (let at = from; done < upTo && at < objects.length; at++, done++) {
+  for (const [from, to] of evenRuns(full, holes, stretches)) {
+    for (let at = from; at < to; at++) {
       gone[at] = 1;
-      free(objects[at]!);
+      free(objects.at(at)!);
     }
   }
-  const left = objects.filter((_, at) => gone[at] === 0);
-  objects.splice(0, objects.length, ...left);
+  objects.filter((index) => gone[index] === 0);
+}
+
+/**
+ * So many holes (all there are places for, at most) as runs of neighbours among `full` places, ascending: from, and up to. Each run begins
+ * where its stretch does, or behind the run before it where that is longer than its own stretch.
+ */
+export function* evenRuns(
+  full: number,
+  holes: number,
+  stretches: number,
+): IterableIterator<readonly [from: number, to: number]> {
+  const total = Math.min(holes, full);
+  let end = 0;
+  for (let run = 0, done = 0; run < stretches && done < total; run++) {
+    const upTo = Math.round((total * (run + 1)) / stretches);
+    if (upTo === done) continue;
+    const from = Math.max(Math.floor((full * run) / stretches), end);
+    end = from + upTo - done;
+    done = upTo;
+    yield [from, end];
+  }
 }

@@ -4,6 +4,7 @@ export * from './differences.js';
 export * from './history.js';
 export * from './measure.js';
 export * from './nearness.js';
+export * from './number-stack.js';
 export * from './pins.js';
 export * from './plan.js';
 export * from './population.js';

@@ -4,6 +4,7 @@
  * A point stands for a stretch of rows: the least and the most that was held in it and what was held at its end, so that no peak is lost
  * however long the trace. All follow from the zones' own counters: what is handed out, less the pages that are nobody's objects.
  */
+import { largestOf } from '../../base/index.js';
 import { Z_FREE, Z_MANAGED, ZONE_WORDS } from '../../machine/index.js';
 import type { BuiltMachine } from './build.js';
 import type { Stock } from './history.js';
@@ -110,7 +111,7 @@ export function createMeasure(built: BuiltMachine, rows: number, { objects, othe
     others: [] as number[],
   };
   const sums = new Float64Array([0, otherPages, 0, 0]);
-  const highest = Math.max(0, ...caches.map(({ cache }) => cache.id));
+  const highest = Math.max(0, largestOf(caches.map(({ cache }) => cache.id)));
   const slabsOf = new Int32Array(highest + 1);
   const peakSlabs = new Int32Array(highest + 1);
   const slabSeries = caches.map(() => new Int32Array(POINTS_MAX + 1));

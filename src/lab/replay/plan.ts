@@ -17,7 +17,7 @@
  * makes them anew by the kernel's rules from object size, alignment and flags; `derivable` says where those rules give the recorded
  * numbers, and where they do not the what-if leaves the cache as it was.
  */
-import { ArgumentError, isPowerOfTwo, lookUp } from '../../base/index.js';
+import { ArgumentError, formatBytes, isPowerOfTwo, largestOf, lookUp } from '../../base/index.js';
 import type { MemoryMap, RamRange, ZoneName, ZoneSpec } from '../../machine/index.js';
 import {
   type CacheLayout,
@@ -135,16 +135,18 @@ export function planFromSnapshots(
     ...memoryOptions(options, last.zones, profile.pageSize),
     kernel: profile,
     allocator,
-    cpus: options.cpus ?? cpusOf(Math.max(0, ...snapshots.all.map((snapshot) => snapshot.cpus)) || cpus),
+    cpus:
+      options.cpus ?? cpusOf(Math.max(0, largestOf(snapshots.all.map((snapshot) => snapshot.cpus))) || cpus),
   };
   const boot = bootOf(machine);
   const caches = specsOf(snapshots, last, profile, boot);
   const what = full === undefined ? 'slabinfo' : 'sysfs';
+  const notes = note + leftOut(machine, last, profile.pageSize);
   return {
     kernel: profile,
     options: machine,
     caches,
-    source: `${caches.length} caches from ${what} of snapshot ${last.name} in ${snapshots.file}${note}`,
+    source: `${caches.length} caches from ${what} of snapshot ${last.name} in ${snapshots.file}${notes}`,
   };
 }
 
@@ -215,9 +217,26 @@ function memoryOptions(
 
 const ZONES: readonly ZoneName[] = ['DMA', 'DMA32', 'Normal'];
 
-/** RAM by zone: where in a zone its holes lie is not told, so its pages come first, the managed ones before the others. */
+const RECORDED = 'recorded';
+
+/** Page frames that a replay keeps account of at most: 1 TiB in pages of 4 KiB. */
+const FRAMES_MAX = 2 ** 28;
+
+/** RAM of one kind of zone, of all nodes: pages. */
+interface ZoneRam {
+  readonly name: ZoneName;
+  readonly startPfn: number;
+  readonly spanned: number;
+  readonly present: number;
+  readonly managed: number;
+}
+
+/**
+ * RAM by zone: where in a zone its holes lie is not told, so its pages come first, the managed ones before the others. Nodes are no matter
+ * here: what they have of a zone lies side by side.
+ */
 function memoryMap(zones: readonly SnapshotZone[], pageSize: number): MemoryMap {
-  const known = zones.filter(({ name }) => ZONES.includes(name as ZoneName));
+  const known = zoneRam(zones);
   if (known.length === 0)
     throw new ArgumentError(
       `no zone of ${zones.map(({ name }) => name).join(', ')} is known: give a machine`,
@@ -238,7 +257,7 @@ function memoryMap(zones: readonly SnapshotZone[], pageSize: number): MemoryMap 
     }));
   const total = known.reduce((sum, { managed }) => sum + managed, 0);
   return {
-    name: 'recorded',
+    name: RECORDED,
     title: `the recorded machine: ${Math.round(at(total) / 2 ** 20)} MiB in ${known.map(({ name }) => name).join(', ')}`,
     ram,
     reserved,
@@ -246,11 +265,48 @@ function memoryMap(zones: readonly SnapshotZone[], pageSize: number): MemoryMap 
   };
 }
 
+/** What nodes have of each kind of zone, as one. What is more than FRAMES_MAX is left out at the end. */
+function zoneRam(zones: readonly SnapshotZone[]): ZoneRam[] {
+  const found: ZoneRam[] = [];
+  let left = FRAMES_MAX;
+  for (const name of ZONES) {
+    const parts = zones.filter((zone) => zone.name === name).sort((a, b) => a.startPfn - b.startPfn);
+    const [first, ...others] = parts;
+    if (first === undefined) continue;
+    const sum = (field: 'present' | 'managed') => parts.reduce((pages, part) => pages + part[field], 0);
+    const present = Math.min(sum('present'), left);
+    const managed = Math.min(sum('managed'), present);
+    left -= present;
+    if (present === 0) continue;
+    const before = found.at(-1);
+    const startPfn = Math.max(first.startPfn, before === undefined ? 0 : before.startPfn + before.present);
+    const spanned = Math.max(present, others.length === 0 ? first.spanned : 0);
+    found.push({ name, startPfn, spanned, present, managed });
+  }
+  return found;
+}
+
+/** A few words where a replay has less memory than the recorded machine. */
+function leftOut({ machine }: MachineOptions, { zones }: Snapshot, pageSize: number): string {
+  const pages = pagesLeftOut(zones);
+  const isRecorded = typeof machine === 'object' && machine.name === RECORDED;
+  return isRecorded && pages > 0
+    ? `; ${formatBytes(pages * pageSize)} of its memory is left out, for a replay accounts for ${formatBytes(FRAMES_MAX * pageSize)}`
+    : '';
+}
+
+/** Managed pages of the recorded machine that a replay keeps no account of. */
+export function pagesLeftOut(zones: readonly SnapshotZone[]): number {
+  const all = zones.filter(({ name }) => ZONES.includes(name as ZoneName));
+  const kept = zoneRam(zones).reduce((sum, { managed }) => sum + managed, 0);
+  return all.reduce((sum, { managed }) => sum + managed, 0) - kept;
+}
+
 /** A zone ends where the next one begins. Normal is there also where no memory lies in it: requests that name no zone begin there. */
-function zoneSpecs(known: readonly SnapshotZone[], at: (pfn: number) => number): ZoneSpec[] {
+function zoneSpecs(known: readonly ZoneRam[], at: (pfn: number) => number): ZoneSpec[] {
   const specs = known.map(({ name, startPfn, spanned }, i): ZoneSpec => {
     const next = known[i + 1]?.startPfn ?? startPfn + spanned;
-    return { name: name as ZoneName, end: name === 'Normal' ? Number.POSITIVE_INFINITY : at(next) };
+    return { name, end: name === 'Normal' ? Number.POSITIVE_INFINITY : at(next) };
   });
   return specs.at(-1)!.name === 'Normal'
     ? specs

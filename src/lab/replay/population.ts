@@ -30,7 +30,7 @@ import { C_NR_SLABS, CACHE_WORDS } from '../../machine/index.js';
 import { CLASS_KIND, type ClassCache, GREW, OP, OP_MASK, OVER, type Trace } from '../../trace/index.js';
 import { type BuiltMachine, buildMachine } from './build.js';
 import { type CacheHistory, type History, type Inferred, liveThrough, NO_HISTORY } from './history.js';
-import type { CacheSpec, MachinePlan } from './plan.js';
+import { type CacheSpec, type MachinePlan, pagesLeftOut } from './plan.js';
 import { replayRows } from './run.js';
 import type { Snapshot, Snapshots } from './snapshots.js';
 import { AS_RECORDED } from './what-if.js';
@@ -325,10 +325,14 @@ function replayOnce(
 const takenPages = ({ machine }: BuiltMachine): ReadonlyMap<string, number> =>
   new Map(machine.zones().map(({ name, managed, free }) => [name, managed - free]));
 
-/** By zone, what zoneinfo has more. */
+/** By zone, nodes together, what zoneinfo has more. What a replay has no room for (plan.ts) was others'. */
 function othersAt({ zones }: Snapshot, taken: ReadonlyMap<string, number>): History['others'] {
-  return zones.flatMap(({ name, managed, free, onCpus }) => {
-    const pages = managed - free - onCpus - (taken.get(name) ?? 0);
-    return pages > 0 ? [{ zone: name, pages }] : [];
+  const recorded = new Map<string, number>();
+  for (const { name, managed, free, onCpus } of zones)
+    recorded.set(name, (recorded.get(name) ?? 0) + managed - free - onCpus);
+  const last = [...recorded.keys()].at(-1);
+  return [...recorded].flatMap(([zone, pages]) => {
+    const others = pages - (taken.get(zone) ?? 0) - (zone === last ? pagesLeftOut(zones) : 0);
+    return others > 0 ? [{ zone, pages: others }] : [];
   });
 }

@@ -41,6 +41,7 @@ import {
 import type { KmemCache, Machine } from '../../slab/index.js';
 import type { BuiltMachine } from './build.js';
 import type { Inferred, Stock } from './history.js';
+import { NumberStack } from './number-stack.js';
 
 /** What became of frees whose allocation is not in the trace, and of objects that were inferred. */
 export interface UnseenCounts {
@@ -71,7 +72,7 @@ export interface Unseen {
 export interface UnseenSave {
   readonly counts: Readonly<UnseenCounts>;
   readonly next: number;
-  readonly held: ReadonlyMap<number, readonly PhysAddr[]>;
+  readonly held: ReadonlyMap<number, NumberStack<PhysAddr>>;
   /** Of the stock only what comes last ever goes, so that it is how many there were. */
   readonly stockObjects: ReadonlyMap<number, number>;
   readonly stockPages: number;
@@ -94,7 +95,7 @@ export function createUnseen({ built, stock, found, changed, forgotten }: Unseen
   const { cpus } = machine;
   const hasFree = freeObjectsOf(machine);
   /** Inferred objects that are live, by cache. */
-  const held = new Map<number, PhysAddr[]>();
+  const held = new Map<number, NumberStack<PhysAddr>>();
   const counts: UnseenCounts = { inferred: 0, inferredFrees: 0, fromBefore: 0, ofInferred: 0, inBulk: 0 };
   let next = 0;
   /** The stock at the first save: later ones are beginnings of it. */
@@ -103,9 +104,12 @@ export function createUnseen({ built, stock, found, changed, forgotten }: Unseen
   function hold(cache: KmemCache, address: PhysAddr): void {
     if (address === 0) return;
     counts.inferred++;
-    const objects = held.get(cache.id);
-    if (objects === undefined) held.set(cache.id, [address]);
-    else objects.push(address);
+    let objects = held.get(cache.id);
+    if (objects === undefined) {
+      objects = new NumberStack();
+      held.set(cache.id, objects);
+    }
+    objects.push(address);
   }
 
   function free(cache: KmemCache, again: boolean, cpu: number): void {
@@ -167,7 +171,7 @@ export function createUnseen({ built, stock, found, changed, forgotten }: Unseen
   }
 
   function save(): UnseenSave {
-    full ??= { objects: copied(stock.objects), pages: stock.pages.slice() };
+    full ??= { objects: copied(stock.objects), pages: stock.pages.copy() };
     const lengths = [...stock.objects].map(([id, objects]) => [id, objects.length] as const);
     return {
       counts: { ...counts },
@@ -182,24 +186,18 @@ export function createUnseen({ built, stock, found, changed, forgotten }: Unseen
     Object.assign(counts, given.counts);
     next = given.next;
     held.clear();
-    for (const [id, objects] of given.held) held.set(id, objects.slice());
+    for (const [id, objects] of given.held) held.set(id, objects.copy());
     for (const [id, objects] of stock.objects)
-      refill(objects, full?.objects.get(id), given.stockObjects.get(id));
-    refill(stock.pages, full?.pages, given.stockPages);
+      objects.becomeStartOf(full!.objects.get(id)!, given.stockObjects.get(id)!);
+    stock.pages.becomeStartOf(full!.pages, given.stockPages);
     return stock.inferred[next]?.row ?? Number.POSITIVE_INFINITY;
   }
 
   return { counts, free, repeat, infer, save, restore };
 }
 
-function copied(lists: ReadonlyMap<number, readonly PhysAddr[]>): Map<number, PhysAddr[]> {
-  return new Map([...lists].map(([id, objects]) => [id, objects.slice()]));
-}
-
-/** Makes a list the first `count` of another, which it was before. */
-function refill<T>(list: T[], full: readonly T[] = [], count = 0): void {
-  list.length = Math.min(list.length, count);
-  while (list.length < count) list.push(full[list.length]!);
+function copied(lists: ReadonlyMap<number, NumberStack<PhysAddr>>): Map<number, NumberStack<PhysAddr>> {
+  return new Map([...lists].map(([id, objects]) => [id, objects.copy()]));
 }
 
 /** Whether an allocation of a cache on a CPU finds an object without taking a slab. */

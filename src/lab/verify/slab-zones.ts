@@ -7,7 +7,7 @@
  * a zone for a while (`watermark_boost`), which is not modelled. There a zone may give 64 pages and 1/256 of it more or less than
  * recorded, and where reclaim is woken another 1024, or 1/64 of a small zone; which zones are used at all stays exact.
  */
-import { ArgumentError, type Gfp, NULL, parseSize } from '../../base/index.js';
+import { ArgumentError, type Gfp, largestOf, NULL, parseSize } from '../../base/index.js';
 import { __GFP, boardMap, GFP, type MemoryMap, parseGfp, type ZoneName } from '../../machine/index.js';
 import { type KmemCache, Machine } from '../../slab/index.js';
 import { bootOptions, type RecordedBoot, RecordedKernel, type RecordingHead } from './recording.js';
@@ -99,7 +99,7 @@ function recordedMap({ mem, smp }: RecordedBoot, recorded: readonly RecordedZone
       );
     const zoneEnd = zone.endPfn * kernel.pageSize;
     const ends = board.ram.filter(({ start }) => start < zoneEnd).map(({ end }) => Math.min(end, zoneEnd));
-    const end = Math.max(...ends);
+    const end = largestOf(ends);
     if (surplus > 0) reserved.push({ start: end - surplus * kernel.pageSize, end });
   }
   return { ...board, reserved };

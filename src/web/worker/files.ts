@@ -45,9 +45,9 @@ const MORE_BEHIND = /junk|trailing|additional|after end/i;
 /** Opens a file. Throws InputError for what slablab does not read. */
 export async function openFile({ name, blob, url }: FileGiven): Promise<OpenFile> {
   const counted = { taken: 0 };
-  const { stream, size } =
-    blob === undefined ? await fetched(name, url) : { stream: blob.stream(), size: blob.size };
-  const unpacked = await unpack(name, countedPieces(streamPieces(stream), counted), {
+  const { pieces, size } =
+    blob === undefined ? await fetched(name, url) : { pieces: streamPieces(blob.stream()), size: blob.size };
+  const unpacked = await unpack(name, countedPieces(pieces, counted), {
     gzip: gunzipped,
     zstd: (pieces) => unzstd(pieces, name, (take) => new Decompress(take)),
   });
@@ -62,10 +62,10 @@ export async function openFile({ name, blob, url }: FileGiven): Promise<OpenFile
   };
 }
 
-async function fetched(
-  name: string,
-  url = '',
-): Promise<{ stream: ReadableStream<Uint8Array>; size: number | undefined }> {
+/** Where the server of `slablab open` says why bytes broke off (node/page-server.ts). */
+const WHY_HEADER = 'Slablab-Why';
+
+async function fetched(name: string, url = ''): Promise<{ pieces: Pieces; size: number | undefined }> {
   const response = await fetch(url).catch((error: unknown) => {
     throw new InputError(name, 0, `could not be fetched: ${error instanceof Error ? error.message : error}`);
   });
@@ -73,7 +73,37 @@ async function fetched(
     throw new InputError(name, 0, `could not be fetched: the server answers ${response.status}`);
   const length = Number(response.headers.get('content-length') ?? Number.NaN);
   const isPlain = response.headers.get('content-encoding') === null;
-  return { stream: response.body, size: isPlain && length > 0 ? length : undefined };
+  const whyPath = response.headers.get(WHY_HEADER);
+  const why = whyPath === null ? undefined : new URL(whyPath, response.url).href;
+  return {
+    pieces: fetchedPieces(response.body, name, why),
+    size: isPlain && length > 0 ? length : undefined,
+  };
+}
+
+/** The bytes of an answer. Throws InputError where they break off, with the server's reason if it has one. */
+async function* fetchedPieces(body: ReadableStream<Uint8Array>, name: string, why?: string): Pieces {
+  let taken = 0;
+  try {
+    for await (const piece of streamPieces(body)) {
+      taken += piece.length;
+      yield piece;
+    }
+  } catch (error) {
+    const reason = (await reasonAt(why)) || (error instanceof Error ? error.message : String(error));
+    throw new InputError(name, 0, `breaks off after ${taken} bytes: ${reason}`);
+  }
+}
+
+/** What a server says of bytes that broke off; '' where it says nothing, or is not there any more. */
+async function reasonAt(url: string | undefined): Promise<string> {
+  if (url === undefined) return '';
+  try {
+    const response = await fetch(url);
+    return response.ok ? (await response.text()).trim() : '';
+  } catch {
+    return '';
+  }
 }
 
 async function* streamPieces(stream: ReadableStream<Uint8Array>): Pieces {

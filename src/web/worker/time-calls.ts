@@ -1,4 +1,5 @@
 /** What the time view and the strip below all views ask the worker. */
+import { largestOf, smallestOf } from '../../base/index.js';
 import type { EventAt, LevelColumns, LevelSeries, Levels } from '../../lab/index.js';
 import type { Call, Handlers } from './call.js';
 import type { Session } from './session.js';
@@ -104,7 +105,7 @@ function spanOf(levels: Levels, from: number, to: number): SpanFacts {
   return {
     begin: before?.last.at(-1) ?? parts[0]?.least[0] ?? 0,
     end: all('last').at(-1) ?? 0,
-    least: Math.min(...all('least')),
-    most: Math.max(...all('most')),
+    least: smallestOf(all('least')),
+    most: largestOf(all('most')),
   };
 }

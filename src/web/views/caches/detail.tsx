@@ -1,7 +1,7 @@
 /** One cache: how it is laid out, how full its slabs are, who allocates from it, what its files say. */
 import { batch } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
-import { formatBytes, formatCount } from '../../../base/index.js';
+import { formatBytes, formatCount, largestOf } from '../../../base/index.js';
 import {
   type CacheAt,
   type CacheSlab,
@@ -185,7 +185,7 @@ function IdeaLink({ set, children }: { readonly set: string; readonly children: 
 
 function Histogram({ moment: { histogram, at } }: { readonly moment: CacheMoment }) {
   const bars = fullnessBars(histogram);
-  const most = Math.max(...bars.map(({ slabs }) => slabs), 1);
+  const most = Math.max(largestOf(bars.map(({ slabs }) => slabs)), 1);
   if (at.slabs === 0) return <p class="muted">It has no slab.</p>;
   const full = at.objectsPerSlab;
   return (

@@ -2,7 +2,7 @@
  * The two levels of an IOMMU's page tables as grids of cells: what each entry is, how full the table behind it is, which addresses it
  * stands for, and how it is said in words.
  */
-import { formatAddress, formatBytes, KIB, MIB } from '../../../base/index.js';
+import { formatAddress, formatBytes, KIB, largestOf, MIB } from '../../../base/index.js';
 import type { IommuResult } from '../../../lab/index.js';
 import type { WalkSteps } from '../../worker/iommu-calls.js';
 
@@ -120,7 +120,7 @@ export const LIMIT = 2 ** 32;
 
 export function ramSpan(ram: IommuResult['machine']['ram']): RamSpan {
   const begin = ram[0]?.start ?? 0;
-  const end = Math.max(...ram.map((range) => range.end));
+  const end = largestOf(ram.map((range) => range.end));
   return { begin, end, limit: begin <= LIMIT && LIMIT < end ? (LIMIT - begin) / (end - begin) : undefined };
 }
 

@@ -5,7 +5,7 @@
  * nothing; there the pictures from before and after the step are compared. Each sentence stands behind the function of Linux 6.1 that does
  * it.
  */
-import { formatAddress, formatBytes } from '../../../base/index.js';
+import { formatAddress, formatBytes, pushAll } from '../../../base/index.js';
 import { __GFP } from '../../../machine/index.js';
 import type { Statistic } from '../../../slab/index.js';
 import type { CachePicture, Picture, ZonePicture } from './picture.js';
@@ -153,7 +153,7 @@ export function slubAlloc(happened: Happened): Story {
       sentences.push(
         say('allocate_slab', 'the preferred order is not to be had; the smallest one that fits is.'),
       );
-    sentences.push(...pagesStory(happened), ...newSlabWords(happened));
+    pushAll(sentences, [...pagesStory(happened), ...newSlabWords(happened)]);
   }
   if (object === undefined) return { path: 'no memory', sentences: [...sentences, NO_MEMORY] };
   sentences.push(say('', `CPU ${cpu} gets ${handed}.`));

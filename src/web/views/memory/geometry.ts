@@ -1,3 +1,4 @@
+import { largestOf } from '../../../base/index.js';
 /**
  * Page frames in rows of cells, read like a page of text. Zoomed out a cell is many frames; zoomed in it is one, and then it grows until
  * the objects of its slab have room.
@@ -215,7 +216,7 @@ export function pageBoxes(
     inPage.set(page, place + 1);
     return { page, place };
   });
-  const most = Math.max(1, ...inPage.values());
+  const most = Math.max(1, largestOf(inPage.values()));
   const columns = Math.ceil(Math.sqrt(most));
   return { columns, lines: Math.ceil(most / columns), objects: places };
 }

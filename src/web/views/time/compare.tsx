@@ -3,7 +3,7 @@
  * front of the others.
  */
 import { useState } from 'preact/hooks';
-import { formatBytes, formatCount, formatMiB, MIB } from '../../../base/index.js';
+import { formatBytes, formatCount, formatMiB, largestOf, MIB } from '../../../base/index.js';
 import { formatRatio, formatShare, type StrategyResult } from '../../../lab/index.js';
 import { Canvas, type Draw } from '../../parts/canvas.js';
 import { rankColour } from '../../parts/colours.js';
@@ -131,7 +131,7 @@ function drawCurves(
 ): Draw {
   return (context, width, height, palette) => {
     const served = strategies.filter((each) => !fails(each));
-    const highest = Math.max(...served.map(({ peakBytes }) => peakBytes), workload.askedPeakBytes);
+    const highest = Math.max(largestOf(served.map(({ peakBytes }) => peakBytes)), workload.askedPeakBytes);
     const top =
       Math.max(Math.min(highest, workload.askedPeakBytes * TOP_OF_ASKED), front?.peakBytes ?? 0) * 1.03;
     const y = (bytes: number) => height - 2 - (bytes / top) * (height - 10);
