@@ -1,7 +1,7 @@
 /** `slablab iommu`, and what `compare` makes of its loads: run in this process, and in one of its own where pipes matter. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
@@ -321,50 +321,3 @@ test('a script comes through a pipe, and a closed one is silent', () => {
   assert.equal(compared[1], '');
   assert.equal(compared[0]!.trimEnd().split('\n').length, 2);
 });
-
-/** Blocks of a document that begin with a command, and the scripts that it says to save. */
-function examplesOf(document: string): { command: string; shown: string[] }[] {
-  const blocks = [...document.matchAll(/```\n([\s\S]*?)\n```/g)].map((block) => block[1]!.split('\n'));
-  for (const lines of blocks) {
-    const name = /^# (\w+\.iommu)/.exec(lines[0]!)?.[1];
-    if (name !== undefined) file(name, lines.join('\n'));
-  }
-  return blocks.flatMap(([first = '', ...shown]) =>
-    first.startsWith('$ ') ? [{ command: first.slice(2), shown }] : [],
-  );
-}
-
-/** Lines as they are printed, with … for any that are left out. */
-function isShown(shown: readonly string[], printed: readonly string[]): boolean {
-  const parts = shown.join('\n').split(/^…$/m);
-  const pattern = parts.map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('[\\s\\S]*');
-  return new RegExp(`^${pattern}$`).test(printed.join('\n'));
-}
-
-test('what the documents show is what is printed', async () => {
-  const examples = ['docs/iommu.md', 'README.md'].flatMap((name) =>
-    examplesOf(readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8')),
-  );
-  // The recorded load takes seconds: truth/iommu.test.ts holds its figures.
-  const mine = examples.filter(
-    ({ command }) => /slablab (iommu|compare)/.test(command) && !/recorded/.test(command),
-  );
-  assert.ok(mine.length >= 12);
-  for (const { command, shown } of mine) {
-    const words = command.replace('npx slablab', '"$NODE" "$MAIN"');
-    const { out, err } = command.startsWith('npx slablab ')
-      ? await slablab(command.slice('npx slablab '.length))
-      : spawned(words);
-    const printed = (out + err).trimEnd().split('\n');
-    assert.ok(
-      isShown(shown, printed),
-      `$ ${command}\n${printed.join('\n')}\n--- but the document says\n${shown.join('\n')}`,
-    );
-  }
-});
-
-function spawned(command: string): { out: string; err: string } {
-  const env = { PATH: process.env.PATH, NODE: process.execPath, MAIN };
-  const { stdout, stderr } = spawnSync('bash', ['--norc', '-c', command], { encoding: 'utf8', env });
-  return { out: stdout, err: stderr };
-}
