@@ -47,6 +47,18 @@ export function formatBytes(bytes: number): string {
   return `${value.toFixed(digits)} ${units[unit]}`;
 }
 
+/**
+ * Several sizes of one sentence, written alike: with decimals for all where one of them needs some, so that `8.00 GiB` and `5 GiB` do
+ * not stand side by side.
+ */
+export function formatBytesAlike(sizes: readonly number[]): string[] {
+  const texts = sizes.map(formatBytes);
+  const isRounded = texts.some((text) => text.includes('.'));
+  return texts.map((text) =>
+    isRounded && !text.endsWith(' B') ? text.replace(/^(\d{1,2}) /, '$1.00 ') : text,
+  );
+}
+
 /** MiB with two decimals under 100 and one above: for columns that share the unit. */
 export function formatMiB(bytes: number): string {
   const mib = bytes / MIB;

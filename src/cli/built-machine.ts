@@ -19,7 +19,7 @@ export interface MachineFlags extends MachineWords {
 export function addBootOptions(command: Command, defaultMachine: string): Command {
   return addMachineOptions(command, { machine: defaultMachine, ...USUAL })
     .option('--allocator <name>', 'slub, or slab, the other one that 6.1 has', allocator, 'slub')
-    .option('--debug <letters>', 'slub_debug of the boot, such as FZPU', '')
+    .option('--debug <letters>', 'boot with slub_debug=LETTERS, such as FZPU', '')
     .option('--statistics', 'count events, as CONFIG_SLUB_STATS does')
     .option('--no-merge', 'boot with slub_nomerge or slab_nomerge')
     .option('--no-standing', 'without the caches that a booted kernel has');

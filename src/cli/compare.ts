@@ -51,14 +51,14 @@ export function addCompare(program: Command, open: OpenSession): void {
       wholeNumber('--seed'),
     );
   addMachineOptions(command, { machine: DRIVER_MACHINE, ...USUAL })
-    .option('--strategies <list>', `of ${[...STRATEGIES.keys()].join(', ')} (default: all)`, strategyList)
+    .option('--strategies <list>', `any of ${[...STRATEGIES.keys()].join(', ')} (default: all)`, strategyList)
     .option('--wide', 'also pages by zone, slabs, caches and reasons')
     .option('--points <n>', 'points of each series in --json (default: 480)', wholeNumber('--points'))
     .option('--format <format>', 'table, csv (bytes) or md', format);
   withExamples(command, [
     ['slablab compare', 'what a real driver did'],
     ['slablab compare steady --live 100', 'tables that come and go'],
-    ['slablab compare boot.json.gz', 'a recording of your own'],
+    ['slablab compare tables.json.gz', 'a workload of your own'],
     ['slablab compare iommu:generated', 'the tables of a load'],
     ['slablab compare --machine x86_64 --memory 16G', 'another machine'],
     ['slablab compare --strategies slub-dma32,pages', 'only these two'],

@@ -109,7 +109,8 @@ export function addMachineOptions(
   if (cpus === undefined)
     command.option('--cpus <n>', `${cpusHelp} (default: as many as the trace shows)`, count);
   else command.option('--cpus <n>', cpusHelp, count, cpus);
-  if (kernel === undefined) return command.option('--kernel <release>', `of ${about}: ${kernels}`, release);
+  if (kernel === undefined)
+    return command.option('--kernel <release>', `kernel of ${about}: ${kernels}`, release);
   return command.option('--kernel <release>', kernels, release, kernel);
 }
 

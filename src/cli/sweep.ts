@@ -23,6 +23,7 @@ import {
 import { wholeNumber, withExamples } from './options.js';
 import { createMeter } from './progress.js';
 import { addRecordedOptions, openRecording, planOptions, planWords, type RecordedFlags } from './recorded.js';
+import { counted } from './render/replay-findings.js';
 import { type Column, renderTable } from './render/table.js';
 import { wrap, wrapCommand } from './render/text.js';
 import { SETTINGS_HELP } from './replay.js';
@@ -126,7 +127,7 @@ async function runAll(
   }).finally(meter.done);
   const subject = subjectOf(opened.file, opened.trace.rows, flags);
   const begun = performance.now();
-  let clear = terminal.progress(`sweeping ${formatCount(cells.length)} cells …`);
+  let clear = terminal.progress(`sweeping ${counted(cells.length, 'cell')} …`);
   let computed = 0;
   try {
     const rows = await runSweep({
@@ -165,7 +166,9 @@ async function runOne(sweep: Sweep, index: number, session: Session): Promise<vo
   const { terminal } = session;
   const cell = cells[index];
   if (cell === undefined)
-    throw new ArgumentError(`there is no cell ${index}: the ${cells.length} cells are numbered from 0`);
+    throw new ArgumentError(
+      `there is no cell ${index}: ${cells.length === 1 ? 'the only one is 0' : `the ${formatCount(cells.length)} cells are numbered from 0`}`,
+    );
   const { recorded, opened } = await openRecording(path, flags, terminal);
   const subject = subjectOf(opened.file, opened.trace.rows, flags);
   const columns = sweepColumns(axes);
@@ -217,13 +220,13 @@ function sweepScreen(
     column('peak', (row) => formatBytes(number(row, 'peakBytes'))),
     column('', (row) => formatChange(number(least!, 'peakBytes'), number(row, 'peakBytes'))),
     column('end', (row) => formatBytes(number(row, 'endBytes'))),
-    column('left over', (row) => formatBytes(number(row, 'recoverableBytes'))),
+    column('packing frees', (row) => formatBytes(number(row, 'recoverableBytes'))),
   ];
   const told = best.length > 2 * ROWS_TOLD ? [...best.slice(0, ROWS_TOLD), ...best.slice(-ROWS_TOLD)] : best;
   const head = [
-    `${out}: ${formatCount(rows.length)} cells in ${seconds.toFixed(1)} s`,
-    ...(found > 0 ? [`${formatCount(found)} of them were there`] : []),
-    ...(refused > 0 ? [`${formatCount(refused)} are no machine, see the column error`] : []),
+    `${out}: ${counted(rows.length, 'cell')} in ${seconds.toFixed(1)} s`,
+    ...(found > 0 ? [`${formatCount(found)} of them ${found === 1 ? 'was' : 'were'} there`] : []),
+    ...(refused > 0 ? [`${counted(refused, 'cell')} could not be set up; see column error`] : []),
   ];
   const sql = `SELECT * FROM '${out}' ORDER BY peakBytes LIMIT 5`;
   return [

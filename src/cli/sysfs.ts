@@ -121,7 +121,7 @@ function writeTree(folder: string, tree: SysfsTree, force: boolean): void {
     throw new InputError(
       folder,
       0,
-      'expected an empty folder, but something is in it; --force writes beside it',
+      'expected an empty folder, but something is in it; --force writes into it anyway',
     );
   for (const [name, files] of tree.directories) {
     const directory = join(folder, name);

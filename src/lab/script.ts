@@ -279,7 +279,7 @@ class ScriptRun {
     const times = many === 'all' ? objects.length : many;
     if (times > objects.length)
       throw new ArgumentError(
-        `expected at most ${objects.length}, as many as ${name} has, but there stands ${times}`,
+        `'${name}' has ${objects.length} live object${objects.length === 1 ? '' : 's'}: cannot free ${times}`,
       );
     for (const address of this.#pick(objects, times, order)) {
       if (cache === undefined) this.#machine.kfree(address, cpu);

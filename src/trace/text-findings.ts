@@ -2,7 +2,7 @@
  * What a reader of text found besides events: comments, damage, losses, and what a person should be told of it.
  */
 import { InputError } from '../base/index.js';
-import { DAMAGE_TOLD, type Damage, EVENT, type ReadReport } from './events.js';
+import { DAMAGE_TOLD, type Damage, EVENT, lostWords, type ReadReport } from './events.js';
 import type { FieldNotes } from './text-fields.js';
 import type { TextShape } from './text-shape.js';
 
@@ -94,10 +94,7 @@ export class TextFindings {
     const objects = sum(EVENT.KMALLOC, EVENT.CACHE_FREE);
     const looksHashed = this.#shape.pointersMayBeHashed && !narrow && this.pointerBits === 0;
     const all: [boolean, string][] = [
-      [
-        this.lost > 0,
-        `${this.lost} events were lost while this was recorded: what they allocated and freed is not in it`,
-      ],
+      [this.lost > 0, lostWords(this.lost).slice(0, -1)],
       [
         looksHashed && objects > 0,
         'pointers are hashed (the kernel prints 32 bits of a hash): equal ones are one object most of the time, and no address is known',
