@@ -26,6 +26,12 @@ export function parseSize(text: string): number {
     : match
       ? Number(match[1]) * SUFFIX.get(match[2]!.toLowerCase())!
       : Number.NaN;
+  if (bytes > Number.MAX_SAFE_INTEGER)
+    throw new ArgumentError(
+      `'${text}' is too large: sizes go up to ${Number.MAX_SAFE_INTEGER} bytes (8192T)`,
+    );
+  if (!Number.isNaN(bytes) && !Number.isInteger(bytes))
+    throw new ArgumentError(`'${text}' is no whole number of bytes`);
   if (!Number.isSafeInteger(bytes)) {
     throw new ArgumentError(
       `'${text}' is no size: expected a number of bytes with an optional K, M, G or T, such as 4G`,

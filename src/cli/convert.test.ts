@@ -92,7 +92,7 @@ test('what cannot be read or written ends as it should, and leaves nothing behin
     [
       ['convert', recorded('boot-find-public.snapshots.json.gz'), '-o', 'y.slt'],
       3,
-      /but it is JSON: snapshots are given/,
+      /but it is JSON: if it holds snapshots/,
     ],
     [['convert', 'same.txt', '-o', 'no/such/y.slt'], 3, /there is no such folder/],
     [['convert', 'same.txt', '-o', '.'], 3, /but it is a directory/],

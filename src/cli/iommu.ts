@@ -19,6 +19,7 @@ import {
   USUAL,
   wholeNumber,
   withExamples,
+  withExplanation,
   wordList,
 } from './options.js';
 import { iommuScreen } from './render/iommu-screen.js';
@@ -115,7 +116,7 @@ export function addIommu(program: Command, open: OpenSession): void {
     ['slablab iommu --quirks NO_PERMS,MTK_EXT --oas 34', 'MediaTek: 34 bits of output'],
     ['slablab iommu generated --ops 50 --script', 'a script to begin with'],
   ]);
-  command.addHelpText('after', SCRIPT_HELP);
+  withExplanation(command, SCRIPT_HELP);
   command.action(async (load: string, flags: IommuFlags) => {
     await runCommand(load, { ...command.optsWithGlobals<IommuFlags>(), ...flags }, open(command));
   });

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { ArgumentError } from '../base/index.js';
 import { layoutReport } from '../lab/index.js';
 import { BOARDS } from '../machine/index.js';
@@ -25,6 +25,7 @@ interface LayoutFlags {
   readonly slubMinOrder?: number;
   readonly slubMaxOrder?: number;
   readonly slubMinObjects?: number;
+  readonly merge: boolean;
   readonly nomerge?: true;
   readonly faithful?: true;
   readonly json?: true;
@@ -63,7 +64,8 @@ export function addLayout(program: Command, open: OpenSession): void {
     .option('--slub-min-order <n>', 'boot with slub_min_order=N', wholeNumber('--slub-min-order'))
     .option('--slub-max-order <n>', 'boot with slub_max_order=N', wholeNumber('--slub-max-order'))
     .option('--slub-min-objects <n>', 'boot with slub_min_objects=N', wholeNumber('--slub-min-objects'))
-    .option('--nomerge', 'boot with slub_nomerge or slab_nomerge')
+    .option('--no-merge', 'boot with slub_nomerge or slab_nomerge')
+    .addOption(new Option('--nomerge', 'the same as --no-merge').hideHelp())
     .option('--faithful', 'accept nonsensical arguments, as the kernel does where it survives them');
   withExamples(command, [
     ['slablab layout --size 192', 'a dentry'],
@@ -99,7 +101,7 @@ function runLayout(flags: LayoutFlags, session: Session): void {
           cpus: flags.cpus,
           kernel,
           allocator,
-          slubNomerge: flags.nomerge === true,
+          slubNomerge: !flags.merge || flags.nomerge === true,
           faithful: flags.faithful === true,
           ...(allocator === 'slab' ? slabBoot(flags) : slubBoot(flags)),
         },
@@ -139,7 +141,7 @@ function refuseForeign(flags: LayoutFlags, allocators: readonly AllocatorName[])
       '--slub-min-objects': slubMinObjects,
     });
     if (option !== undefined)
-      throw new ArgumentError(`${option} is for SLUB; SLAB takes --slab-max-order and --nomerge`);
+      throw new ArgumentError(`${option} is for SLUB; SLAB takes --slab-max-order and --no-merge`);
   }
   if (!allocators.includes('slab') && slabMaxOrder !== undefined)
     throw new ArgumentError('--slab-max-order is for SLAB: give --allocator slab with it');

@@ -20,7 +20,7 @@ import {
   sweepColumns,
   sweepRow,
 } from '../node/index.js';
-import { wholeNumber, withExamples } from './options.js';
+import { wholeNumber, withExamples, withExplanation } from './options.js';
 import { createMeter } from './progress.js';
 import { addRecordedOptions, openRecording, planOptions, planWords, type RecordedFlags } from './recorded.js';
 import { counted } from './render/replay-findings.js';
@@ -79,7 +79,7 @@ export function addSweep(program: Command, open: OpenSession): void {
     ['slablab sweep boot.slt --set cpus=1..8 --cell 3', 'one, for a scheduler'],
     ['slablab sweep boot.slt --set cpus=1..8 --list', 'which are they?'],
   ]);
-  command.addHelpText('after', AXES_HELP + SETTINGS_HELP);
+  withExplanation(command, AXES_HELP + SETTINGS_HELP);
   command.action(async (trace: string, flags: SweepFlags) => {
     await runCommand(trace, { ...command.optsWithGlobals<SweepFlags>(), ...flags }, open(command));
   });
@@ -167,7 +167,7 @@ async function runOne(sweep: Sweep, index: number, session: Session): Promise<vo
   const cell = cells[index];
   if (cell === undefined)
     throw new ArgumentError(
-      `there is no cell ${index}: ${cells.length === 1 ? 'the only one is 0' : `the ${formatCount(cells.length)} cells are numbered from 0`}`,
+      `there is no cell ${index} of ${counted(cells.length, 'cell')}, which are numbered from 0`,
     );
   const { recorded, opened } = await openRecording(path, flags, terminal);
   const subject = subjectOf(opened.file, opened.trace.rows, flags);
@@ -225,7 +225,7 @@ function sweepScreen(
   const told = best.length > 2 * ROWS_TOLD ? [...best.slice(0, ROWS_TOLD), ...best.slice(-ROWS_TOLD)] : best;
   const head = [
     `${out}: ${counted(rows.length, 'cell')} in ${seconds.toFixed(1)} s`,
-    ...(found > 0 ? [`${formatCount(found)} of them ${found === 1 ? 'was' : 'were'} there`] : []),
+    ...(found > 0 ? [`${formatCount(found)} ${found === 1 ? 'was' : 'were'} there already`] : []),
     ...(refused > 0 ? [`${counted(refused, 'cell')} could not be set up; see column error`] : []),
   ];
   const sql = `SELECT * FROM '${out}' ORDER BY peakBytes LIMIT 5`;
@@ -253,7 +253,7 @@ function replayOf({ path, axes, flags }: Sweep, row: Row): string {
     .map((word) => `--${word.replace('=', ' ')}`);
   const settings = settingsOf(axes, row);
   const set = settings === 'as recorded' ? [] : [`--set ${/ /.test(settings) ? `'${settings}'` : settings}`];
-  return ['slablab replay', path, ...options, ...set].join(' ');
+  return [path === '-' ? '… | slablab replay' : 'slablab replay', path, ...options, ...set].join(' ');
 }
 
 function settingsOf(axes: readonly SweepAxis[], row: Row): string {

@@ -31,8 +31,9 @@ export function compareWords(result: Omit<CompareResult, 'words'>): string[] {
   const [best] = working;
   if (best === undefined) words.push('No strategy serves every table of this workload on this machine.');
   else {
+    const needs = strategies.length > 1 ? 'needs least' : 'needs';
     words.push(
-      `${best.name} ${strategies.length > 1 ? 'needs least' : 'needs'}: ${formatBytes(best.peakBytes)} at the peak, ${formatRatio(best.wastePeak)} × the ` +
+      `${best.name} ${needs}: ${formatBytes(best.peakBytes)} at the peak, ${formatRatio(best.wastePeak)} × the ` +
         `${formatBytes(workload.askedPeakBytes)} that ${formatCount(workload.peakLive)} live tables ask for; ${best.why}.`,
     );
     const worst = working.at(-1)!;

@@ -55,7 +55,7 @@ export const LAYOUT_FACTS: readonly LayoutFact[] = [
   slub(
     'inuse',
     (l) => l.inuse,
-    () => 'bytes of the object, rounded up; any metadata follows',
+    () => 'bytes before any metadata',
   ),
   both(
     'align',

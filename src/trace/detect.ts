@@ -52,7 +52,10 @@ const MAGICS: readonly (readonly [bytes: string, format: TraceFormat])[] = [
 ];
 
 const LOOKED_FOR =
-  'ftrace text, trace-cmd report, perf script, trace.dat, perf.data, a saved trace (.slt), gzip, zstd, slabinfo, JSON';
+  'ftrace text, trace-cmd report, perf script, trace.dat, perf.data, a saved trace (.slt), gzip, zstd';
+/** What slabtop prints is in many reports, and read by nothing. */
+export const SLABTOP_WORDS =
+  'it is what slabtop prints, which no command takes: the text of /proc/slabinfo says the same and more, and slablab open shows that';
 const LINES_MAX = 200;
 const EXCERPT_LENGTH = 40;
 const NEWLINE = 10;
@@ -75,11 +78,16 @@ export function detectFormat(file: string, bytes: Uint8Array): TraceFormat {
     );
   const text = detectText(bytes);
   if (text !== undefined) return text;
-  const [first = ''] = fromUtf8(bytes, 0, Math.min(bytes.length, 4 * EXCERPT_LENGTH))
-    .trimStart()
-    .split('\n', 1);
+  const head = fromUtf8(bytes, 0, Math.min(bytes.length, 4 * EXCERPT_LENGTH));
+  if (isSlabtop(head)) throw new InputError(file, 1, `expected a trace, but ${SLABTOP_WORDS}`);
+  const [first = ''] = head.trimStart().split('\n', 1);
   const stands = first.replace(/[^\x20-\x7e\u00a1-\ufffc]/g, '·').slice(0, EXCERPT_LENGTH);
   throw new InputError(file, 1, `expected one of ${LOOKED_FOR}; there stands '${stands}'`);
+}
+
+/** Whether a text begins as slabtop's output does. */
+export function isSlabtop(text: string): boolean {
+  return /^\s*Active \/ Total Objects/.test(text);
 }
 
 function detectText(bytes: Uint8Array): TraceFormat | undefined {
@@ -105,7 +113,7 @@ function headerOf(bytes: Uint8Array, from: number, to: number): TraceFormat | un
   if (text.startsWith('# tracer:') || text.startsWith('# entries-in-buffer')) return 'ftrace';
   if (text.startsWith('# captured on') || text.startsWith('# perf version')) return 'perf-script';
   if (text.startsWith('slabinfo - version')) return 'slabinfo';
-  return from <= 3 && /^\s*[{[]\s*(?:["{[]|$)/.test(text) ? 'json' : undefined;
+  return from <= 3 && /^\s*[{[]\s*(?:["{[\]}]|$)/.test(text) ? 'json' : undefined;
 }
 
 function voteOf(bytes: Uint8Array, from: number, to: number): TextFormat | undefined {

@@ -9,6 +9,7 @@ export {
   type TraceFormat,
 } from './detect.js';
 export * from './events.js';
+export * from './other-file.js';
 export { type PerfDataOptions, readPerfData } from './perf-data.js';
 export type { ZstdDecoder } from './perf-data-session.js';
 export * from './pointer-table.js';

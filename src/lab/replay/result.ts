@@ -10,6 +10,7 @@
  *  - each zone; what failed, and what fell back to a smaller order;
  *  - what was not understood of the trace, and what was assumed instead.
  */
+import { formatCount } from '../../base/index.js';
 import { CLASS_KIND, type ClassCache, lostWords, type Trace } from '../../trace/index.js';
 import type { BuiltMachine, ReplayCache } from './build.js';
 import type { Stock } from './history.js';
