@@ -212,16 +212,21 @@ export class InputError extends SlablabError {
   }
 }
 
+/** How many known words a message tells. */
+const KNOWN_TOLD = 12;
+
 /** A word that names nothing: a machine, a strategy, a flag. Carries the nearest words that do. */
 export class UnknownNameError extends SlablabError {
   readonly word: string;
   readonly suggestions: readonly string[];
 
   constructor(kind: string, word: string, known: readonly string[], suggestions: readonly string[]) {
+    const rest = known.length - KNOWN_TOLD;
+    const cut = rest > 1 ? [...known.slice(0, KNOWN_TOLD), `and ${rest} more`] : known;
     const hint =
       suggestions.length > 0
         ? `did you mean ${suggestions.map((s) => `'${s}'`).join(' or ')}?`
-        : `known: ${known.join(', ')}`;
+        : `known: ${cut.join(', ')}`;
     super('unknown-name', `no ${kind} is called '${word}'; ${hint}`);
     this.word = word;
     this.suggestions = suggestions;

@@ -31,7 +31,7 @@ export function nearestNames(word: string, known: readonly string[]): string[] {
     const distance = editDistance(wanted, candidate);
     return { name, distance: contained ? Math.min(distance, 1) : distance };
   });
-  const limit = Math.max(1, Math.floor(wanted.length / 3) + 1);
+  const limit = Math.max(1, Math.ceil(wanted.length / 3));
   return scored
     .filter((s) => s.distance <= limit)
     .sort((a, b) => a.distance - b.distance)

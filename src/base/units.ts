@@ -26,6 +26,12 @@ export function parseSize(text: string): number {
     : match
       ? Number(match[1]) * SUFFIX.get(match[2]!.toLowerCase())!
       : Number.NaN;
+  if (bytes > Number.MAX_SAFE_INTEGER)
+    throw new ArgumentError(
+      `'${text}' is too large: sizes go up to ${Number.MAX_SAFE_INTEGER} bytes (8192T)`,
+    );
+  if (!Number.isNaN(bytes) && !Number.isInteger(bytes))
+    throw new ArgumentError(`'${text}' is no whole number of bytes`);
   if (!Number.isSafeInteger(bytes)) {
     throw new ArgumentError(
       `'${text}' is no size: expected a number of bytes with an optional K, M, G or T, such as 4G`,
@@ -45,6 +51,18 @@ export function formatBytes(bytes: number): string {
   }
   const digits = unit === 0 || Number.isInteger(value) || value >= 1000 ? 0 : value < 100 ? 2 : 1;
   return `${value.toFixed(digits)} ${units[unit]}`;
+}
+
+/**
+ * Several sizes of one sentence, written alike: with decimals for all where one of them needs some, so that `8.00 GiB` and `5 GiB` do
+ * not stand side by side.
+ */
+export function formatBytesAlike(sizes: readonly number[]): string[] {
+  const texts = sizes.map(formatBytes);
+  const isRounded = texts.some((text) => text.includes('.'));
+  return texts.map((text) =>
+    isRounded && !text.endsWith(' B') ? text.replace(/^(\d{1,2}) /, '$1.00 ') : text,
+  );
 }
 
 /** MiB with two decimals under 100 and one above: for columns that share the unit. */

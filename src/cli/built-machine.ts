@@ -1,5 +1,5 @@
 /** Machines that `info` and `sysfs` look at: made from options, and brought into a state by a script. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { ArgumentError } from '../base/index.js';
 import { parseScript, runScript } from '../lab/index.js';
 import { inputName, readInput } from '../node/index.js';
@@ -13,16 +13,23 @@ export interface MachineFlags extends MachineWords {
   readonly debug: string;
   readonly statistics?: true;
   readonly merge: boolean;
+  readonly nomerge?: true;
   readonly standing: boolean;
 }
 
 export function addBootOptions(command: Command, defaultMachine: string): Command {
   return addMachineOptions(command, { machine: defaultMachine, ...USUAL })
     .option('--allocator <name>', 'slub, or slab, the other one that 6.1 has', allocator, 'slub')
-    .option('--debug <letters>', 'slub_debug of the boot, such as FZPU', '')
+    .option('--debug <letters>', 'boot with slub_debug=LETTERS, such as FZPU', '')
     .option('--statistics', 'count events, as CONFIG_SLUB_STATS does')
     .option('--no-merge', 'boot with slub_nomerge or slab_nomerge')
+    .addOption(new Option('--nomerge', 'the same as --no-merge').hideHelp())
     .option('--no-standing', 'without the caches that a booted kernel has');
+}
+
+/** `--nomerge` is the kernel's spelling, `--no-merge` that of options. */
+export function merges({ merge, nomerge }: Pick<MachineFlags, 'merge' | 'nomerge'>): boolean {
+  return merge && nomerge !== true;
 }
 
 /** Throws ArgumentError for what is SLUB's alone, on a machine with SLAB. */
@@ -39,7 +46,7 @@ export function machineOptions(flags: MachineFlags, defaultMachine: string): Mac
     allocator: flags.allocator,
     cpus: flags.cpus,
     slubDebug: flags.debug,
-    slubNomerge: !flags.merge,
+    slubNomerge: !merges(flags),
     standing: flags.standing,
     statistics: flags.statistics === true,
   };
@@ -60,6 +67,6 @@ export function machineParts(flags: MachineFlags, defaultMachine: string): strin
     flags.allocator === 'slab' ? `Linux ${flags.kernel}, SLAB` : `Linux ${flags.kernel}`,
     flags.cpus === 1 ? '1 CPU' : `${flags.cpus} CPUs`,
     ...(flags.debug === '' ? [] : [`slub_debug=${flags.debug}`]),
-    ...(flags.merge ? [] : [`${flags.allocator}_nomerge`]),
+    ...(merges(flags) ? [] : [`${flags.allocator}_nomerge`]),
   ];
 }

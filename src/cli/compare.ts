@@ -7,6 +7,7 @@ import {
   DRIVER_MACHINE,
   type Format,
   format,
+  formatOf,
   type MachineWords,
   machineOf,
   USUAL,
@@ -28,6 +29,7 @@ interface CompareFlags extends MachineWords {
   readonly points?: number;
   readonly wide?: true;
   readonly format?: Format;
+  readonly csv?: true;
   readonly json?: true;
 }
 
@@ -51,14 +53,15 @@ export function addCompare(program: Command, open: OpenSession): void {
       wholeNumber('--seed'),
     );
   addMachineOptions(command, { machine: DRIVER_MACHINE, ...USUAL })
-    .option('--strategies <list>', `of ${[...STRATEGIES.keys()].join(', ')} (default: all)`, strategyList)
+    .option('--strategies <list>', `any of ${[...STRATEGIES.keys()].join(', ')} (default: all)`, strategyList)
     .option('--wide', 'also pages by zone, slabs, caches and reasons')
     .option('--points <n>', 'points of each series in --json (default: 480)', wholeNumber('--points'))
-    .option('--format <format>', 'table, csv (bytes) or md', format);
+    .option('--format <format>', 'table, csv (bytes) or md', format)
+    .option('--csv', 'the same as --format csv');
   withExamples(command, [
     ['slablab compare', 'what a real driver did'],
     ['slablab compare steady --live 100', 'tables that come and go'],
-    ['slablab compare boot.json.gz', 'a recording of your own'],
+    ['slablab compare tables.json.gz', 'a workload of your own'],
     ['slablab compare iommu:generated', 'the tables of a load'],
     ['slablab compare --machine x86_64 --memory 16G', 'another machine'],
     ['slablab compare --strategies slub-dma32,pages', 'only these two'],
@@ -84,8 +87,7 @@ async function runCompare(
   if (word !== undefined && flags.workload !== undefined && word !== flags.workload) {
     throw new ArgumentError(`which workload: '${word}' or --workload ${flags.workload}?`);
   }
-  if (flags.json && flags.format !== undefined)
-    throw new ArgumentError('--json is a format of its own: leave --format out');
+  const shape = formatOf(flags);
   const name = word ?? flags.workload;
   // Found out before a large file is read.
   const machine = { ...machineOf(flags, DRIVER_MACHINE), cpus: flags.cpus, kernel: flags.kernel };
@@ -102,8 +104,7 @@ async function runCompare(
   done();
   const wide = flags.wide === true;
   if (flags.json) terminal.printJson(result);
-  else if (flags.format === 'csv') terminal.print(renderCsv(exportColumns(result, wide), result.strategies));
-  else if (flags.format === 'md')
-    terminal.print(renderMarkdown(exportColumns(result, wide), result.strategies));
+  else if (shape === 'csv') terminal.print(renderCsv(exportColumns(result, wide), result.strategies));
+  else if (shape === 'md') terminal.print(renderMarkdown(exportColumns(result, wide), result.strategies));
   else terminal.print(compareScreen(result, { terminal, wide, typed }));
 }

@@ -12,6 +12,7 @@ import type { Command } from 'commander';
 import { CommanderError } from 'commander';
 import {
   ArgumentError,
+  formatCount,
   InputError,
   KernelPanicError,
   KernelWouldCrashError,
@@ -48,9 +49,13 @@ const WORKLOAD_HINT =
  * What an error means to the person who typed the command. Undefined where nothing went wrong: help,
  * version.
  */
-export function explainError(error: unknown, command: Command): Failure | undefined {
+export function explainError(
+  error: unknown,
+  command: Command,
+  argv: readonly string[] = [],
+): Failure | undefined {
   const help = `see '${commandPath(command)} --help'`;
-  if (error instanceof CommanderError) return explainCommander(error, command, help);
+  if (error instanceof CommanderError) return explainCommander(error, command, help, argv);
   // Whoever read our output has seen enough.
   if ((error as NodeJS.ErrnoException).code === 'EPIPE') return undefined;
   if (error instanceof NoPermissionError) {
@@ -71,11 +76,12 @@ export function explainError(error: unknown, command: Command): Failure | undefi
     const hint = canBeFaithful ? '--faithful answers as the kernel does, where it survives' : help;
     return { exitCode: EXIT.usage, message: error.message, hint };
   }
-  if (
-    error instanceof ArgumentError ||
-    error instanceof UnknownNameError ||
-    error instanceof LedgerFullError
-  ) {
+  if (error instanceof LedgerFullError) {
+    // What the message of the library advises, no option of a command can do.
+    const message = `this needs more than ${formatCount(error.limit)} ${error.table}, the most that a machine of the command line has`;
+    return { exitCode: EXIT.usage, message, hint: help };
+  }
+  if (error instanceof ArgumentError || error instanceof UnknownNameError) {
     return { exitCode: EXIT.usage, message: error.message, hint: help };
   }
   const message = error instanceof Error ? error.message : String(error);
@@ -92,7 +98,12 @@ function commandPath(command: Command): string {
   return command.parent ? `${commandPath(command.parent)} ${command.name()}` : command.name();
 }
 
-function explainCommander(error: CommanderError, command: Command, help: string): Failure | undefined {
+function explainCommander(
+  error: CommanderError,
+  command: Command,
+  help: string,
+  argv: readonly string[],
+): Failure | undefined {
   if (error.exitCode === 0 || error.code === 'commander.help') return undefined;
   const word = /'([^']*)'/.exec(error.message)?.[1] ?? '';
   const usage = (message: string, hint = help): Failure => ({ exitCode: EXIT.usage, message, hint });
@@ -101,19 +112,52 @@ function explainCommander(error: CommanderError, command: Command, help: string)
       const names = command.commands.map((each) => each.name());
       return usage(new UnknownNameError('command', word, names, nearestNames(word, names)).message);
     }
-    case 'commander.unknownOption': {
-      const option = word.replace(/=.*/s, '');
-      const known = [...command.options, ...(command.parent?.options ?? [])].flatMap((o) => o.long ?? []);
-      const [nearest] = nearestNames(option, [...known, '--help']);
-      return usage(
-        `${commandPath(command)} has no option ${option}${nearest ? `; did you mean ${nearest}?` : ''}`,
-      );
-    }
+    case 'commander.unknownOption':
+      return usage(noOption(command, word));
     case 'commander.optionMissingArgument':
       return usage(`${word.replace(/^-\w, /, '')}: the value is missing`);
-    case 'commander.missingMandatoryOptionValue':
+    case 'commander.missingMandatoryOptionValue': {
+      // What was misspelt is missing as well: the spelling is the mistake.
+      const misspelt = unknownOption(command, argv);
+      if (misspelt !== undefined) return usage(noOption(command, misspelt));
       return usage(`${commandPath(command)} needs ${word}`);
+    }
+    case 'commander.missingArgument':
+      return usage(`${commandPath(command)} needs <${word}>`);
+    case 'commander.excessArguments': {
+      const takes = command.registeredArguments.length;
+      const extra = command.args[takes] ?? word;
+      const most = takes === 0 ? 'no argument' : takes === 1 ? 'one argument' : `at most ${takes} arguments`;
+      return usage(`${commandPath(command)} takes ${most}: '${extra}' is one too many`);
+    }
     default:
       return usage(error.message.replace(/^error: /, ''));
   }
+}
+
+/** The names of the options that a command takes, those of all commands among them. */
+function optionNames(command: Command): string[] {
+  const options = [...command.options, ...(command.parent?.options ?? [])];
+  return [
+    ...options.flatMap(({ long, short }) => [long, short].filter((name) => name != null)),
+    '--help',
+    '-h',
+  ];
+}
+
+/** An option of the command line that the command does not have. */
+function unknownOption(command: Command, argv: readonly string[]): string | undefined {
+  const known = optionNames(command);
+  const end = argv.indexOf('--');
+  const words = end < 0 ? argv : argv.slice(0, end);
+  return words.find((word) => /^--[a-z]/i.test(word) && !known.includes(word.replace(/=.*/s, '')));
+}
+
+function noOption(command: Command, typed: string): string {
+  const option = typed.replace(/=.*/s, '');
+  const [nearest] = nearestNames(
+    option,
+    optionNames(command).filter((name) => name.startsWith('--')),
+  );
+  return `${commandPath(command)} has no option ${option}${nearest ? `; did you mean ${nearest}?` : ''}`;
 }

@@ -117,7 +117,7 @@ test('what cannot be meant is refused', async () => {
     [['info', '--workload', 'stedy'], 2, "no workload or file is called 'stedy'; did you mean 'steady'?"],
     [['info', '--kernel', '6.2'], 2, "no kernel is called '6.2'"],
     [['info', '--aliasse'], 2, 'slablab info has no option --aliasse; did you mean --aliases?'],
-    [['info', bad], 3, `${bad}:2: expected at most 0, as many as a has, but there stands 3`],
+    [['info', bad], 3, `${bad}:2: 'a' has 0 live objects: cannot free 3`],
     [['info', join(folder, 'none.slab')], 3, `${join(folder, 'none.slab')}: no such file`],
     [['sysfs'], 2, "missing required argument 'dir'"],
     [['sysfs', SCRIPT], 3, `${SCRIPT}: expected a folder, but it, or a part of the path, is a file`],

@@ -29,9 +29,10 @@ import {
   type MachineFlags,
   machineOptions,
   machineParts,
+  merges,
   scriptedMachine,
 } from './built-machine.js';
-import { DRIVER_MACHINE, wholeNumber, withExamples } from './options.js';
+import { DRIVER_MACHINE, wholeNumber, withExamples, withExplanation } from './options.js';
 import { procScreen, sortRows } from './render/proc-screen.js';
 import { wrap, wrapCommand, wrapParts } from './render/text.js';
 import type { OpenSession, Session } from './session.js';
@@ -103,7 +104,7 @@ export function addInfo(program: Command, open: OpenSession): void {
     ['slablab info --allocator slab', "with the kernel's other allocator"],
     ['echo alloc dentry 100 | slablab info -', 'a script of one line'],
   ]);
-  command.addHelpText('after', SCRIPT_HELP);
+  withExplanation(command, SCRIPT_HELP);
   command.action(async (script: string | undefined, flags: InfoFlags) => {
     await runInfo(script, { ...command.optsWithGlobals<InfoFlags>(), ...flags }, open(command));
   });
@@ -250,7 +251,7 @@ function printJson(
       cpus: machine.cpus,
       pageSize: machine.kernel.pageSize,
       slubDebug: flags.debug,
-      slubNomerge: !flags.merge,
+      slubNomerge: !merges(flags),
     },
     caches: sortCaches(caches, flags.sort),
     aliases: aliasGroups(tree, true),
@@ -264,7 +265,7 @@ function printProc({ machine, state, parts }: Built, flags: InfoFlags, { termina
   if (flags.json) {
     const { kernel, cpus, boot } = machine;
     const { pageSize } = kernel;
-    const about = { kernel: kernel.name, allocator: boot.allocator, cpus, pageSize, nomerge: !flags.merge };
+    const about = { kernel: kernel.name, allocator: boot.allocator, cpus, pageSize, nomerge: !merges(flags) };
     return terminal.printJson({ version: 1, state, machine: about, slabinfo: rows });
   }
   if (flags.proc) return terminal.print(formatSlabinfo(rows).trimEnd().split('\n'));

@@ -1,7 +1,7 @@
 /** `slablab iommu`, and what `compare` makes of its loads: run in this process, and in one of its own where pipes matter. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
@@ -30,12 +30,15 @@ phys 0x10110000
 test('without a load there is a good first try', async () => {
   const { code, out, err } = await slablab('iommu');
   assert.deepEqual({ code, err }, { code: 0, err: '' });
-  assert.match(out, /^\d+ second-level tables live at the end, \d+ of which map nothing; at most \d+\.\n/);
+  assert.match(
+    out,
+    /^\d+ second-level tables live at the end, \d+ of which map nothing; at most \d+\s+at\s+any\s+time\.\n/,
+  );
   assert.match(out, /\n1,000 operations: display, camera, video and apps\ngenerated --seed 1 --ops 1000\n/);
   assert.match(out, /\nmt8173: 4 GiB of RAM from 1 GiB, 1 GiB of it above 4 GiB · Linux 6\.1 · 4 CPUs\n/);
   assert.match(
     out,
-    /\nFirst level: 4,096 entries of 1 MiB · a sign is 4 MiB · .* mapped\n(0x[\da-f]{8} [·○▁-█■◆]{64}\n){16}/,
+    /\nFirst level: 4,096 entries of 1 MiB · one character is 4 MiB · .* mapped\n(0x[\da-f]{8} [·○▁-█■◆]{64}\n){16}/,
   );
   assert.match(out, /\nSecond level: \d+ tables of 256 entries\nentries in use +0 +1–63 /);
   assert.match(out, /\nMemory\nFirst level: 16 KiB, order 2, at 0x[\da-f]+ in zone DMA32\.\n/);
@@ -75,7 +78,7 @@ test('a script: what failed, which bug bit, what an address leads to', async () 
 test('--without-dma32 shows the bug, with the kernel’s message', async () => {
   const { code, out } = await slablab('iommu --without-dma32 --ops 100');
   assert.equal(code, 0);
-  assert.match(out, /^No second-level table is live .* ✗ \d+ of 100 operations\s+failed\.\n/);
+  assert.match(out, /^No second-level table is live .* ✗ \d+ of 100\s+operations\s+failed\.\n/);
   assert.match(
     out,
     /→ -ENOMEM \(-12\)\n {4}Page table does not fit in PTE: 0x0000000100000000\n {4}and \d+ more like it\n/,
@@ -130,7 +133,7 @@ test('the options make the domain and the machine', async () => {
     out,
     /\nARM_V7S: 34 bits in, 35 bits out · NO_PERMS ARM_MTK_EXT ARM_MTK_TTBR_EXT\nttbr 0x1 · /,
   );
-  assert.match(out, /\nFirst level: 16,384 entries .*\n0x000000000 /);
+  assert.match(out, /\nFirst level: 16,384 entries [^\n]*\n.* mapped\n0x000000000 /);
   assert.match(out, /tables lie above 4 GiB\.\n/);
   assert.match(out, / · Linux 6\.12/);
   const refused = await slablab('iommu --ias 35');
@@ -321,50 +324,3 @@ test('a script comes through a pipe, and a closed one is silent', () => {
   assert.equal(compared[1], '');
   assert.equal(compared[0]!.trimEnd().split('\n').length, 2);
 });
-
-/** Blocks of a document that begin with a command, and the scripts that it says to save. */
-function examplesOf(document: string): { command: string; shown: string[] }[] {
-  const blocks = [...document.matchAll(/```\n([\s\S]*?)\n```/g)].map((block) => block[1]!.split('\n'));
-  for (const lines of blocks) {
-    const name = /^# (\w+\.iommu)/.exec(lines[0]!)?.[1];
-    if (name !== undefined) file(name, lines.join('\n'));
-  }
-  return blocks.flatMap(([first = '', ...shown]) =>
-    first.startsWith('$ ') ? [{ command: first.slice(2), shown }] : [],
-  );
-}
-
-/** Lines as they are printed, with … for any that are left out. */
-function isShown(shown: readonly string[], printed: readonly string[]): boolean {
-  const parts = shown.join('\n').split(/^…$/m);
-  const pattern = parts.map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('[\\s\\S]*');
-  return new RegExp(`^${pattern}$`).test(printed.join('\n'));
-}
-
-test('what the documents show is what is printed', async () => {
-  const examples = ['docs/iommu.md', 'README.md'].flatMap((name) =>
-    examplesOf(readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8')),
-  );
-  // The recorded load takes seconds: truth/iommu.test.ts holds its figures.
-  const mine = examples.filter(
-    ({ command }) => /slablab (iommu|compare)/.test(command) && !/recorded/.test(command),
-  );
-  assert.ok(mine.length >= 12);
-  for (const { command, shown } of mine) {
-    const words = command.replace('npx slablab', '"$NODE" "$MAIN"');
-    const { out, err } = command.startsWith('npx slablab ')
-      ? await slablab(command.slice('npx slablab '.length))
-      : spawned(words);
-    const printed = (out + err).trimEnd().split('\n');
-    assert.ok(
-      isShown(shown, printed),
-      `$ ${command}\n${printed.join('\n')}\n--- but the document says\n${shown.join('\n')}`,
-    );
-  }
-});
-
-function spawned(command: string): { out: string; err: string } {
-  const env = { PATH: process.env.PATH, NODE: process.execPath, MAIN };
-  const { stdout, stderr } = spawnSync('bash', ['--norc', '-c', command], { encoding: 'utf8', env });
-  return { out: stdout, err: stderr };
-}

@@ -19,6 +19,7 @@ import {
   USUAL,
   wholeNumber,
   withExamples,
+  withExplanation,
   wordList,
 } from './options.js';
 import { iommuScreen } from './render/iommu-screen.js';
@@ -86,10 +87,10 @@ export function addIommu(program: Command, open: OpenSession): void {
       `where second-level tables come from: ${[...STRATEGIES.keys()].join(', ')} (default: the driver's own cache)`,
     )
     .option('--without-dma32', 'the bug: tables from a cache without SLAB_CACHE_DMA32')
-    .option('--ias <bits>', 'of an input address (default: 32)', wholeNumber('--ias'))
-    .option('--oas <bits>', 'of an output address (default: 32)', wholeNumber('--oas'))
-    .option('--quirks <list>', 'of NS, NO_PERMS, MTK_EXT, TTBR_EXT', wordList('--quirks'))
-    .option('--walk <address>', 'show how the hardware reads it; can be repeated', eachAddress)
+    .option('--ias <bits>', 'bits of an input address (default: 32)', wholeNumber('--ias'))
+    .option('--oas <bits>', 'bits of an output address (default: 32)', wholeNumber('--oas'))
+    .option('--quirks <list>', 'any of NS, NO_PERMS, MTK_EXT, TTBR_EXT', wordList('--quirks'))
+    .option('--walk <address>', 'show how the hardware reads this address; can be repeated', eachAddress)
     .option(
       '--faults <whose>',
       "kernel, or fixed: with the driver's bugs mended",
@@ -115,7 +116,7 @@ export function addIommu(program: Command, open: OpenSession): void {
     ['slablab iommu --quirks NO_PERMS,MTK_EXT --oas 34', 'MediaTek: 34 bits of output'],
     ['slablab iommu generated --ops 50 --script', 'a script to begin with'],
   ]);
-  command.addHelpText('after', SCRIPT_HELP);
+  withExplanation(command, SCRIPT_HELP);
   command.action(async (load: string, flags: IommuFlags) => {
     await runCommand(load, { ...command.optsWithGlobals<IommuFlags>(), ...flags }, open(command));
   });

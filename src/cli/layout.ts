@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { ArgumentError } from '../base/index.js';
 import { layoutReport } from '../lab/index.js';
 import { BOARDS } from '../machine/index.js';
@@ -25,6 +25,7 @@ interface LayoutFlags {
   readonly slubMinOrder?: number;
   readonly slubMaxOrder?: number;
   readonly slubMinObjects?: number;
+  readonly merge: boolean;
   readonly nomerge?: true;
   readonly faithful?: true;
   readonly json?: true;
@@ -38,15 +39,20 @@ export function addLayout(program: Command, open: OpenSession): void {
       'Says what a kernel makes of one cache: where the free pointer lies, or with SLAB the list of free objects, how many ' +
         'objects a slab has and how much of it is wasted, and which cache that is there already it joins.',
     )
-    .requiredOption('--size <bytes>', 'of one object', sizeInBytes('--size'))
-    .option('--align <bytes>', 'of each object; 0 lets the kernel choose', sizeInBytes('--align'), 0)
+    .requiredOption('--size <bytes>', 'bytes of one object', sizeInBytes('--size'))
+    .option(
+      '--align <bytes>',
+      'alignment of each object; 0 lets the kernel choose',
+      sizeInBytes('--align'),
+      0,
+    )
     .option('--flags <list>', 'SLAB_ flags, such as CACHE_DMA32,HWCACHE_ALIGN', parseSlabFlags)
     .option('--cpus <n>', 'CPUs: more of them make slabs larger', wholeNumber('--cpus'), 4)
     .option('--ctor', 'with a constructor')
     .option('--usersize <bytes>', 'bytes that user space may copy', sizeInBytes('--usersize'), 0)
-    .option('--useroffset <bytes>', 'where they begin in the object', sizeInBytes('--useroffset'), 0)
-    .option('--debug <letters>', 'slub_debug of the boot, such as FZPU', '')
-    .option('--name <name>', 'of the cache', 'new_cache')
+    .option('--useroffset <bytes>', 'where these bytes begin in the object', sizeInBytes('--useroffset'), 0)
+    .option('--debug <letters>', 'boot with slub_debug=LETTERS, such as FZPU', '')
+    .option('--name <name>', 'name of the cache', 'new_cache')
     .option('--machine <name>', [...BOARDS.keys()].join(', '), 'x86_64')
     .option(
       '--kernel <list>',
@@ -54,12 +60,13 @@ export function addLayout(program: Command, open: OpenSession): void {
       wordList('--kernel'),
     )
     .option('--allocator <list>', 'slub, slab; both side by side (default: slub)', allocatorList)
-    .option('--slab-max-order <n>', 'of the boot, with SLAB', wholeNumber('--slab-max-order'))
-    .option('--slub-min-order <n>', 'of the boot', wholeNumber('--slub-min-order'))
-    .option('--slub-max-order <n>', 'of the boot', wholeNumber('--slub-max-order'))
-    .option('--slub-min-objects <n>', 'of the boot', wholeNumber('--slub-min-objects'))
-    .option('--nomerge', 'boot with slub_nomerge or slab_nomerge')
-    .option('--faithful', 'take what no caller can mean, as the kernel does where it survives');
+    .option('--slab-max-order <n>', 'boot with slab_max_order=N (SLAB)', wholeNumber('--slab-max-order'))
+    .option('--slub-min-order <n>', 'boot with slub_min_order=N', wholeNumber('--slub-min-order'))
+    .option('--slub-max-order <n>', 'boot with slub_max_order=N', wholeNumber('--slub-max-order'))
+    .option('--slub-min-objects <n>', 'boot with slub_min_objects=N', wholeNumber('--slub-min-objects'))
+    .option('--no-merge', 'boot with slub_nomerge or slab_nomerge')
+    .addOption(new Option('--nomerge', 'the same as --no-merge').hideHelp())
+    .option('--faithful', 'accept nonsensical arguments, as the kernel does where it survives them');
   withExamples(command, [
     ['slablab layout --size 192', 'a dentry'],
     ['slablab layout --size 1024 --align 1024 --flags CACHE_DMA32', 'an IOMMU table'],
@@ -94,7 +101,7 @@ function runLayout(flags: LayoutFlags, session: Session): void {
           cpus: flags.cpus,
           kernel,
           allocator,
-          slubNomerge: flags.nomerge === true,
+          slubNomerge: !flags.merge || flags.nomerge === true,
           faithful: flags.faithful === true,
           ...(allocator === 'slab' ? slabBoot(flags) : slubBoot(flags)),
         },
@@ -134,7 +141,7 @@ function refuseForeign(flags: LayoutFlags, allocators: readonly AllocatorName[])
       '--slub-min-objects': slubMinObjects,
     });
     if (option !== undefined)
-      throw new ArgumentError(`${option} is for SLUB; SLAB takes --slab-max-order and --nomerge`);
+      throw new ArgumentError(`${option} is for SLUB; SLAB takes --slab-max-order and --no-merge`);
   }
   if (!allocators.includes('slab') && slabMaxOrder !== undefined)
     throw new ArgumentError('--slab-max-order is for SLAB: give --allocator slab with it');

@@ -294,7 +294,7 @@ test('layout tells what a kernel makes of a table', async () => {
 
 test('layout names the cache that is joined, and what would have come of it alone', async () => {
   const { out } = await slablab('layout --size 1024 --align 1024');
-  assert.match(out, /it joins biovec-64, which 3 creations then share/);
+  assert.match(out, /it joins biovec-64, now shared by 3 caches/);
   assert.match(out, /biovec-64 +alone\n[\s\S]*\n {2}align +64 +1024\n/);
   assert.match((await slablab('layout --size 1024 --align 1024 --nomerge')).out, /\nA cache of its own\. /);
 });

@@ -89,7 +89,7 @@ test('snapshots go with their trace, on a port of choice', async () => {
     const taken = new URL(url).port;
     const { code, err } = slablab('open', '--port', taken);
     assert.equal(code, 2);
-    assert.match(err, /port \d+ is not to be had: another program has it/);
+    assert.match(err, /port \d+ is not available: another program has it/);
   });
 });
 

@@ -37,7 +37,7 @@ export function addOpen(program: Command, open: OpenSession): void {
     )
     .argument('[file]', 'a trace of any format, .slt, snapshots, slabinfo, a workload; - for standard input')
     .option('--snapshots <file>', "what the trace's machine said of its caches, as JSON")
-    .option('--port <n>', 'of 127.0.0.1; 0 for one that is free', wholeNumber('--port'), 0)
+    .option('--port <n>', 'port of 127.0.0.1; 0 for one that is free', wholeNumber('--port'), 0)
     .option('--no-browser', 'print the address, and start no browser');
   withExamples(command, [
     ['slablab open', 'the page, with examples'],

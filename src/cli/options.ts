@@ -6,11 +6,14 @@ import type { Command } from 'commander';
 import { ArgumentError, largestOf, lookUp, parseSize } from '../base/index.js';
 import { BOARDS, rangesMap } from '../machine/index.js';
 import { type AllocatorName, KERNELS, type MachineOptions } from '../slab/index.js';
+import { displayWidth, wrap, wrapCommand } from './render/text.js';
 
 /** For an option that counts. The engine knows the limits; what is no number at all is refused here. */
 export function wholeNumber(option: string): (text: string) => number {
   return (text) => {
     if (!/^\d+$/.test(text)) throw new ArgumentError(`${option} takes a whole number, not '${text}'`);
+    if (!Number.isSafeInteger(Number(text)))
+      throw new ArgumentError(`${option} takes a whole number up to ${Number.MAX_SAFE_INTEGER}, not ${text}`);
     return Number(text);
   };
 }
@@ -47,6 +50,16 @@ const FORMATS: ReadonlyMap<string, Format> = new Map([
 /** For `--format`. */
 export function format(text: string): Format {
   return lookUp('format', text, FORMATS);
+}
+
+/** Which format `--format`, `--csv` and `--json` ask for; undefined for the table, and for JSON. */
+export function formatOf(flags: { format?: Format; csv?: true; json?: true }): Format | undefined {
+  const shape = flags.csv ? 'csv' : flags.format;
+  if (flags.json && shape !== undefined)
+    throw new ArgumentError('--json is a format of its own: leave --format and --csv out');
+  if (flags.csv && flags.format !== undefined && flags.format !== 'csv')
+    throw new ArgumentError(`which format: --csv or --format ${flags.format}?`);
+  return shape;
 }
 
 const ALLOCATORS: ReadonlyMap<string, AllocatorName> = new Map([
@@ -109,7 +122,8 @@ export function addMachineOptions(
   if (cpus === undefined)
     command.option('--cpus <n>', `${cpusHelp} (default: as many as the trace shows)`, count);
   else command.option('--cpus <n>', cpusHelp, count, cpus);
-  if (kernel === undefined) return command.option('--kernel <release>', `of ${about}: ${kernels}`, release);
+  if (kernel === undefined)
+    return command.option('--kernel <release>', `kernel of ${about}: ${kernels}`, release);
   return command.option('--kernel <release>', kernels, release, kernel);
 }
 
@@ -130,11 +144,32 @@ export function withExamples(
   command: Command,
   examples: readonly (readonly [type: string, does: string])[],
 ): Command {
-  const width = largestOf(examples.map(([type]) => type.length).filter((length) => length <= 46));
-  const lines = examples.flatMap(([type, does]) =>
-    type.length <= width
-      ? [`  ${type.padEnd(width)}  ${does}`]
-      : [`  ${type}`, `  ${' '.repeat(width)}  ${does}`],
-  );
-  return command.addHelpText('before', ['Examples:', ...lines, ''].join('\n'));
+  const column = largestOf(examples.map(([type]) => type.length).filter((length) => length <= 46));
+  return command.addHelpText('before', ({ command: helped }) => {
+    const width = helpWidth(helped);
+    const beside = largestOf(examples.map(([, does]) => does.length)) + column + 4 <= width;
+    const lines = examples.flatMap(([type, does]) => {
+      if (!beside) return [...wrapCommand(type, width), ...wrap(does, width, '      ', '      ')];
+      if (type.length <= column) return [`  ${type.padEnd(column)}  ${does}`];
+      return [`  ${type}`, `  ${' '.repeat(column)}  ${does}`];
+    });
+    return ['Examples:', ...lines, ''].join('\n');
+  });
+}
+
+/** Text after a command's help, written for 80 columns. */
+export function withExplanation(command: Command, text: string): Command {
+  return command.addHelpText('after', ({ command: helped }) => {
+    const width = helpWidth(helped);
+    const lines = text.split('\n').flatMap((line) => {
+      if (displayWidth(line) <= width) return [line];
+      const begin = /^ */.exec(line)![0];
+      return wrap(line, width, `${begin}    `, begin);
+    });
+    return lines.join('\n');
+  });
+}
+
+function helpWidth(command: Command): number {
+  return command.configureOutput().getOutHelpWidth?.() ?? 80;
 }

@@ -1,5 +1,5 @@
 /** The command line as a whole: its commands, the options that all share, and what becomes of an error. */
-import { Command } from 'commander';
+import { Command, type Help } from 'commander';
 import { nearestNames, UnknownNameError } from '../base/index.js';
 import { packageVersion } from '../node/index.js';
 import { addCompare } from './compare.js';
@@ -11,12 +11,16 @@ import { addLayout } from './layout.js';
 import { addOpen } from './open.js';
 import { withExamples } from './options.js';
 import { COLOURED, wantsColour } from './render/style.js';
+import { wrap } from './render/text.js';
 import { addReplay } from './replay.js';
 import { Session } from './session.js';
 import { addSweep } from './sweep.js';
 import { addSysfs } from './sysfs.js';
 import { type Streams, Terminal, terminalWidth } from './terminal.js';
 import { addVerify } from './verify.js';
+
+/** Columns of help that a description has beside its option, at least. */
+const BESIDE_MIN = 24;
 
 /** Runs one command line and returns its exit code. */
 export async function run(argv: readonly string[], streams: Streams): Promise<number> {
@@ -42,7 +46,7 @@ export async function run(argv: readonly string[], streams: Streams): Promise<nu
     await program.parseAsync(argv, { from: 'user' });
     return session?.exitCode ?? 0;
   } catch (error) {
-    const failure = explainError(error, command);
+    const failure = explainError(error, command, argv);
     if (failure === undefined) return 0;
     const terminal = new Terminal(streams, false);
     terminal.complain(`slablab: ${failure.message}`);
@@ -73,6 +77,8 @@ function buildProgram(
     .showSuggestionAfterError(false)
     .configureHelp({
       showGlobalOptions: true,
+      minWidthToWrap: 20,
+      formatItem: helpItem,
       styleTitle: (title) => (colour ? COLOURED.bold(title) : title),
     })
     .configureOutput({
@@ -105,6 +111,16 @@ function buildProgram(
   addOpen(program, open);
   addVerify(program, open);
   return program;
+}
+
+/** An option and what it does; beneath each other where the terminal is too narrow for both. */
+function helpItem(term: string, termWidth: number, description: string, helper: Help): string {
+  const width = helper.helpWidth ?? 80;
+  const beside = width - termWidth - 4 >= BESIDE_MIN;
+  if (!beside)
+    return [...wrap(term, width, '    ', '  '), ...wrap(description, width, '      ', '      ')].join('\n');
+  const first = `  ${term.padEnd(termWidth + term.length - helper.displayWidth(term))}  `;
+  return wrap(description, width, ' '.repeat(termWidth + 4), first).join('\n');
 }
 
 function wantsColours(command: Command): boolean {

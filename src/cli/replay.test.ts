@@ -287,7 +287,7 @@ test('a mistake on the command line gets the nearest word and exit code 2, befor
     [['sweep', 'nowhere', '--jobs', '0'], /--jobs 0 would compute nothing/],
     [
       ['sweep', 'boot.slt', '--set', 'cpus=1,2', '--cell', '2'],
-      /there is no cell 2: the 2 cells are numbered from 0/,
+      /there is no cell 2 of 2 cells, which are numbered from 0/,
     ],
     [['sweep', 'boot.slt', '--set', 'dentri.size=8'], /called 'dentri'; did you mean 'dentry'/],
     [['verify', '--snapshots', SNAPSHOTS], /--snapshots belong to one trace/],
@@ -306,7 +306,10 @@ test('a file that is not what it should be ends in exit code 3 with the place an
   for (const [args, message] of [
     [['replay', 'nowhere'], /nowhere: no such file/],
     [['replay', 'cut.slt'], /cut\.slt: the file was cut off/],
-    [['replay', SNAPSHOTS], /expected a trace, but it is JSON: snapshots are given with --snapshots/],
+    [
+      ['replay', SNAPSHOTS],
+      /expected a trace, but it is JSON: if it holds snapshots, name their trace and give it with --snapshots/,
+    ],
     [['replay', 'boot.slt', '--snapshots', 'broken.json'], /broken\.json: expected "\w+" of snapshot 'a'/],
     [['replay', 'boot.slt', '--snapshots', 'boot.slt'], /boot\.slt/],
     [['sweep', 'cut.slt', '--set', 'cpus=1,2'], /the file was cut off/],
@@ -379,7 +382,7 @@ test('a sweep that was stopped goes on where it was, also to Parquet', async () 
   const marked = lines[2]!.replace(/\d+,\d+,$/, '0,77,');
   writeFileSync(out, `${lines[0]}\n${marked}\n${lines[3]!.slice(0, 20)}`);
   const again = await slablab([...SWEEP, '-o', 'sweep.csv']);
-  assert.match(again.out, /4 cells in .*; 1 of them were there\./s);
+  assert.match(again.out, /4 cells in .*; 1 was there already\./s);
   assert.equal(readFileSync(out, 'utf8'), [lines[0], lines[1], marked, lines[3], lines[4], ''].join('\n'));
   const parquet = await slablab([...SWEEP, '-o', 'sweep.parquet']);
   assert.equal(parquet.code, 0, parquet.err);

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { ArgumentError } from '../base/index.js';
 import { AS_RECORDED, type ReplayResult, replay, replayName, type WhatIf } from '../lab/index.js';
 import { withOutput } from '../node/index.js';
-import { type Format, format, withExamples } from './options.js';
+import { type Format, format, formatOf, withExamples, withExplanation } from './options.js';
 import { addRecordedOptions, openRecording, type RecordedFlags, rowsMeter } from './recorded.js';
 import { replayColumns, replayJson, replayRowsOf } from './render/replay-export.js';
 import { replayHtml } from './render/replay-html.js';
@@ -62,16 +62,18 @@ export function addReplay(program: Command, open: OpenSession): void {
       'on the machine that it was',
     ],
   ]);
-  command.addHelpText('after', SETTINGS_HELP);
+  withExplanation(command, SETTINGS_HELP);
   command.action(async (trace: string, flags: ReplayFlags) => {
     await runReplay(trace, { ...command.optsWithGlobals<ReplayFlags>(), ...flags }, open(command));
   });
 }
 
 async function runReplay(path: string, flags: ReplayFlags, { terminal, typed }: Session): Promise<void> {
-  const shape = flags.csv ? 'csv' : flags.format;
-  if (flags.json && shape !== undefined)
-    throw new ArgumentError('--json is a format of its own: leave --format and --csv out');
+  const shape = formatOf(flags);
+  if (flags.vs !== undefined && flags.set === undefined)
+    throw new ArgumentError('--vs says what the what-ifs are compared with: give at least one with --set');
+  if (flags.wide && (shape ?? 'table') !== 'table')
+    throw new ArgumentError(`--wide is for the table: ${shape} has all columns already, leave it out`);
   const base = flags.vs === undefined ? AS_RECORDED : readWhatIf(flags.vs);
   const whatIfs = (flags.set ?? []).map(readWhatIf);
   const { recorded, opened } = await openRecording(path, flags, terminal);

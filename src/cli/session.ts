@@ -1,6 +1,9 @@
 import type { Command } from 'commander';
 import { type Streams, Terminal } from './terminal.js';
 
+/** Options whose `-` is standard output. */
+const OUTPUTS = ['-o', '--out', '--html'];
+
 /** One run of the command line: where it prints, what was typed, how it ends. */
 export class Session {
   readonly terminal: Terminal;
@@ -10,7 +13,9 @@ export class Session {
 
   constructor(streams: Streams, argv: readonly string[], colour: boolean) {
     this.terminal = new Terminal(streams, colour);
-    this.typed = ['slablab', ...argv.map(quoted)].join(' ');
+    // What came through a pipe is gone: the command alone would wait for a person to type it.
+    const piped = argv.some((word, i) => word === '-' && !OUTPUTS.includes(argv[i - 1] ?? ''));
+    this.typed = [...(piped ? ['… |'] : []), 'slablab', ...argv.map(quoted)].join(' ');
   }
 }
 

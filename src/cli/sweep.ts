@@ -20,9 +20,10 @@ import {
   sweepColumns,
   sweepRow,
 } from '../node/index.js';
-import { wholeNumber, withExamples } from './options.js';
+import { wholeNumber, withExamples, withExplanation } from './options.js';
 import { createMeter } from './progress.js';
 import { addRecordedOptions, openRecording, planOptions, planWords, type RecordedFlags } from './recorded.js';
+import { counted } from './render/replay-findings.js';
 import { type Column, renderTable } from './render/table.js';
 import { wrap, wrapCommand } from './render/text.js';
 import { SETTINGS_HELP } from './replay.js';
@@ -78,7 +79,7 @@ export function addSweep(program: Command, open: OpenSession): void {
     ['slablab sweep boot.slt --set cpus=1..8 --cell 3', 'one, for a scheduler'],
     ['slablab sweep boot.slt --set cpus=1..8 --list', 'which are they?'],
   ]);
-  command.addHelpText('after', AXES_HELP + SETTINGS_HELP);
+  withExplanation(command, AXES_HELP + SETTINGS_HELP);
   command.action(async (trace: string, flags: SweepFlags) => {
     await runCommand(trace, { ...command.optsWithGlobals<SweepFlags>(), ...flags }, open(command));
   });
@@ -126,7 +127,7 @@ async function runAll(
   }).finally(meter.done);
   const subject = subjectOf(opened.file, opened.trace.rows, flags);
   const begun = performance.now();
-  let clear = terminal.progress(`sweeping ${formatCount(cells.length)} cells …`);
+  let clear = terminal.progress(`sweeping ${counted(cells.length, 'cell')} …`);
   let computed = 0;
   try {
     const rows = await runSweep({
@@ -165,7 +166,9 @@ async function runOne(sweep: Sweep, index: number, session: Session): Promise<vo
   const { terminal } = session;
   const cell = cells[index];
   if (cell === undefined)
-    throw new ArgumentError(`there is no cell ${index}: the ${cells.length} cells are numbered from 0`);
+    throw new ArgumentError(
+      `there is no cell ${index} of ${counted(cells.length, 'cell')}, which are numbered from 0`,
+    );
   const { recorded, opened } = await openRecording(path, flags, terminal);
   const subject = subjectOf(opened.file, opened.trace.rows, flags);
   const columns = sweepColumns(axes);
@@ -217,13 +220,13 @@ function sweepScreen(
     column('peak', (row) => formatBytes(number(row, 'peakBytes'))),
     column('', (row) => formatChange(number(least!, 'peakBytes'), number(row, 'peakBytes'))),
     column('end', (row) => formatBytes(number(row, 'endBytes'))),
-    column('left over', (row) => formatBytes(number(row, 'recoverableBytes'))),
+    column('packing frees', (row) => formatBytes(number(row, 'recoverableBytes'))),
   ];
   const told = best.length > 2 * ROWS_TOLD ? [...best.slice(0, ROWS_TOLD), ...best.slice(-ROWS_TOLD)] : best;
   const head = [
-    `${out}: ${formatCount(rows.length)} cells in ${seconds.toFixed(1)} s`,
-    ...(found > 0 ? [`${formatCount(found)} of them were there`] : []),
-    ...(refused > 0 ? [`${formatCount(refused)} are no machine, see the column error`] : []),
+    `${out}: ${counted(rows.length, 'cell')} in ${seconds.toFixed(1)} s`,
+    ...(found > 0 ? [`${formatCount(found)} ${found === 1 ? 'was' : 'were'} there already`] : []),
+    ...(refused > 0 ? [`${counted(refused, 'cell')} could not be set up; see column error`] : []),
   ];
   const sql = `SELECT * FROM '${out}' ORDER BY peakBytes LIMIT 5`;
   return [
@@ -250,7 +253,7 @@ function replayOf({ path, axes, flags }: Sweep, row: Row): string {
     .map((word) => `--${word.replace('=', ' ')}`);
   const settings = settingsOf(axes, row);
   const set = settings === 'as recorded' ? [] : [`--set ${/ /.test(settings) ? `'${settings}'` : settings}`];
-  return ['slablab replay', path, ...options, ...set].join(' ');
+  return [path === '-' ? '… | slablab replay' : 'slablab replay', path, ...options, ...set].join(' ');
 }
 
 function settingsOf(axes: readonly SweepAxis[], row: Row): string {

@@ -7,7 +7,7 @@
 import { chmodSync, lstatSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { formatCount, InputError } from '../base/index.js';
+import { ArgumentError, InputError } from '../base/index.js';
 import { NoPermissionError } from '../node/index.js';
 import { type SysfsTree, sysfsMode, sysfsTree } from '../text/index.js';
 import {
@@ -15,9 +15,11 @@ import {
   type MachineFlags,
   machineOptions,
   machineParts,
+  merges,
   scriptedMachine,
 } from './built-machine.js';
 import { withExamples } from './options.js';
+import { counted } from './render/replay-findings.js';
 import { wrap, wrapCommand, wrapParts } from './render/text.js';
 import type { OpenSession, Session } from './session.js';
 
@@ -62,6 +64,7 @@ async function runSysfs(
   flags: SysfsFlags,
   { terminal }: Session,
 ): Promise<void> {
+  if (folder === '') throw new ArgumentError('the folder to write is missing: its name is empty');
   const machine = await scriptedMachine(script, machineOptions(flags, MACHINE));
   const tree = sysfsTree(machine, { cacheDma32: flags.cacheDma32 });
   writeTree(folder, tree, flags.force === true);
@@ -70,7 +73,7 @@ async function runSysfs(
   const links = tree.links.size;
   if (flags.json) {
     const { kernel, cpus } = machine;
-    const about = { kernel: kernel.name, cpus, slubDebug: flags.debug, slubNomerge: !flags.merge };
+    const about = { kernel: kernel.name, cpus, slubDebug: flags.debug, slubNomerge: !merges(flags) };
     terminal.printJson({
       version: 1,
       folder,
@@ -83,11 +86,7 @@ async function runSysfs(
     return;
   }
   const width = terminal.textWidth;
-  const counts = [
-    `${formatCount(directories)} caches`,
-    `${formatCount(files)} files`,
-    `${formatCount(links)} links`,
-  ];
+  const counts = [counted(directories, 'cache'), counted(files, 'file'), counted(links, 'link')];
   terminal.print([
     ...wrapParts([`${folder}: ${counts[0]}`, ...counts.slice(1)], width),
     ...wrapParts(machineParts(flags, MACHINE), width),
@@ -121,7 +120,7 @@ function writeTree(folder: string, tree: SysfsTree, force: boolean): void {
     throw new InputError(
       folder,
       0,
-      'expected an empty folder, but something is in it; --force writes beside it',
+      'expected an empty folder, but something is in it; --force writes into it anyway',
     );
   for (const [name, files] of tree.directories) {
     const directory = join(folder, name);

@@ -10,6 +10,7 @@ import {
   InputError,
   LedgerCorruptError,
   NotJsonError,
+  parseJson,
   SlablabError,
 } from '../base/index.js';
 import { type Disagreement, type SetResult, UnknownRecordingError, verifyRecording } from '../lab/index.js';
@@ -17,9 +18,10 @@ import {
   expandRecordings,
   inputName,
   NoPermissionError,
-  readJson,
+  readInput,
   shippedRecordings,
 } from '../node/index.js';
+import { refuseOtherFile } from '../trace/index.js';
 import { EXIT, explainError } from './failure.js';
 import { withExamples } from './options.js';
 import { wrap } from './render/text.js';
@@ -28,7 +30,7 @@ import { verifyTrace } from './verify-trace.js';
 
 interface VerifyFlags {
   readonly snapshots?: string;
-  readonly within: number;
+  readonly within?: number;
   readonly verbose?: true;
   readonly json?: true;
 }
@@ -53,6 +55,9 @@ interface FileResult {
 /** Why a file that nobody named is passed over. */
 const NOT_READ = 'verify does not read their kind';
 
+/** How far slabs of a cache may be off unless told, as a share: 2 %. */
+const WITHIN = 0.02;
+
 /** Without --verbose. */
 const DISAGREEMENTS_SHOWN = 3;
 
@@ -66,14 +71,18 @@ export function addVerify(program: Command, open: OpenSession): void {
     )
     .argument('[file...]', 'recordings, .json or .json.gz, - for standard input (default: all in truth/)')
     .option('--snapshots <file>', 'the file is a kmem trace: hold its replay against these, cache by cache')
-    .option('--within <percent>', 'with --snapshots: how far slabs of a cache may be off', percent, 0.02)
+    .option(
+      '--within <percent>',
+      'with --snapshots: how far slabs of a cache may be off (default: 2)',
+      percent,
+    )
     .option('--verbose', 'all disagreements that were kept, with whole values; all caches');
   withExamples(command, [
     ['slablab verify', 'all recordings that are here'],
     ['slablab verify truth/seq-slub-public.json.gz', 'one of them'],
     ['slablab verify mine.json --verbose', 'your own, with whole values'],
     ['zcat mine.json.gz | slablab verify -', 'from standard input'],
-    ['slablab verify boot.slt --snapshots boot.json', 'how near is a replay?'],
+    ['slablab verify boot.slt --snapshots boot.snapshots.json', 'how near is a replay?'],
   ]);
   command.action(async (files: string[], flags: VerifyFlags) => {
     await runVerify(files, { ...command.optsWithGlobals<VerifyFlags>(), ...flags }, command, open(command));
@@ -91,15 +100,21 @@ async function runVerify(
     const [trace, another] = files;
     if (trace === undefined || another !== undefined)
       throw new ArgumentError('--snapshots belong to one trace: name just that');
-    return verifyTrace(trace, { ...flags, snapshots: flags.snapshots }, session);
+    return verifyTrace(
+      trace,
+      { ...flags, snapshots: flags.snapshots, within: flags.within ?? WITHIN },
+      session,
+    );
   }
+  if (flags.within !== undefined)
+    throw new ArgumentError('--within is for a trace and its snapshots: give --snapshots with it');
   const shipped = files.length === 0;
   const results: FileResult[] = [];
   const exitCodes = new Set<number>();
   for (const { file, named } of shipped ? shippedRecordings() : expandRecordings(files)) {
     const done = terminal.progress(`comparing ${inputName(file)} …`);
     try {
-      const sets = await verifyFile(file);
+      const sets = await verifyFile(file, named);
       done();
       results.push({ file, sets, error: null, passedOver: false });
       if (!flags.json) terminal.print(sets.flatMap((set) => setLines(set, flags.verbose === true, session)));
@@ -123,9 +138,10 @@ async function runVerify(
     terminal.print([...passedOverLines(results, terminal.textWidth), `${passed} passed, ${failed} failed`]);
   if (failed > 0) exitCodes.add(EXIT.differs);
   if (sets.length === 0 && exitCodes.size === 0) {
-    terminal.complain(
-      'slablab: nothing was compared: the recordings are in the repository, not in the npm package',
-    );
+    const why = shipped
+      ? 'the recordings are in the repository, not in the npm package'
+      : `there is no recording in ${files.join(', ')}`;
+    terminal.complain(`slablab: nothing was compared: ${why}`);
     exitCodes.add(EXIT.input);
   }
   // Two things may have gone wrong: what says most about the engine comes first.
@@ -138,8 +154,15 @@ function isOtherText(file: string, error: unknown): boolean {
   return error instanceof NotJsonError && !/\.json(\.gz)?$/.test(file);
 }
 
-async function verifyFile(file: string): Promise<SetResult[]> {
-  return verifyRecording(await readJson(file), setName(file));
+async function verifyFile(file: string, named: boolean): Promise<SetResult[]> {
+  const text = await readInput(file);
+  try {
+    return verifyRecording(parseJson(text, inputName(file)), setName(file));
+  } catch (error) {
+    if (named && (error instanceof NotJsonError || error instanceof UnknownRecordingError))
+      refuseOtherFile(text, inputName(file), 'a recording');
+    throw error;
+  }
 }
 
 /** `create-slub-default` of `truth/create-slub-default-public.json.gz`. */

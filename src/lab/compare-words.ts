@@ -1,4 +1,4 @@
-import { formatBytes, formatCount } from '../base/index.js';
+import { formatBytes, formatBytesAlike, formatCount } from '../base/index.js';
 import type { CompareResult, StrategyResult } from './compare-result.js';
 
 /** `8.78`, `1.0`, `13`: a ratio with the digits that matter. */
@@ -13,6 +13,16 @@ export function formatShare(share: number): string {
   return `${(share * 100).toFixed(share === 0 || share === 1 ? 0 : 1)} %`;
 }
 
+/** `4 GiB of RAM from 1 GiB, 1 GiB of it above 4 GiB`. */
+export function ramWords({
+  ramBytes,
+  ramStart,
+  ramAbove4GiB,
+}: Pick<CompareResult['machine'], 'ramBytes' | 'ramStart' | 'ramAbove4GiB'>): string {
+  const [all, above] = formatBytesAlike(ramAbove4GiB === 0 ? [ramBytes] : [ramBytes, ramAbove4GiB]);
+  return `${all} of RAM from ${formatBytes(ramStart)}, ${above ?? 'none'} of it above 4 GiB`;
+}
+
 /** What the figures mean, best first, worst last. Each sentence can be checked against the table. */
 export function compareWords(result: Omit<CompareResult, 'words'>): string[] {
   const { strategies, workload } = result;
@@ -21,8 +31,9 @@ export function compareWords(result: Omit<CompareResult, 'words'>): string[] {
   const [best] = working;
   if (best === undefined) words.push('No strategy serves every table of this workload on this machine.');
   else {
+    const needs = strategies.length > 1 ? 'needs least' : 'needs';
     words.push(
-      `${best.name} needs least: ${formatBytes(best.peakBytes)} at the peak, ${formatRatio(best.wastePeak)} × the ` +
+      `${best.name} ${needs}: ${formatBytes(best.peakBytes)} at the peak, ${formatRatio(best.wastePeak)} × the ` +
         `${formatBytes(workload.askedPeakBytes)} that ${formatCount(workload.peakLive)} live tables ask for; ${best.why}.`,
     );
     const worst = working.at(-1)!;

@@ -5,6 +5,7 @@
 import { InputError, isObject, parseJson, UnknownNameError } from '../base/index.js';
 import type { IoPgtableConfig } from '../iommu/index.js';
 import { GFP } from '../machine/index.js';
+import { refuseOtherFile } from '../trace/index.js';
 import { parseQuirks } from './iommu-names.js';
 import { type IommuLoad, type IommuStep, parseIommuScript } from './iommu-script.js';
 
@@ -12,6 +13,7 @@ const SCHEMA = 'v7s-workload-1';
 
 /** Reads a load of either kind: JSON is a recorded workload, all else a script. Throws InputError as their readers do. */
 export function readIommuLoad(text: string, file: string): IommuLoad {
+  refuseOtherFile(text, file, 'a load');
   return /^\s*[{[]/.test(text) ? readRecordedLoad(text, file) : parseIommuScript(text, file);
 }
 
@@ -24,7 +26,7 @@ export function readRecordedLoad(text: string, file: string): IommuLoad {
     throw new InputError(file, 1, `expected ${what}, but there stands ${stands}`);
   };
   if (!isObject(json) || !isObject(json.meta) || json.meta.schema !== SCHEMA)
-    return fail(`"meta": {"schema": "${SCHEMA}"}`, isObject(json) ? json.meta : json);
+    return fail(`"meta": {"schema": "${SCHEMA}"}`, isObject(json) ? (json.meta ?? json) : json);
   const { meta, runs } = json;
   const run: unknown = Array.isArray(runs) ? runs[0] : undefined;
   if (!isObject(run) || !Array.isArray(run.ops)) return fail('"runs" with a run that has "ops"', runs);

@@ -2,7 +2,7 @@
  * The numbers of a layout, each with its name in /sys/kernel/slab, /proc/slabinfo or the kernel's source, and what it says. Where an
  * allocator has no such number, there is none.
  */
-import { formatBytes } from '../base/index.js';
+import { formatBytes, formatCount } from '../base/index.js';
 import { formatShare } from './compare-words.js';
 import type { CacheLayout, Segment, SegmentKind, SlabCacheLayout, SlubCacheLayout } from './layout-result.js';
 
@@ -16,7 +16,7 @@ export interface LayoutFact {
 
 /** `16 objects`, `1 object`. */
 export function objectsWords(objects: number): string {
-  return `${objects} object${objects === 1 ? '' : 's'}`;
+  return `${formatCount(objects)} object${objects === 1 ? '' : 's'}`;
 }
 
 type Of<L> = (layout: L) => string | number;
@@ -55,7 +55,7 @@ export const LAYOUT_FACTS: readonly LayoutFact[] = [
   slub(
     'inuse',
     (l) => l.inuse,
-    () => 'bytes before what is kept behind the object',
+    () => 'bytes before any metadata',
   ),
   both(
     'align',
@@ -83,7 +83,7 @@ export const LAYOUT_FACTS: readonly LayoutFact[] = [
     (l) =>
       l.fallback.order === l.order
         ? 'the same: a smaller block would not hold one'
-        : `${objectsWords(l.fallback.objects)}, where order ${l.order} is not to be had`,
+        : `${objectsWords(l.fallback.objects)}, where order ${l.order} is not available`,
   ),
   slab('freelist_size', (l) => l.freelist.bytes, freelistNote),
   both(

@@ -22,6 +22,7 @@ import {
   cacheLayout,
   type FreelistTrial,
   formatSlabFlags,
+  formatSlubDebug,
   freelistPlace,
   freelistTrials,
   type KernelProfile,
@@ -153,7 +154,7 @@ function summarizeMachine(machine: Machine, options: MachineOptions | undefined)
     slubMaxOrder: boot.maxOrder,
     slubMinObjects: boot.minObjects,
     slubNomerge: boot.noMerge,
-    slubDebug: options?.slubDebug?.toUpperCase() ?? '',
+    slubDebug: formatSlubDebug(options?.slubDebug ?? ''),
     slabMaxOrder: boot.slabMaxOrder,
   };
 }

@@ -88,7 +88,7 @@ export interface SlubCacheLayout extends CommonLayout {
    */
   readonly freePointer: { readonly offset: number; readonly bytes: number; readonly insideObject: boolean };
   readonly redLeftPad: number;
-  /** What is tried when a block of that order is not to be had. */
+  /** What is tried when a block of that order is not available. */
   readonly fallback: SlabShape;
   readonly minPartial: number;
   /** In objects, and the limit in slabs that follows from it. */

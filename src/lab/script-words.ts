@@ -9,8 +9,10 @@
 import {
   ArgumentError,
   EngineError,
+  formatCount,
   InputError,
   LedgerCorruptError,
+  LedgerFullError,
   lookUp,
   SlablabError,
 } from '../base/index.js';
@@ -50,7 +52,13 @@ export function atLine<T>(file: string, line: number, step: () => T): T {
   } catch (error) {
     const own = [InputError, EngineError, LedgerCorruptError].some((kind) => error instanceof kind);
     if (own || !(error instanceof SlablabError)) throw error;
-    throw new InputError(file, line, error.message);
+    const { message } = error;
+    // A script has no word for the size of a ledger.
+    const words =
+      error instanceof LedgerFullError
+        ? `this needs more than ${formatCount(error.limit)} ${error.table}, the most that a machine of a script has`
+        : message;
+    throw new InputError(file, line, words);
   }
 }
 

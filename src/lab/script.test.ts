@@ -126,7 +126,7 @@ test('a wrong line says where it stands, what was expected and what stands there
 test('a line that cannot be done says so, and what came before it is done', () => {
   for (const [text, line, message] of [
     ['create tables 64\nalloc tabels', 2, /no cache is called 'tabels'; did you mean 'tables'/],
-    ['create a 64\nalloc a 3\nfree a 4', 3, /expected at most 3, as many as a has, but there stands 4/],
+    ['create a 64\nalloc a 3\nfree a 4', 3, /'a' has 3 live objects: cannot free 4/],
     ['create a 64\nalloc a\ndestroy a', 3, /a still has 1 live object/],
     ['create a 64\ncreate b 64\nalloc a\ndestroy a', 4, /a still has 1 live object/],
     ['create a 64\nalloc a\ncreate a 128', 3, /a has live objects already/],

@@ -44,6 +44,7 @@ import {
   parseSlabFlags,
   type SlabTunables,
 } from '../slab/index.js';
+import { refuseOtherFile } from '../trace/index.js';
 import { atLine, parseLines, readCount, type Verb, type Words } from './script-words.js';
 
 /** Which objects a `free` of a script takes first: the newest, the oldest, or any. */
@@ -188,6 +189,7 @@ function howMany(words: Words): { count: number; cpu: number; gfp: Gfp } {
 
 /** Reads a script. Throws InputError with the line, what was expected there and what stands there. */
 export function parseScript(text: string, file: string): Script {
+  refuseOtherFile(text, file, 'a script');
   return { file, lines: parseLines(text, file, VERBS) };
 }
 
@@ -279,7 +281,7 @@ class ScriptRun {
     const times = many === 'all' ? objects.length : many;
     if (times > objects.length)
       throw new ArgumentError(
-        `expected at most ${objects.length}, as many as ${name} has, but there stands ${times}`,
+        `'${name}' has ${objects.length} live object${objects.length === 1 ? '' : 's'}: cannot free ${times}`,
       );
     for (const address of this.#pick(objects, times, order)) {
       if (cache === undefined) this.#machine.kfree(address, cpu);

@@ -3,6 +3,7 @@
  * second-level table that the driver allocated or freed on the way.
  */
 import { InputError, isObject, parseJson } from '../base/index.js';
+import { refuseOtherFile } from '../trace/index.js';
 import { type SlabSample, type Workload, WorkloadBuilder } from './workload.js';
 
 /** Position of the table events in a row, by the row's kind. */
@@ -10,6 +11,7 @@ const EVENTS_AT: Readonly<Record<string, number>> = { B: 8, V: 5 };
 
 /** Reads the text of such a file. Throws InputError with the file's name, the line, and what was expected there. */
 export function readV7sWorkload(text: string, file: string): Workload {
+  refuseOtherFile(text, file, 'a workload');
   const lineOf = lineFinder(text);
   const json = parseJson(text, file);
   const fail = (what: string, got: unknown, near?: string): never => {

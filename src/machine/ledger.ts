@@ -225,7 +225,7 @@ export const C_NR_SLABS = 23;
 export const C_TOTAL_OBJECTS = 24;
 /** Slabs ever made: the next one's serial. */
 export const C_SLABS_MADE = 25;
-/** How often the preferred order was not to be had. */
+/** How often the preferred order was not available. */
 export const C_ORDER_FALLBACK = 26;
 /** Allocations that found no memory. */
 export const C_FAILED = 27;

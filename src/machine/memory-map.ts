@@ -10,7 +10,17 @@
  * A zone that a kernel was built without is absent, and a request for it goes to Normal: that is how arm64 lost `GFP_DMA` in 4.15,
  * and with it the memory below 4 GiB that the IOMMU driver relied on.
  */
-import { ArgumentError, formatAddress, GIB, KIB, lookUp, MIB, parseSize, roundUp } from '../base/index.js';
+import {
+  ArgumentError,
+  formatAddress,
+  formatBytes,
+  GIB,
+  KIB,
+  lookUp,
+  MIB,
+  parseSize,
+  roundUp,
+} from '../base/index.js';
 
 /** A zone's name, as the kernel prints it. `Normal` is all that is above the others. */
 export type ZoneName = 'DMA' | 'DMA32' | 'Normal';
@@ -169,7 +179,7 @@ export function boardMap(name: string, memory?: number | string): MemoryMap {
   const board = lookUp('machine', name, BOARDS);
   const size = typeof memory === 'string' ? parseSize(memory) : (memory ?? board.defaultMemory);
   if (size < 4 * MIB || size > 4096 * GIB) {
-    throw new ArgumentError(`${name} takes 4 MiB to 4 TiB of memory, not ${size} bytes`);
+    throw new ArgumentError(`${name} takes 4 MiB to 4 TiB of memory, not ${formatBytes(size)}`);
   }
   return checkedMap({ ...board, ram: board.ram(size) });
 }
@@ -181,9 +191,24 @@ export function rangesMap(text: string, zonesOf = 'x86_64'): MemoryMap {
     const ends = part.split('-');
     if (ends.length !== 2)
       throw new ArgumentError(`'${part}' is no RAM range: expected START-END, such as 1G-5G`);
-    return { start: parseSize(ends[0]!.trim()), end: parseSize(ends[1]!.trim()) };
+    const [start, end] = [parseSize(ends[0]!.trim()), parseSize(ends[1]!.trim())];
+    if (end <= start) throw new ArgumentError(`RAM range '${part}' ends where it begins, or before`);
+    return { start, end, part };
   });
-  return checkedMap({ name: `ram:${text}`, title: `RAM at ${text}`, ram, reserved: [], ...layoutOf(board) });
+  for (const [i, { start, part }] of ram.entries()) {
+    const before = ram[i - 1];
+    if (before !== undefined && start < before.end)
+      throw new ArgumentError(
+        `RAM ranges must ascend and not overlap: '${part}' begins before the end of '${before.part}'`,
+      );
+  }
+  return checkedMap({
+    name: `ram:${text}`,
+    title: `RAM at ${text}`,
+    ram: ram.map(({ start, end }) => ({ start, end })),
+    reserved: [],
+    ...layoutOf(board),
+  });
 }
 
 /** What a machine with RAM of its own takes from a board. */

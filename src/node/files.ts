@@ -58,6 +58,7 @@ async function readStdin(): Promise<Buffer> {
 
 /** The file's error as one of ours; what is no error of the system stays what it is. */
 export function readError(file: string, error: unknown): unknown {
+  if (error instanceof SlablabError) return error;
   const { code, message } = error as NodeJS.ErrnoException;
   switch (code) {
     case undefined:

@@ -23,7 +23,7 @@ export interface OutputFile {
   abort(): void;
 }
 
-/** Opens a file to be written, or standard output for `-`. Throws InputError or NoPermissionError where that is not to be had. */
+/** Opens a file to be written, or standard output for `-`. Throws InputError or NoPermissionError where that is not available. */
 export function openOutput(path: string): OutputFile {
   if (path === STDOUT) {
     if (process.stdout.isTTY === true)

@@ -113,7 +113,7 @@ test('a port that is taken is said so', () =>
     const port = Number(new URL(server.url).port);
     await assert.rejects(servePage({ folder: page, files: [], port }), (error) => {
       assert.ok(error instanceof ArgumentError);
-      assert.match(error.message, new RegExp(`port ${port} is not to be had: another program has it`));
+      assert.match(error.message, new RegExp(`port ${port} is not available: another program has it`));
       return true;
     });
   }));

@@ -78,7 +78,7 @@ export function isBuiltPage(folder: string): boolean {
   return existsSync(join(folder, 'index.html'));
 }
 
-/** Throws ArgumentError where the port is taken or not to be had. */
+/** Throws ArgumentError where the port is taken or not available. */
 export async function servePage({ folder, files, port }: PageServerOptions): Promise<PageServer> {
   // What is not in this list when it begins is not served: no path of a request is ever looked up on disk.
   const parts = new Map(
@@ -110,7 +110,7 @@ function listening(server: Server, port: number): Promise<void> {
     server.once('error', ({ code, message }: NodeJS.ErrnoException) => {
       const why =
         code === 'EADDRINUSE' ? 'another program has it' : code === 'EACCES' ? 'not permitted' : message;
-      reject(new ArgumentError(`port ${port} is not to be had: ${why}; name another, or 0 for any`));
+      reject(new ArgumentError(`port ${port} is not available: ${why}; name another, or 0 for any`));
     });
     server.listen(port, LOOPBACK, resolve);
   });

@@ -194,7 +194,7 @@ test('what cannot be read is refused with the file, the place and the reason', a
     ],
     [
       file('snapshots.json', '{"snapshots": []}\n'),
-      /expected a trace, but it is JSON: snapshots are given with --snapshots$/,
+      /expected a trace, but it is JSON: if it holds snapshots, name their trace and give it with --snapshots$/,
     ],
     [file('slabinfo', 'slabinfo - version: 2.1\n'), /it is the text of \/proc\/slabinfo/],
     [file('cut.slt', saved.subarray(0, -1)), /the file was cut off/],

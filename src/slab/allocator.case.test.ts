@@ -249,7 +249,7 @@ class Run {
     this.answers.push(...got);
   }
 
-  /** NULL is the truth if neither a partial slab nor the smallest block is to be had, or nothing for a list beside the slab. */
+  /** NULL is the truth if neither a partial slab nor the smallest block is available, or nothing for a list beside the slab. */
   #expectNoMemory(cache: KmemCache, gfp: number): void {
     const { nrPartial, min, flags, slab } = cache.info;
     assert.equal(nrPartial, 0, 'there was a slab with free objects');

@@ -108,7 +108,7 @@ export interface CacheInfo extends SlubLayout {
   readonly nrPartial: number;
   /** Slabs made over the cache's life. */
   readonly slabsMade: number;
-  /** How often the preferred order was not to be had. */
+  /** How often the preferred order was not available. */
   readonly orderFallbacks: number;
   /** Allocations that found no memory. */
   readonly failed: number;

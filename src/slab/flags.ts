@@ -133,6 +133,11 @@ export function parseSlubDebug(text: string): SlubDebug {
   return { flags: global, avoidHigherOrders, ...(blocks.length > 0 && { blocks }) };
 }
 
+/** The text with its letters as the kernel documents them: the names behind a comma are compared as they are, and stay. */
+export function formatSlubDebug(text: string): string {
+  return text.replace(/(^|;)([^,;]*)/g, (_, begin: string, letters: string) => begin + letters.toUpperCase());
+}
+
 /** The flags of the first block that names a cache, or undefined. */
 export function debugBlockFlags({ blocks = [] }: SlubDebug, name: string): number | undefined {
   const matches = (pattern: string) => {

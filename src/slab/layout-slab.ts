@@ -72,7 +72,7 @@ export interface SlabLayout {
   readonly size: number;
   readonly objectSize: number;
   readonly align: number;
-  /** There is one order only: where it is not to be had, the allocation fails. */
+  /** There is one order only: where it is not available, the allocation fails. */
   readonly oo: SlabShape;
   /** How many colours a slab can have, and bytes of one; with fewer than two colours all slabs begin alike. */
   readonly colours: number;

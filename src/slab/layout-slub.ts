@@ -81,7 +81,7 @@ export interface SlubLayout {
   readonly align: number;
   /** Bytes of red zone in front of each object. */
   readonly redLeftPad: number;
-  /** Preferred, and what is tried when that is not to be had. */
+  /** Preferred, and what is tried when that is not available. */
   readonly oo: SlabShape;
   readonly min: SlabShape;
   /** gfp bits that every page request of the cache carries. */

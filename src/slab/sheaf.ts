@@ -27,7 +27,7 @@
  * ## alloc and free
  *  a. alloc takes the top (2 → 3). An empty stack is first filled by the steps of slub.ts (1 → 2), so that the first in SLUB's order is
  *     the first to be handed out: a new slab's objects come in ascending order. It gets `capacity` objects, but in a small cache no more
- *     than a slab has, or a 32nd of the cache's objects: what lies idle is to be a part of what is used. If not one is to be had: NULL.
+ *     than a slab has, or a 32nd of the cache's objects: what lies idle is to be a part of what is used. If not one is available: NULL.
  *  b. free puts the object on top (3 → 2). A full stack first gives up its *oldest* `capacity` objects (2 → 1): the lower sheaf, cold by
  *     now. They are freed in groups of one slab, with a lookahead of three neighbours, by the step of slub.ts that a bulk free takes.
  *  c. A cache that is shrunk, and a CPU that goes, give up all of them.

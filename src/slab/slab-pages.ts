@@ -61,7 +61,7 @@ export interface SlabPagesOptions {
 /** `c` is the first word of a cache's row. */
 export interface SlabPages {
   /**
-   * SLUB's new slab, on no list: of the preferred order or, if that is not to be had, of the smallest. 0 if there is no memory. Among
+   * SLUB's new slab, on no list: of the preferred order or, if that is not available, of the smallest. 0 if there is no memory. Among
    * several CPUs it is frozen and in this one's hand.
    */
   newSlab(id: number, c: number, callerGfp: Gfp): number;

@@ -88,7 +88,7 @@ test('the block says where debugging raised the smallest order, for large object
   }
 });
 
-test('where the preferred order is not to be had, the smallest one serves and is counted', () => {
+test('where the preferred order is not available, the smallest one serves and is counted', () => {
   const machine = Machine.create({ machine: smallMap(8), cpus: 8 });
   const cache = machine.kmemCacheCreate('tables', 1024, { align: 1024 })!;
   assert.deepEqual(cache.info.oo, { order: 3, objects: 32 });

@@ -7,7 +7,7 @@
  * The events, by the steps of slub.ts:
  *  - alloc: a is `alloc_fastpath`, all others `alloc_slowpath`; b is `alloc_refill`, or `deactivate_bypass` where the slab had nothing; c
  *    `cpu_partial_alloc`; d `alloc_from_partial`, and `cpu_partial_node` for each slab that comes along; e `alloc_slab`, with
- *    `order_fallback` where the preferred order was not to be had;
+ *    `order_fallback` where the preferred order was not available;
  *  - free: f is `free_fastpath`, g `free_slowpath`; into a frozen slab `free_frozen`; a full slab that goes to the CPU's list is
  *    `cpu_partial_free`, and `cpu_partial_drain` if the old list had to go first; each slab of that is `free_add_partial`, or
  *    `deactivate_empty` and `free_slab`; the last object of a node-partial slab is `free_remove_partial` and `free_slab`;

@@ -56,7 +56,7 @@ const MAGICS: readonly (readonly [bytes: string, format: TraceFormat])[] = [
 ];
 
 const LOOKED_FOR =
-  'ftrace text, trace-cmd report, perf script, trace.dat, perf.data, systrace HTML, a saved trace (.slt), gzip, zstd, slabinfo, JSON';
+  'ftrace text, trace-cmd report, perf script, trace.dat, perf.data, systrace HTML, a saved trace (.slt), gzip, zstd';
 const LINES_MAX = 200;
 const EXCERPT_LENGTH = 40;
 const FOREIGN_BYTES = 4096;
@@ -120,7 +120,7 @@ function headerOf(bytes: Uint8Array, from: number, to: number): TraceFormat | un
   if (text.startsWith('# tracer:') || text.startsWith('# entries-in-buffer')) return 'ftrace';
   if (text.startsWith('# captured on') || text.startsWith('# perf version')) return 'perf-script';
   if (text.startsWith('slabinfo - version')) return 'slabinfo';
-  return from <= 3 && /^\s*[{[]\s*(?:["{[]|$)/.test(text) ? 'json' : undefined;
+  return from <= 3 && /^\s*[{[]\s*(?:["{[\]}]|$)/.test(text) ? 'json' : undefined;
 }
 
 function voteOf(bytes: Uint8Array, from: number, to: number): TextFormat | undefined {

@@ -23,6 +23,7 @@
  *
  * Sources: include/trace/events/kmem.h of the kernels named in truth/traces/README.md, as recorded there.
  */
+import { formatCount } from '../base/index.js';
 import type { Strings } from './strings.js';
 
 /** What an event is. Stored in files: numbers are never reused. */
@@ -182,4 +183,10 @@ export interface RandomBytes {
   readonly size: number;
   /** A view or a copy; shorter only at the end. Valid until the next call. */
   read(offset: number, length: number): Uint8Array;
+}
+
+/** `12 events were lost while …`: what a recorder says that it lost. */
+export function lostWords(events: number): string {
+  const [were, they] = events === 1 ? ['event was', 'it'] : ['events were', 'they'];
+  return `${formatCount(events)} ${were} lost while this was recorded: what ${they} allocated and freed is not in it.`;
 }

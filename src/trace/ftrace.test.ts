@@ -92,8 +92,8 @@ test('each sample is read without damage, and its notes say what is odd about it
   assert.deepEqual(notes('ftrace-default-hashed'), ['pointers are hashed']);
   assert.deepEqual(notes('ftrace-tgid'), ['pointers are hashed']);
   assert.deepEqual(notes('ftrace-nohash-ptr-option-strings-lost'), ['gfp_flags is blank', 'name is blank']);
-  assert.deepEqual(notes('ftrace-overrun'), ['5504 events were', 'pointers are hashed']);
-  assert.deepEqual(notes('trace_pipe-lost-events'), ['8118 events were', 'pointers are hashed']);
+  assert.deepEqual(notes('ftrace-overrun'), ['5,504 events were', 'pointers are hashed']);
+  assert.deepEqual(notes('trace_pipe-lost-events'), ['8,118 events were', 'pointers are hashed']);
 });
 
 test('the samples with a TGID, from the SLAB kernel and of an overrun are what regular expressions find in them', () => {

@@ -10,6 +10,7 @@ export {
 } from './detect.js';
 export * from './events.js';
 export { type GivenSymbols, readSymbols, withNames } from './name-sites.js';
+export * from './other-file.js';
 export { type PerfDataOptions, readPerfData } from './perf-data.js';
 export type { ZstdDecoder } from './perf-data-session.js';
 export * from './pointer-table.js';

@@ -49,8 +49,8 @@ const TEXTS: readonly (readonly [shape: RegExp, what: string, instead: string])[
   ],
   [
     /^\s*Active \/ Total Objects \(% used\)/m,
-    'what slabtop prints: one moment, without the events',
-    `${RECORD}; a snapshot beside a trace is the text of /proc/slabinfo`,
+    'what slabtop prints, which no command takes',
+    'the text of /proc/slabinfo says the same and more, and slablab open shows that',
   ],
   [/^MemTotal:\s+\d+ kB/, 'the text of /proc/meminfo', RECORD],
   [/^Node \d+, zone\s/, 'the text of /proc/buddyinfo or /proc/zoneinfo', RECORD],

@@ -6,6 +6,7 @@ import { InputError } from '../base/index.js';
 import { createTextTraceReader, TEXT_READERS, type TextFormat } from './detect.js';
 import { EVENT, type EventBatch, type EventSink, type RandomBytes, type ReadReport } from './events.js';
 import { createNamingSink, type GivenSymbols } from './name-sites.js';
+import { otherFileWords } from './other-file.js';
 import { readPerfData } from './perf-data.js';
 import { tracesOfPage } from './systrace.js';
 import { readTraceDat } from './trace-dat.js';
@@ -159,6 +160,9 @@ function isText(format: string): format is TextFormat {
 function noTrace(file: string, format: 'json' | 'slabinfo' | 'slt'): InputError {
   if (format === 'slt')
     return new InputError(file, 0, 'it is a saved trace: it has rows, and no events to read');
-  const what = format === 'json' ? 'JSON' : 'the text of /proc/slabinfo';
-  return new InputError(file, 1, `expected a trace, but it is ${what}: snapshots are given with --snapshots`);
+  const why =
+    format === 'json'
+      ? 'it is JSON: if it holds snapshots, name their trace and give it with --snapshots'
+      : otherFileWords('slabinfo - version', file, 'a trace');
+  return new InputError(file, 1, `expected a trace, but ${why}`);
 }

@@ -2,7 +2,7 @@
  * What a reader of text found besides events: comments, damage, losses, and what a person should be told of it.
  */
 import { InputError } from '../base/index.js';
-import { DAMAGE_TOLD, type Damage, EVENT, EVENT_NAMES, type ReadReport } from './events.js';
+import { DAMAGE_TOLD, type Damage, EVENT, EVENT_NAMES, lostWords, type ReadReport } from './events.js';
 import { judgePointers, type PointerBits } from './pointer-evidence.js';
 import type { FieldNotes } from './text-fields.js';
 import type { TextShape } from './text-shape.js';
@@ -139,10 +139,7 @@ export class TextFindings {
     const sum = (from: number, to: number) => byKind.slice(from, to + 1).reduce((a, b) => a + b, 0);
     const isHashed = this.#shape.pointersMayBeHashed && judgePointers(this.pointers) === 'hashed';
     const all: [boolean, string][] = [
-      [
-        this.lost > 0,
-        `${this.lost} events were lost while this was recorded: what they allocated and freed is not in it`,
-      ],
+      [this.lost > 0, lostWords(this.lost).slice(0, -1)],
       [
         isHashed,
         'pointers are hashed (the kernel prints 32 bits of a hash): equal ones are one object most of the time, and no address is known',

@@ -18,7 +18,7 @@
  *
  * Sources: trace-cmd.dat.v6(5) and trace-cmd.dat.v7(5), and files that trace-cmd 3.1.6 wrote.
  */
-import { InputError } from '../base/index.js';
+import { formatCount, InputError } from '../base/index.js';
 import { ByteCursor, memoryBytes, printable } from './byte-cursor.js';
 import {
   createBatch,
@@ -345,7 +345,10 @@ function tellOptions({ tracing, options, buffers }: Contents, tally: Tally): voi
   if (tracing.formats.length > 0 && !tracing.formats.some((format) => format.system === 'kmem')) {
     tally.note('It holds no format of a kmem event: none was recorded.');
   }
-  if (options.lost > 0) tally.note(`The recorder's statistics count ${options.lost} lost events.`);
+  if (options.lost > 0)
+    tally.note(
+      `The recorder's statistics count ${formatCount(options.lost)} lost event${options.lost === 1 ? '' : 's'}.`,
+    );
 }
 
 // ---- Events ------------------------------------------------------------------------------------------------------------

@@ -3,7 +3,13 @@
  * where to go on.
  */
 import { formatBytes, formatCount, KIB, largestOf, MIB, smallestOf } from '../../base/index.js';
-import { type CompareResult, formatRatio, formatShare, type StrategyResult } from '../../lab/index.js';
+import {
+  type CompareResult,
+  formatRatio,
+  formatShare,
+  ramWords,
+  type StrategyResult,
+} from '../../lab/index.js';
 import type { Terminal } from '../terminal.js';
 import { ABOVE, sparkline } from './chart.js';
 import { type Column, renderTable } from './table.js';
@@ -46,9 +52,6 @@ export function compareScreen(result: CompareResult, options: CompareScreenOptio
 
 /** What was computed, in parts: the workload, the machine. */
 function computed({ workload, machine }: CompareResult): string[][] {
-  const { ramBytes, ramStart, ramAbove4GiB } = machine;
-  const ram = `${formatBytes(ramBytes)} of RAM from ${formatBytes(ramStart)}`;
-  const above = ramAbove4GiB === 0 ? 'none' : formatBytes(ramAbove4GiB);
   return [
     [
       `${formatCount(workload.events)} events: ${workload.title}`,
@@ -56,7 +59,7 @@ function computed({ workload, machine }: CompareResult): string[][] {
       workload.source,
     ],
     [
-      `${machine.name}: ${ram}, ${above} of it above 4 GiB`,
+      `${machine.name}: ${ramWords(machine)}`,
       `Linux ${machine.kernel}`,
       `${machine.cpus} CPU${machine.cpus === 1 ? '' : 's'}`,
     ],

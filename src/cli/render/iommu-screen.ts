@@ -8,6 +8,7 @@ import {
   type IommuFailure,
   type IommuResult,
   type IommuTable,
+  ramWords,
   type SecondLevel,
 } from '../../lab/index.js';
 import type { Terminal } from '../terminal.js';
@@ -82,7 +83,7 @@ function headline({ load, crash, domain, secondLevel }: IommuResult): string {
       ? 'No second-level table is live at the end'
       : `${plural(live, 'second-level table')} live at the end`;
   const nothing = empty === 0 ? '' : `, ${empty === live ? 'all' : formatCount(empty)} of which map nothing`;
-  const peak = peakLive > live ? `; at most ${formatCount(peakLive)}` : '';
+  const peak = peakLive > live ? `; at most ${formatCount(peakLive)} at any time` : '';
   const failed =
     load.failed === 0
       ? ''
@@ -92,15 +93,10 @@ function headline({ load, crash, domain, secondLevel }: IommuResult): string {
 
 /** What was computed: load, machine, domain. */
 function computed({ load, machine, domain }: IommuResult): string[][] {
-  const above = machine.ramAbove4GiB === 0 ? 'none' : formatBytes(machine.ramAbove4GiB);
   const { registers } = domain;
   return [
     [`${plural(load.operations, 'operation')}: ${load.title}`, load.source],
-    [
-      `${machine.name}: ${formatBytes(machine.ramBytes)} of RAM from ${formatBytes(machine.ramStart)}, ${above} of it above 4 GiB`,
-      `Linux ${machine.kernel}`,
-      plural(machine.cpus, 'CPU'),
-    ],
+    [`${machine.name}: ${ramWords(machine)}`, `Linux ${machine.kernel}`, plural(machine.cpus, 'CPU')],
     [
       `ARM_V7S: ${domain.ias} bits in, ${domain.oas} bits out`,
       ...(domain.quirks.length > 0 ? [domain.quirks.join(' ')] : []),
@@ -120,7 +116,7 @@ function firstLevel(result: IommuResult, { terminal, wide }: IommuScreenOptions)
   const perSign = entriesPerSign(drawn, wide) * MIB;
   const about = [
     `First level: ${formatCount(level.entries.length)} entries of 1 MiB`,
-    `a sign is ${formatBytes(perSign)}`,
+    `one character is ${formatBytes(perSign)}`,
     `${formatBytes(level.mappedBytes)} mapped`,
   ];
   return [

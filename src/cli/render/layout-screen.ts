@@ -121,7 +121,7 @@ function outcome({ merged, request }: LayoutReport, layout: CacheLayout): string
   const own =
     merged === null
       ? 'A cache of its own.'
-      : `No cache of its own: it joins ${merged.name}, which ${merged.sharedBy} creations then share.`;
+      : `No cache of its own: it joins ${merged.name}, now shared by ${merged.sharedBy} caches.`;
   const colours = layout.allocator === 'slab' && layout.colours > 1 ? ` for ${layout.colours} colours` : '';
   const left = layout.allocator === 'slab' ? `left over${colours}` : 'wasted';
   const waste =

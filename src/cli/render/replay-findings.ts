@@ -3,7 +3,7 @@
  * was taken to have happened. One sentence each, the gravest first.
  */
 import { formatCount, pushAll } from '../../base/index.js';
-import { EVENT_NAMES, type ReadReport, type ResolveReport } from '../../trace/index.js';
+import { EVENT_NAMES, lostWords, type ReadReport, type ResolveReport } from '../../trace/index.js';
 
 /** `1 event`, `255,387 events`. */
 export function counted(count: number, what: string): string {
@@ -23,10 +23,7 @@ export function readWords({ damaged, damage, lost, notes, others }: ReadReport):
       `${which} could not be read and ${damaged === 1 ? 'was' : 'were'} left out, the first at ${where}: ${first.why}.`,
     );
   }
-  if (lost > 0 && !notes.some((note) => note.includes('lost')))
-    words.push(
-      `${formatCount(lost)} events were lost while this was recorded: what they allocated and freed is not in it.`,
-    );
+  if (lost > 0 && !notes.some((note) => note.includes('lost'))) words.push(lostWords(lost));
   pushAll(words, notes.map(sentence));
   if (others.size > 0) {
     const count = [...others.values()].reduce((sum, each) => sum + each, 0);
@@ -48,16 +45,15 @@ export function resolveWords({ backwards, objects, pages, marksLeftOut }: Resolv
     ],
     [
       over,
-      'object was',
-      'objects were',
-      `allocated where one was live, which was freed before without an event: ${told(overSites)}.`,
+      'free is missing from the trace: its address was',
+      'frees are missing from the trace: their addresses were',
+      `handed out again (${told(overSites)}).`,
     ],
     [
       unseen,
       'free is',
       'frees are',
-      `of objects whose allocation is not in the trace, ${formatCount(unseenAgain)} of them allocated in bulk ` +
-        `without an event, the others from before it began: ${told(unseenBy)}.`,
+      `of objects whose allocation is not in the trace${unseenOrigins(unseen, unseenAgain)} (${told(unseenBy)}).`,
     ],
     [
       zeroSizeLike[1],
@@ -77,6 +73,15 @@ export function resolveWords({ backwards, objects, pages, marksLeftOut }: Resolv
   });
 }
 
+/** What is certain of objects that are freed and were not allocated in the trace: an address that comes twice was allocated within it. */
+function unseenOrigins(unseen: number, again: number): string {
+  const rest = unseen - again;
+  const older = 'allocated so, or before the trace began';
+  if (again === 0) return ': allocated without an event, or before the trace began';
+  const sure = `: ${formatCount(again)} allocated without an event`;
+  return rest === 0 ? sure : `${sure}, ${formatCount(rest)} ${older}`;
+}
+
 /** `maple_node 1,009, kfree_rcu 5 and 8 more`. */
 function told(counts: readonly (readonly [name: string, count: number])[]): string {
   const sorted = [...counts].sort(([, a], [, b]) => b - a);
@@ -88,7 +93,7 @@ function told(counts: readonly (readonly [name: string, count: number])[]): stri
 }
 
 /** A note as a sentence, whether its writer ended it or not. What it begins with may be a file's name. */
-function sentence(note: string): string {
+export function sentence(note: string): string {
   const begun = /^[a-z]+\.[a-z]/.test(note) ? note : `${note[0]?.toUpperCase() ?? ''}${note.slice(1)}`;
   return begun.endsWith('.') ? begun : `${begun}.`;
 }

@@ -1,8 +1,8 @@
 /** What `slablab replay` found, and what its screen, its exports and its page say alike. */
 import { formatBytes, formatCount } from '../../base/index.js';
 import { compareReplays, type ReplayResult, replayName, resultWords } from '../../lab/index.js';
-import type { Trace, TraceSource } from '../../trace/index.js';
-import { counted, readWords } from './replay-findings.js';
+import { lostWords, type Trace, type TraceSource } from '../../trace/index.js';
+import { counted, readWords, sentence } from './replay-findings.js';
 
 export interface ReplayReport {
   /** What messages call the trace. */
@@ -61,14 +61,20 @@ export function reportWords({ base, others }: ReplayReport): string[] {
 }
 
 /** What a reader should know before believing it: damage, losses, assumptions. */
-export function assumptions({ source, base, others }: ReplayReport): string[] {
+export function assumptions({ source, trace, base, others }: ReplayReport): string[] {
   const own = others.flatMap(({ settings, notes }) => {
     const mine = notes.filter((note) => !base.notes.includes(note));
     return mine.map((note) => `With ${settings.join(' ')}: ${note}.`);
   });
-  const words = [...readWords(source.read), ...base.notUnderstood, ...alike(base.notes), ...own];
+  const read = readWords(source.read);
+  // What was lost is told once, in the words of whoever counted it first.
+  const isTold = read.some((words) => /\blost\b/.test(words));
+  const notUnderstood = base.notUnderstood.filter(
+    (words) => !isTold || words !== lostWords(trace.report.lost),
+  );
+  const words = [...read, ...notUnderstood, ...alike(base.notes), ...own];
   // The resolver says more of what a reader says too.
-  return [...new Set(words)].map((each) => (/[.?!]$/.test(each) ? each : `${each}.`));
+  return [...new Set(words)].map(sentence);
 }
 
 /** How many names a sentence tells of many. */

@@ -100,7 +100,7 @@ function mainTable(report: ReplayReport, { width, style }: ReplayScreenOptions['
     column('end', unit, ({ result }) => size(end(result))),
     ...(rows.length > 1 ? [change(end)] : []),
     column('asked', unit, ({ result }) => size(result.end.requested)),
-    column('left', 'over', ({ result }) => size(result.recoverable)),
+    column('packing', 'frees', ({ result }) => size(result.recoverable)),
     ...(rows.some(({ result }) => result.orderFallbacks > 0)
       ? [column('smaller', 'order', ({ result }) => orDash(result.orderFallbacks))]
       : []),
@@ -114,8 +114,8 @@ function mainTable(report: ReplayReport, { width, style }: ReplayScreenOptions['
     rowStyle: ({ result, isBase }) => (result.failed > 0 ? style.bad : isBase ? style.bold : (text) => text),
   });
   const legend =
-    'Bytes of slabs and of whole pages from kmalloc: at the peak and at the end; what was asked for at the end; what would be ' +
-    'left over then if the live objects of each cache lay side by side.';
+    'Bytes of slabs and of whole pages from kmalloc: at the peak and at the end; what was asked for at the end; what ' +
+    'could be freed then by packing the live objects of each cache side by side.';
   return [...table, ...wrap(legend, Math.min(width, 100)).map(style.dim)];
 }
 
@@ -162,8 +162,10 @@ function caches(result: ReplayResult, terminal: ReplayScreenOptions['terminal'],
     column(['end', 'KiB'], ({ bytes }) => size(bytes)),
     column(['', 'slabs'], ({ slabs }) => formatCount(slabs)),
     column(['', 'live'], ({ live }) => formatCount(live)),
-    column(['live of', 'room'], ({ live, objects }) => (objects === 0 ? '–' : formatShare(live / objects))),
-    column(['left', 'over'], ({ recoverable }) => size(recoverable)),
+    column(['live /', 'capacity'], ({ live, objects }) =>
+      objects === 0 ? '–' : formatShare(live / objects),
+    ),
+    column(['packing', 'frees'], ({ recoverable }) => size(recoverable)),
   ];
   const head = rest > 0 ? `The ${shown.length} caches that held most, of ${result.caches.length}` : 'Caches';
   return [terminal.style.bold(head), ...renderTable(columns, shown, { ...terminal }), ''];

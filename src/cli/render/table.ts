@@ -32,6 +32,8 @@ export interface TableOptions<Row> {
 const GAP = '  ';
 /** The first column is not made narrower than this. */
 const FIRST_MIN = 12;
+/** Nor the last one, if it holds words. */
+const WORDS_MIN = 16;
 
 /** Lines for people. */
 export function renderTable<Row>(
@@ -43,8 +45,14 @@ export function renderTable<Row>(
   const widths = columns.map(({ head, cell }) =>
     Math.max(largestOf(head.map(displayWidth)), largestOf(rows.map((row) => displayWidth(cell(row))))),
   );
-  const others = widths.slice(1).reduce((sum, width) => sum + GAP.length + width, 0);
-  widths[0] = Math.min(widths[0]!, Math.max(FIRST_MIN, options.width - others));
+  const total = () => widths.reduce((sum, width) => sum + GAP.length + width, -GAP.length);
+  const over = total() - options.width;
+  const last = columns.length - 1;
+  // Words give way before names do, and what is too wide even then goes on beneath.
+  const isWords = last > 0 && columns[last]!.left === true;
+  if (over > 0 && isWords) widths[last] = Math.min(widths[last]!, Math.max(WORDS_MIN, widths[last]! - over));
+  widths[0] = Math.min(widths[0]!, Math.max(FIRST_MIN, widths[0]! - Math.max(0, total() - options.width)));
+  if (total() > options.width && columns.length > 2) return renderBelow(columns, rows, options, widths);
   const lineOf = (cells: readonly string[]) =>
     cells
       .map((cell, i) => (columns[i]!.left ? padRight(cell, widths[i]!) : padLeft(cell, widths[i]!)))
@@ -57,11 +65,17 @@ export function renderTable<Row>(
     const paint = options.rowStyle?.(row) ?? PLAIN.bold;
     const [first, ...rest] = columns.map(({ cell }) => cell(row));
     const firstLines = wrapFirst(first!, widths[0]);
-    lines.push(paint(lineOf([firstLines[0]!, ...rest])));
-    pushAll(
-      lines,
-      firstLines.slice(1).map((line) => paint(line)),
-    );
+    const words = isWords ? wrap(rest.pop()!, widths[last]!) : [];
+    const begin = [firstLines[0]!, ...rest];
+    lines.push(paint(lineOf(isWords ? [...begin, words[0] ?? ''] : begin)));
+    const more = Math.max(firstLines.length, words.length);
+    for (let i = 1; i < more; i++) {
+      const line = [
+        firstLines[i] ?? '',
+        ...(words[i] === undefined ? [] : [...rest.map(() => ''), words[i]!]),
+      ];
+      lines.push(paint(lineOf(line)));
+    }
     const beneath = options.beneath?.(row);
     if (beneath)
       pushAll(
@@ -70,6 +84,27 @@ export function renderTable<Row>(
       );
   }
   return lines;
+}
+
+/** A table that is wider than the terminal, as several: each has the first column, and as many others as fit. */
+function renderBelow<Row>(
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+  options: TableOptions<Row>,
+  widths: readonly number[],
+): string[] {
+  let used = widths[0]!;
+  const isBeyond = columns.map((_, i) => {
+    if (i > 0) used += GAP.length + widths[i]!;
+    return used > options.width;
+  });
+  const fitting = Math.max(isBeyond.indexOf(true), 2);
+  const { beneath: _, ...alone } = options;
+  const [first] = columns;
+  return [
+    ...renderTable(columns.slice(0, fitting), rows, options),
+    ...renderTable([first!, ...columns.slice(fitting)], rows, alone),
+  ];
 }
 
 /** Keeps the signs that a first cell begins with, and indents its further lines behind them. */

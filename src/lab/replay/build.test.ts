@@ -149,7 +149,7 @@ test('a class that no cache has gets one of its own', () => {
   const { told, built, notes } = routes([stray, { ...stray, bytesReq: 4990 }], []);
   assert.deepEqual(told, ['?mystery/5000', '?mystery/5000']);
   assert.equal(built.find('?mystery/5000')!.cache.info.size, 5000);
-  assert.match(notes, /\?mystery\/5000 is no cache that the machine is known to have had/);
+  assert.match(notes, /\?mystery\/5000 is not in the list of caches; it was reconstructed from its events/);
 });
 
 test('objects can come from a strategy', () => {

@@ -520,9 +520,7 @@ class Builder {
     const ruled = layoutOf({ ...spec, objectSize: distance }, this.#kernel, boot);
     if (ruled === null) throw new ArgumentError(`no slab holds an object of ${shown}: ${distance} bytes`);
     const made = withLayout(spec, ruled, this.#kernel, boot);
-    this.#notes.push(
-      `${shown} is no cache that the machine is known to have had: it was made from its events`,
-    );
+    this.#notes.push(`${shown} is not in the list of caches; it was reconstructed from its events`);
     return this.#adopt(made, made.layout);
   }
 }

@@ -10,7 +10,8 @@
  *  - each zone; what failed, and what fell back to a smaller order;
  *  - what was not understood of the trace, and what was assumed instead.
  */
-import { CLASS_KIND, type ClassCache, type Trace } from '../../trace/index.js';
+import { formatCount } from '../../base/index.js';
+import { CLASS_KIND, type ClassCache, lostWords, type Trace } from '../../trace/index.js';
 import type { BuiltMachine, ReplayCache } from './build.js';
 import type { Stock } from './history.js';
 import { OTHER_PAGES, type Peak, REQUESTED, type Series } from './measure.js';
@@ -243,24 +244,27 @@ function cacheResult(
 function notUnderstood({ trace, names, estimate, state }: ResultOptions): string[] {
   const { objects, lost, pointers } = trace.report;
   const { counts } = state;
-  const some = (count: number, one: string, many: string) => (count === 1 ? `1 ${one}` : `${count} ${many}`);
+  const some = (count: number, one: string, many: string) =>
+    count === 1 ? `1 ${one}` : `${formatCount(count)} ${many}`;
   const sentences = [`${estimate.history.source}.`];
-  if (lost > 0) sentences.push(`The recorder lost ${some(lost, 'event', 'events')}.`);
+  if (lost > 0) sentences.push(lostWords(lost));
   if (pointers === 'hashed')
     sentences.push('Pointers are hashed: which pages are a slab is taken from flags and order of events.');
   if (counts.implied > 0)
     sentences.push(
-      `${some(counts.implied, 'object was', 'objects were')} freed without an event, when the slot was used again.`,
+      `${some(counts.implied, 'object was', 'objects were')} freed without an event: the slot was used again.`,
     );
   const unseen = [
     [counts.fromBefore, 'from before the trace'],
     [counts.ofInferred + counts.inBulk, 'allocated without an event'],
-    [counts.unknown, 'of which nothing is known'],
   ] as const;
-  const parts = unseen.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
-  if (parts.length > 0)
+  const parts = unseen.filter(([count]) => count > 0).map(([count, what]) => `${formatCount(count)} ${what}`);
+  const more = parts.length > 0 ? ' more' : '';
+  const rest = counts.unknown > 0 ? [`of ${formatCount(counts.unknown)}${more} nothing is known`] : [];
+  const told = [...(parts.length > 0 ? [parts.join(', ')] : []), ...rest];
+  if (told.length > 0)
     sentences.push(
-      `${some(objects.unseen, 'free is', 'frees are')} of objects whose allocation is not in the trace: ${parts.join(', ')}.`,
+      `${some(objects.unseen, 'free is', 'frees are')} of objects whose allocation is not in the trace: ${told.join('; ')}.`,
     );
   for (const how of ['choice', 'unnamed'] as const) {
     const classes = trace.classes.filter(

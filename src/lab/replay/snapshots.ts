@@ -10,6 +10,7 @@
  */
 import { InputError, isObject, parseJson } from '../../base/index.js';
 import { parseSlabinfo, type SlabinfoRow } from '../../text/index.js';
+import { refuseOtherFile } from '../../trace/index.js';
 
 /** A cache as its directory in sysfs tells it. Bytes, objects, slabs. */
 export interface SnapshotCache {
@@ -80,6 +81,7 @@ type Json = Readonly<Record<string, unknown>>;
 
 /** Reads such a file. Throws InputError with the snapshot, what was expected and what stands there. */
 export function readSnapshots(text: string, file: string): Snapshots {
+  refuseOtherFile(text, file, 'snapshots');
   const json = parseJson(text, file);
   if (!isObject(json) || !Array.isArray(json.snapshots) || json.snapshots.length === 0)
     throw wrong(file, 'an object with "snapshots", a list of at least one', json);

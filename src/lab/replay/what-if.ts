@@ -120,6 +120,7 @@ export function settingParts(setting: string): SettingParts | undefined {
 export function parseWhatIf(settings: readonly string[]): WhatIf {
   let whatIf: WhatIf = { ...AS_RECORDED, settings };
   const caches = new Map<string, CacheChange>();
+  const given = new Set<string>();
   for (const setting of settings) {
     const parts = settingParts(setting);
     if (parts === undefined) {
@@ -128,6 +129,11 @@ export function parseWhatIf(settings: readonly string[]): WhatIf {
       );
     }
     const [cache, word, value] = parts;
+    const name = cache === '' ? word : `${cache}.${word}`;
+    // Flags add up; of two other values nobody can say which is meant.
+    if (given.has(name) && !word.startsWith('flags'))
+      throw new ArgumentError(`${name} is set twice in one what-if: '${settings.join(' ')}'`);
+    given.add(name);
     if (cache === '') {
       whatIf = { ...whatIf, ...lookUp('setting', word, MACHINE_SETTINGS)(value, setting) };
       continue;

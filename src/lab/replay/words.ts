@@ -24,15 +24,15 @@ export function resultWords(result: ReplayResult): string[] {
     const share = formatShare(recoverable / Math.max(end.bytes, 1));
     const empty = emptyBytes > 0 ? `, of which ${formatBytes(emptyBytes)} hold no object at all` : '';
     words.push(
-      `${formatBytes(recoverable)} at the end (${share}) would be left over if the live objects of each cache lay side by side${empty}.`,
+      `${formatBytes(recoverable)} at the end (${share}) could be freed by packing the live objects of each cache side by side${empty}.`,
     );
   }
   const [pin] = pins;
   if (pin !== undefined) {
     const who = pin.site === '' ? 'from before the trace' : `(${pin.site}, ${pin.comm})`;
     words.push(
-      `Of one origin, ${count(pin.objects, 'object')} of ${pin.cache} ${who} ${pin.objects === 1 ? 'pins' : 'pin'} most in sparse slabs: ` +
-        `${formatBytes(pin.bytes)} in ${count(pin.slabs, 'slab')}.`,
+      `Biggest pin: ${count(pin.objects, 'object')} of ${pin.cache} ${who} ${pin.objects === 1 ? 'keeps' : 'keep'} ` +
+        `${formatBytes(pin.bytes)} in ${count(pin.slabs, 'sparse slab')}.`,
     );
   }
   if (orderFallbacks > 0)
@@ -58,7 +58,7 @@ export function compareReplays(base: ReplayResult, other: ReplayResult): string[
     words.push(`The peaks that differ most: ${told.join(', ')}${rest}.`);
   }
   const more = [
-    ['would be left over if live objects lay side by side', base.recoverable, other.recoverable, formatBytes],
+    ['could be freed by packing', base.recoverable, other.recoverable, formatBytes],
     ['slabs of a smaller order than preferred', base.orderFallbacks, other.orderFallbacks, formatCount],
     ['allocations that found no memory', base.failed, other.failed, formatCount],
   ] as const;

@@ -127,7 +127,7 @@ function Summary({ at, isKmalloc }: { readonly at: CacheAt; readonly isKmalloc: 
           ? 'It has no slab.'
           : `${formatCount(live)} of ${formatCount(objects)} objects live (${formatShare(use)}) in ${formatCount(slabs)} ` +
             `slab${slabs === 1 ? '' : 's'}, ${formatBytes(bytes)}; ${formatBytes(wasted)} are no live object’s, ` +
-            `${formatBytes(recoverable)} would be left over if they lay side by side.`}
+            `${formatBytes(recoverable)} could be freed by packing them side by side.`}
       </p>
       {flags !== '' && <p class="muted">{flagWords(flags)}</p>}
       <p class="what-if-links">

@@ -148,7 +148,7 @@ function Toolbar({
         {shown.length === at.caches.length ? '' : ` of ${formatCount(at.caches.length)}`} caches ·{' '}
         <strong title={`${formatCount(memory)} bytes`}>{formatBytes(memory)}</strong> · {formatBytes(wasted)}{' '}
         wasted
-        {part} · {formatBytes(recoverable)} left over if live objects lay side by side
+        {part} · {formatBytes(recoverable)} could be freed by packing live objects side by side
       </p>
     </div>
   );

@@ -151,7 +151,7 @@ export function slubAlloc(happened: Happened): Story {
     sentences.push(say('new_slab', 'no list has a slab with free objects: a new one is made.'));
     if (n('order_fallback') > 0)
       sentences.push(
-        say('allocate_slab', 'the preferred order is not to be had; the smallest one that fits is.'),
+        say('allocate_slab', 'the preferred order is not available; the smallest one that fits is.'),
       );
     pushAll(sentences, [...pagesStory(happened), ...newSlabWords(happened)]);
   }

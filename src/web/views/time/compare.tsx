@@ -4,7 +4,7 @@
  */
 import { useState } from 'preact/hooks';
 import { formatBytes, formatCount, formatMiB, largestOf, MIB } from '../../../base/index.js';
-import { formatRatio, formatShare, type StrategyResult } from '../../../lab/index.js';
+import { formatRatio, formatShare, ramWords, type StrategyResult } from '../../../lab/index.js';
 import { Canvas, type Draw } from '../../parts/canvas.js';
 import { rankColour } from '../../parts/colours.js';
 import { extras, setExtra } from '../../state/store.js';
@@ -21,9 +21,7 @@ export function CompareView({ workload: { result } }: { readonly workload: Opene
       <h2>Where should {formatBytes(workload.objectSize)} IOMMU tables come from?</h2>
       <p class="muted">
         {formatCount(workload.events)} events: {workload.title} · at most {formatCount(workload.peakLive)}{' '}
-        live · {machine.name}: {formatBytes(machine.ramBytes)} of RAM from {formatBytes(machine.ramStart)},{' '}
-        {machine.ramAbove4GiB === 0 ? 'none' : formatBytes(machine.ramAbove4GiB)} of it above 4 GiB · Linux{' '}
-        {machine.kernel} · {machine.cpus} CPUs
+        live · {machine.name}: {ramWords(machine)} · Linux {machine.kernel} · {machine.cpus} CPUs
       </p>
       <div class="compare-plot">
         <Canvas

@@ -66,8 +66,8 @@ const FIGURES: readonly Figure[] = [
   },
   {
     id: 'recoverable',
-    head: 'left over',
-    about: 'What would be left over at the end if the live objects of each cache lay side by side',
+    head: 'packing frees',
+    about: 'What could be freed at the end by packing the live objects of each cache side by side',
     of: ({ recoverable }) => recoverable,
     text: formatBytes,
   },
