@@ -1,8 +1,8 @@
 /**
  * Which cache a function of the kernel allocates from, where the events leave it open: caches that were merged are freed by one name, and
  * several may have the same size. Names of functions and caches as Linux 6.1 has them; a function that allocates from more than one is in
- * the table with the distance of the objects. Used only to choose among caches that fit (classes.ts), so a kernel in which a function has
- * moved on is not led astray.
+ * the table with the distance of the objects. Where a snapshot tells which caches there were it is used only to choose among those that fit
+ * (classes.ts), so a kernel in which a function has moved on is not led astray; where nothing tells, what it says is likely and no more.
  */
 const ALLOCATES_FROM: readonly (readonly [site: string, cache: string, bytes?: number])[] = [
   ['acpi_ps_alloc_op', 'Acpi-Parse'],
@@ -49,6 +49,8 @@ const ALLOCATES_FROM: readonly (readonly [site: string, cache: string, bytes?: n
   ['proc_net_ns_init', 'proc_dir_entry'],
   ['__radix_tree_preload', 'radix_tree_node'],
   ['radix_tree_node_alloc', 'radix_tree_node'],
+  ['security_file_alloc', 'lsm_file_cache'],
+  ['security_inode_alloc', 'lsm_inode_cache'],
   ['__sigqueue_alloc', 'sigqueue'],
   ['__trace_define_field', 'ftrace_event_field'],
   ['__x64_sys_getcwd', 'names_cache'],

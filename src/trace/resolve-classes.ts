@@ -11,7 +11,7 @@ import { CLASS_KIND, type TraceClass } from './trace.js';
 
 export interface ClassTable {
   readonly count: number;
-  /** The class of an object's allocation at a call site, a text. */
+  /** The class of an object's allocation at a call site, a text. `name` is the text of the name in its event, 0 where there is none. */
   allocation(
     kind: number,
     site: number,
@@ -19,12 +19,16 @@ export interface ClassTable {
     bytesAlloc: number,
     gfp: number,
     accounted: number,
+    name: number,
   ): number;
   /** The class of a block of pages. */
   pages(order: number, gfp: number): number;
   /** The class of a free whose allocation was not seen, by a text: the cache's name, or the caller. */
   unseen(kind: number, text: number): number;
+  /** The class of a kmem_cache_free without a name whose allocation was not seen, by its function and what it lay among. */
+  nameless(text: number, bytesAlloc: number): number;
   kindOf(id: number): number;
+  bytesOf(id: number): number;
   orderOf(id: number): number;
   /** The text of its function. */
   siteOf(id: number): number;
@@ -49,7 +53,7 @@ const FUNCTION = 1;
 const BYTES_REQ = 2;
 const BYTES_ALLOC = 3;
 const GFP = 4;
-/** Accounted, or the order of pages. */
+/** Accounted, or the order of pages, or NAMELESS. */
 const DETAIL = 5;
 const ALLOCS = 6;
 const FREES = 7;
@@ -57,7 +61,12 @@ const FREES = 7;
 const NAME = 8;
 const NAMED = 9;
 const HASH = 10;
+/** The name in the allocation's own event. */
+const TOLD = 11;
 const WORDS = 12;
+
+/** Detail of an unseen free that gave no name: its text is its function. */
+const NAMELESS = 1;
 
 const SPREAD = 0x9e3779b1 | 0;
 
@@ -80,20 +89,21 @@ export function createClassTable(strings: Strings): ClassTable {
     bytesAlloc: number,
     gfp: number,
     detail: number,
+    name = 0,
   ): number {
     let hash = Math.imul(kind ^ Math.imul(text, SPREAD), SPREAD);
     hash = Math.imul(hash ^ bytesReq, SPREAD) ^ (hash >>> 15);
     hash = Math.imul(hash ^ bytesAlloc, SPREAD) ^ (hash >>> 13);
     hash = Math.imul(hash ^ gfp, SPREAD) ^ (hash >>> 15);
-    hash = Math.imul(hash ^ detail, SPREAD);
+    hash = Math.imul(hash ^ detail ^ Math.imul(name, SPREAD), SPREAD);
     hash ^= hash >>> 15;
     const mask = slots.length - 1;
     for (let at = hash & mask; ; at = (at + 1) & mask) {
       const id = slots[at]! - 1;
-      if (id < 0) return add(kind, text, bytesReq, bytesAlloc, gfp, detail, hash, at);
+      if (id < 0) return add(kind, text, bytesReq, bytesAlloc, gfp, detail, name, hash, at);
       if (
         words[id * WORDS + HASH] === hash &&
-        is(id, kind, bytesReq, bytesAlloc, gfp, detail) &&
+        is(id, kind, bytesReq, bytesAlloc, gfp, detail, name) &&
         words[id * WORDS + FUNCTION] === text
       )
         return id;
@@ -108,6 +118,7 @@ export function createClassTable(strings: Strings): ClassTable {
     bytesAlloc: number,
     gfp: number,
     detail: number,
+    name: number,
   ): boolean {
     const w = id * WORDS;
     return (
@@ -115,7 +126,8 @@ export function createClassTable(strings: Strings): ClassTable {
       words[w + BYTES_ALLOC] === (bytesAlloc | 0) &&
       words[w + GFP] === (gfp | 0) &&
       words[w + KIND] === kind &&
-      words[w + DETAIL] === detail
+      words[w + DETAIL] === detail &&
+      words[w + TOLD] === name
     );
   }
 
@@ -126,6 +138,7 @@ export function createClassTable(strings: Strings): ClassTable {
     bytesAlloc: number,
     gfp: number,
     detail: number,
+    name: number,
     hash: number,
     at: number,
   ): number {
@@ -138,6 +151,7 @@ export function createClassTable(strings: Strings): ClassTable {
     words[w + BYTES_ALLOC] = bytesAlloc;
     words[w + GFP] = gfp;
     words[w + DETAIL] = detail;
+    words[w + TOLD] = name;
     words[w + HASH] = hash;
     slots[at] = id + 1;
     if (count * 2 > slots.length) rehash();
@@ -161,12 +175,13 @@ export function createClassTable(strings: Strings): ClassTable {
     bytesAlloc: number,
     gfp: number,
     accounted: number,
+    name: number,
   ): number {
     if (site < last.length) {
       const id = last[site]! - 1;
-      if (id >= 0 && is(id, kind, bytesReq, bytesAlloc, gfp, accounted)) return id;
+      if (id >= 0 && is(id, kind, bytesReq, bytesAlloc, gfp, accounted, name)) return id;
     }
-    const id = find(kind, functionOf(site), bytesReq, bytesAlloc, gfp, accounted);
+    const id = find(kind, functionOf(site), bytesReq, bytesAlloc, gfp, accounted, name);
     last[site] = id + 1;
     return id;
   }
@@ -202,17 +217,20 @@ export function createClassTable(strings: Strings): ClassTable {
       const kind = isKmalloc ? CLASS_KIND.KMALLOC : words[w + KIND]!;
       const text = strings.text(words[w + FUNCTION]!);
       const isPages = kind === CLASS_KIND.PAGES || kind === CLASS_KIND.PAGE_FREE;
+      const isFree = kind === CLASS_KIND.CACHE_FREE;
+      const isNamedFree = isFree && words[w + DETAIL] !== NAMELESS;
       const names = new Map(otherNames.get(id));
       if (words[w + NAME] !== 0) names.set(words[w + NAME]!, words[w + NAMED]!);
       return {
         kind,
-        site: kind === CLASS_KIND.CACHE_FREE ? '' : text,
+        site: isNamedFree ? '' : text,
         bytesReq: words[w + BYTES_REQ]! >>> 0,
         bytesAlloc: words[w + BYTES_ALLOC]! >>> 0,
         gfp: words[w + GFP]! >>> 0,
         order: isPages ? words[w + DETAIL]! : 0,
-        accounted: isPages ? 0 : words[w + DETAIL]!,
-        freedAs: kind === CLASS_KIND.CACHE_FREE ? text : '',
+        accounted: isPages || isFree ? 0 : words[w + DETAIL]!,
+        named: strings.text(words[w + TOLD]!),
+        freedAs: isNamedFree ? text : '',
         allocs: words[w + ALLOCS]!,
         frees: words[w + FREES]!,
         live: Math.max(words[w + ALLOCS]! - words[w + FREES]!, 0),
@@ -230,7 +248,9 @@ export function createClassTable(strings: Strings): ClassTable {
     allocation,
     pages: (order, gfp) => find(CLASS_KIND.PAGES, 0, 0, 0, gfp, order),
     unseen: (kind, text) => find(kind, text, 0, 0, 0, 0),
+    nameless: (text, bytesAlloc) => find(CLASS_KIND.CACHE_FREE, text, 0, bytesAlloc, 0, NAMELESS),
     kindOf: (id) => words[id * WORDS + KIND]!,
+    bytesOf: (id) => words[id * WORDS + BYTES_ALLOC]! >>> 0,
     orderOf: (id) => words[id * WORDS + DETAIL]!,
     siteOf: (id) => words[id * WORDS + FUNCTION]!,
     born: (id) => {

@@ -148,7 +148,9 @@ export function openTraceFile(source: RandomBytes, file: string): SavedTrace {
     if (strings.intern(bytes, 0, bytes.length) !== id)
       throw new InputError(file, 0, `its text ${id} is one that it had before: '${strings.text(id)}'`);
   }
-  const { slots, cpus, classes, marks, report, read } = extra;
+  const { slots, cpus, marks, report, read } = extra;
+  // Files of before names in allocations have none.
+  const classes = extra.classes.map((each) => ({ ...each, named: each.named ?? '' }));
   const below: ReadonlyMap<TraceColumn, number> = new Map([
     ['class', classes.length],
     ['cpu', cpus],
@@ -263,12 +265,13 @@ function isCount(value: unknown): value is number {
 
 function isClass(value: unknown): boolean {
   if (!isObject(value)) return false;
-  const { kind, site, freedAs, grew, names, neighbours } = value;
+  const { kind, site, named = '', freedAs, grew, names, neighbours } = value;
   const counts = ['bytesReq', 'bytesAlloc', 'gfp', 'order', 'accounted', 'allocs', 'frees', 'live'];
   return (
     Object.values(CLASS_KIND).some((known) => known === kind) &&
     counts.every((name) => isCount(value[name])) &&
     typeof site === 'string' &&
+    typeof named === 'string' &&
     typeof freedAs === 'string' &&
     [grew, names, neighbours].every(Array.isArray)
   );

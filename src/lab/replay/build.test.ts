@@ -17,6 +17,7 @@ const aClass = (more: Partial<TraceClass>): TraceClass => ({
   gfp: GFP.KERNEL,
   order: 0,
   accounted: ACCOUNTED.UNSTATED,
+  named: '',
   freedAs: '',
   allocs: 1,
   frees: 0,
