@@ -73,6 +73,9 @@ const FIGURES: readonly Figure[] = [
   ['objectsPerSlab', ({ objectsPerSlab }) => objectsPerSlab, null],
   ['order', ({ order }) => order, null],
   ['peakBytes', ({ peakBytes }) => peakBytes, ({ peak }) => peak.bytes],
+  ['peakRequestedBytes', null, ({ peak }) => peak.requested],
+  ['peakEvent', null, ({ peak }) => peak.row],
+  ['peakNanoseconds', null, ({ peak }) => peak.time],
   ['endBytes', ({ bytes }) => bytes, ({ end }) => end.bytes],
   ['endRequestedBytes', null, ({ end }) => end.requested],
   ['slabs', ({ slabs }) => slabs, sum(({ slabs }) => slabs)],
@@ -94,6 +97,11 @@ const FIGURES: readonly Figure[] = [
   ['failed', ({ failed }) => failed, ({ failed }) => failed],
 ];
 
+function nameIs({ isCertain, how }: CacheResult): string {
+  if (how === 'unnamed') return 'unnamed';
+  return isCertain ? 'told' : 'likely';
+}
+
 export function replayColumns(): Column<ExportRow>[] {
   const text = (name: string, of: (row: ExportRow) => string): Column<ExportRow> => ({
     name,
@@ -105,6 +113,8 @@ export function replayColumns(): Column<ExportRow>[] {
   return [
     text('whatIf', ({ whatIf }) => whatIf),
     text('cache', (row) => row.cache?.name ?? '(all)'),
+    // Whether the name is told by an event or a snapshot, likely by something else, or made up for want of any.
+    text('nameIs', ({ cache }) => (cache === undefined ? '' : nameIs(cache))),
     ...FIGURES.map(([name, ofCache, ofAll]): Column<ExportRow> => {
       const raw = ({ result, cache }: ExportRow) =>
         cache === undefined ? (ofAll?.(result) ?? null) : (ofCache?.(cache) ?? null);
