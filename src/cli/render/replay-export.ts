@@ -73,9 +73,6 @@ const FIGURES: readonly Figure[] = [
   ['objectsPerSlab', ({ objectsPerSlab }) => objectsPerSlab, null],
   ['order', ({ order }) => order, null],
   ['peakBytes', ({ peakBytes }) => peakBytes, ({ peak }) => peak.bytes],
-  ['peakRequestedBytes', null, ({ peak }) => peak.requested],
-  ['peakEvent', null, ({ peak }) => peak.row],
-  ['peakNanoseconds', null, ({ peak }) => peak.time],
   ['endBytes', ({ bytes }) => bytes, ({ end }) => end.bytes],
   ['endRequestedBytes', null, ({ end }) => end.requested],
   ['slabs', ({ slabs }) => slabs, sum(({ slabs }) => slabs)],
@@ -95,6 +92,9 @@ const FIGURES: readonly Figure[] = [
   ['slabsMade', ({ slabsMade }) => slabsMade, sum(({ slabsMade }) => slabsMade)],
   ['orderFallbacks', ({ orderFallbacks }) => orderFallbacks, ({ orderFallbacks }) => orderFallbacks],
   ['failed', ({ failed }) => failed, ({ failed }) => failed],
+  ['peakRequestedBytes', null, ({ peak }) => peak.requested],
+  ['peakEvent', null, ({ peak }) => peak.row],
+  ['peakNanoseconds', null, ({ peak }) => peak.time],
 ];
 
 function nameIs({ isCertain, how }: CacheResult): string {
@@ -113,8 +113,6 @@ export function replayColumns(): Column<ExportRow>[] {
   return [
     text('whatIf', ({ whatIf }) => whatIf),
     text('cache', (row) => row.cache?.name ?? '(all)'),
-    // Whether the name is told by an event or a snapshot, likely by something else, or made up for want of any.
-    text('nameIs', ({ cache }) => (cache === undefined ? '' : nameIs(cache))),
     ...FIGURES.map(([name, ofCache, ofAll]): Column<ExportRow> => {
       const raw = ({ result, cache }: ExportRow) =>
         cache === undefined ? (ofAll?.(result) ?? null) : (ofCache?.(cache) ?? null);
@@ -128,5 +126,7 @@ export function replayColumns(): Column<ExportRow>[] {
         raw,
       };
     }),
+    // Whether an event or a snapshot tells the name, or it is likely and no more, or nothing tells it.
+    text('nameIs', ({ cache }) => (cache === undefined ? '' : nameIs(cache))),
   ];
 }

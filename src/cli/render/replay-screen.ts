@@ -37,6 +37,7 @@ export interface ReplayScreenOptions {
 /** Caches that a screen tells of without --wide. */
 const CACHES_TOLD = 8;
 const PINS_TOLD = 10;
+const ASSUMPTIONS_TOLD = 10;
 const LOG_TOLD = 10;
 
 export function replayScreen(report: ReplayReport, { terminal, wide, html }: ReplayScreenOptions): string[] {
@@ -294,7 +295,7 @@ function known(
   wide: boolean,
 ): string[] {
   const all = assumptions(report);
-  const shown = wide ? all : all.slice(0, 6);
+  const shown = wide ? all : all.slice(0, ASSUMPTIONS_TOLD);
   const rest = all.length - shown.length;
   if (all.length === 0) return [];
   return [

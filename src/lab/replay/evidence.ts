@@ -84,7 +84,7 @@ export function fitToEvents(
   if (!plan.isPreset) return plan;
   const boot = bootOf(plan.options);
   const groups = groupsOf(classes, names);
-  const assumed: string[] = [];
+  const others: string[] = [];
   const caches = plan.caches.map((spec): CacheSpec => {
     const users = groups.get(spec.name);
     // Who has events under a name of its own shares nothing here.
@@ -93,12 +93,16 @@ export function fitToEvents(
     if (users === undefined) return alone;
     const fitted = specFromEvents(spec.name, users, alone, plan, boot) ?? alone;
     if (fitted.layout.size !== spec.layout.size)
-      assumed.push(
-        `${spec.name} has objects of ${fitted.layout.size} bytes by its events, and ${spec.layout.size} as Linux ${plan.kernel.name} usually has it: the events hold`,
-      );
+      others.push(`${spec.names[0]!} ${fitted.layout.size} (${spec.layout.size})`);
     return { ...fitted, source: 'events' };
   });
-  return { ...plan, caches, assumed: [...plan.assumed, ...assumed] };
+  if (others.length === 0) return { ...plan, caches };
+  const told = others.slice(0, TOLD).join(', ');
+  const rest = others.length > TOLD ? ` and ${others.length - TOLD} more` : '';
+  const words =
+    `${others.length === 1 ? '1 cache has' : `${others.length} caches have`} objects of other bytes by their events than Linux ` +
+    `${plan.kernel.name} usually has, and the events hold: ${told}${rest}`;
+  return { ...plan, caches, assumed: [...plan.assumed, words] };
 }
 
 function groupsOf(
@@ -115,6 +119,9 @@ function groupsOf(
   }
   return groups;
 }
+
+/** How many names a sentence tells. */
+const TOLD = 4;
 
 /** Flags that make more of an object than its bytes: the distance has that already. */
 const IN_THE_DISTANCE = SLAB.HWCACHE_ALIGN | SLAB.TYPESAFE_BY_RCU | SLAB_DEBUG_FLAGS;

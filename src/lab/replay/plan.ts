@@ -249,7 +249,7 @@ export function planFromProfile(cpus: number, options: PlanOptions = {}): Machin
     showsOrders: shown?.orders === true,
     assumed: assumedWords(machine, profile, evidence),
     overruled: [],
-    source: `caches by their events, and what those leave open as Linux ${profile.name} has it after booting${note}`,
+    source: `caches by their events, the others as Linux ${profile.name} has them after booting${note}`,
   };
 }
 

@@ -30,8 +30,8 @@ export interface CacheResult {
   readonly names: readonly string[];
   /** Whether an event or a snapshot says that it is this one; else its name is likely, and shown with a `?`. */
   readonly isCertain: boolean;
-  /** By what evidence it was found, the strongest that any of its objects has; undefined where it has no events. */
-  readonly how: HowNamed | undefined;
+  /** By what evidence it was found, the strongest that any of its objects has; null where it has no events. */
+  readonly how: HowNamed | null;
   readonly why: string;
   /** Bytes from one object to the next, objects and order of a slab. */
   readonly size: number;
@@ -290,7 +290,7 @@ function cacheResult(
     name: spec.names[0]!,
     names: spec.names,
     isCertain: found?.isCertain ?? true,
-    how: found?.how,
+    how: found?.how ?? null,
     why: found?.why ?? 'no event is of it',
     size,
     objectsPerSlab: oo.objects,
@@ -323,8 +323,8 @@ function notUnderstood(options: ResultOptions): string[] {
   const sentences = [
     ...mismatch.map((why) => `The snapshots are of another recording: ${why}.`),
     ...plan.overruled.map((words) => `${words[0]!.toUpperCase()}${words.slice(1)}.`),
-    ...plan.assumed.map((words) => `${words}.`),
     `${estimate.history.source}.`,
+    ...plan.assumed.map((words) => `${words}.`),
   ];
   const odd = believedCpus?.odd ?? [];
   if (odd.length > 0) {
