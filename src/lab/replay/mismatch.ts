@@ -7,13 +7,14 @@
  *  2. markers: where `SNAP name begin` stands in the trace, the snapshot of that name was taken at that moment;
  *  3. CPUs: no event is of a CPU that the machine had not;
  *  4. caches: objects that go by a cache's name, or by a size of kmalloc, lie as far apart as that cache's do; what is live has a cache;
- *  5. numbers: no cache has fewer objects than are certainly live in it.
+ *  5. numbers: no cache has fewer objects than are certainly live in it; from one snapshot to the next none grows or shrinks by what the
+ *     events do not allow; and somebody opens /proc/slabinfo for a snapshot, so a trace of the whole machine has that too.
  *
  * Each of these holds for a trace and its own snapshots, however they were taken; so one that does not is said to be of another recording.
  * Two recordings of the same machine that agree in all of it cannot be told apart: the replay is then only as near as `verify` shows.
  */
-import { CLASS_KIND, type ClassCache, OP, OP_MASK, OVER, type Trace, UNSEEN } from '../../trace/index.js';
-import { placeBehind, placeSnapshots } from './place.js';
+import { CLASS_KIND, type ClassCache, OP, OP_MASK, OVER, type Trace } from '../../trace/index.js';
+import { placeBehind, placeSnapshots, type SnapshotPlace } from './place.js';
 import type { Snapshot, Snapshots } from './snapshots.js';
 
 export interface ContradictionOptions {
@@ -25,7 +26,7 @@ export interface ContradictionOptions {
 
 const HOUR_NS = 3600e9;
 /** A marker is written just before its snapshot's clock is read, and just after. */
-const MARKER_NS = 1e9;
+const MARKER_NS = 0.25e9;
 /** How many names a sentence tells. */
 const TOLD = 3;
 
@@ -105,53 +106,131 @@ function bySizes({ trace, snapshots, names }: ContradictionOptions): string[] {
 
 /** Objects may be freed without an event, in bulk: so many of a cache are no contradiction. */
 const FREED_UNSEEN = 512;
+/** Slabs that a CPU may keep of a cache, whose free objects count as used. */
+const SLABS_OF_A_CPU = 16;
+/** Functions that allocate when somebody opens /proc/slabinfo or a file of sysfs. */
+const OPENERS: ReadonlySet<string> = new Set(['seq_open', 'single_open', 'proc_reg_open', 'kernfs_fop_open']);
+
+/** What the trace shows at one snapshot. */
+interface Seen {
+  readonly place: SnapshotPlace;
+  /** By cache: objects allocated less those freed, in front of it. */
+  readonly net: Float64Array;
+  /** Files opened between its begin and its end. */
+  opened: number;
+}
 
 function byNumbers({ trace, snapshots, names }: ContradictionOptions): string[] {
   if (trace.report.lost > 0) return [];
   const behind = placeBehind(trace, snapshots.all);
-  const places = [...placeSnapshots(trace, snapshots.all), ...(behind === undefined ? [] : [behind])];
+  const within = placeSnapshots(trace, snapshots.all);
+  const places = [...within, ...(behind === undefined ? [] : [behind])];
   if (places.length === 0) return [];
-  const caches = [...new Set(names.map(({ name }) => name))];
-  const placeOf = new Map(caches.map((name, i) => [name, i]));
-  const cacheOf = Int32Array.from(trace.classes, ({ kind }, id) =>
-    kind === CLASS_KIND.CACHE && names[id]!.isCertain ? placeOf.get(names[id]!.name)! : -1,
+  const caches = countedCaches(trace, names);
+  const { seen, isWhole } = walk(trace, places, caches);
+  const inside = seen.filter(({ place }) => place !== behind);
+  const opens = trace.classes.some(({ site }) => OPENERS.has(site));
+  const unread = inside.every(({ opened }) => opened === 0);
+  const words = seen.flatMap((each) => tooFew(each, caches));
+  for (const [i, each] of inside.slice(1).entries()) words.push(...otherGrowth(inside[i]!, each, caches, trace.cpus));
+  if (isWhole && opens && inside.length > 0 && unread)
+    words.unshift(
+      `nobody opened a file while ${inside.length === 1 ? `${inside[0]!.place.snapshot.name} was` : `any of ${inside.length} was`} taken, and the trace has all that was opened`,
+    );
+  return words.slice(0, TOLD);
+}
+
+interface CountedCaches {
+  /** By class: a place in `names`, or -1. */
+  readonly of: Int32Array;
+  readonly names: readonly string[];
+}
+
+/** Caches whose objects are all told apart: certain names, and no free of what was allocated without an event. */
+function countedCaches({ classes }: Trace, names: readonly ClassCache[]): CountedCaches {
+  const without = new Set<string>();
+  const having = new Set<string>();
+  for (const [id, { kind, frees }] of classes.entries()) {
+    const { name, isCertain } = names[id]!;
+    if (kind === CLASS_KIND.CACHE) having.add(name);
+    if (kind === CLASS_KIND.CACHE && !isCertain) without.add(name);
+    if (kind === CLASS_KIND.CACHE_FREE && frees > FREED_UNSEEN / 8) without.add(name);
+  }
+  const all = [...having].filter((name) => !without.has(name));
+  const places = new Map(all.map((name, i) => [name, i]));
+  const of = Int32Array.from(classes, ({ kind }, id) =>
+    (kind === CLASS_KIND.CACHE || kind === CLASS_KIND.CACHE_FREE) && names[id]!.isCertain
+      ? (places.get(names[id]!.name) ?? -1)
+      : -1,
   );
-  const live = new Float64Array(caches.length);
-  const found: string[] = [];
+  return { of, names: all };
+}
+
+function walk(
+  trace: Trace,
+  places: readonly SnapshotPlace[],
+  caches: CountedCaches,
+): { readonly seen: readonly Seen[]; readonly isWhole: boolean } {
+  const isOpener = Uint8Array.from(trace.classes, ({ site }) => (OPENERS.has(site) ? 1 : 0));
+  const net = new Float64Array(caches.names.length);
   const order = [...places].sort((a, b) => a.beginRow - b.beginRow);
-  let next = 0;
-  const look = (row: number) => {
-    for (; next < order.length && order[next]!.beginRow <= row; next++)
-      found.push(...tooFew(order[next]!.snapshot, caches, live));
+  const seen: Seen[] = [];
+  // Who records single tasks has no events of the idle one.
+  let isWhole = false;
+  const reach = (row: number) => {
+    while (seen.length < order.length && order[seen.length]!.beginRow <= row)
+      seen.push({ place: order[seen.length]!, net: net.slice(), opened: 0 });
   };
-  for (const { first, op, class: classes, rows } of trace.chunks(['op', 'class'])) {
+  for (const { first, op, class: classes, pid, rows } of trace.chunks(['op', 'class', 'pid'])) {
     for (let i = 0; i < rows; i++) {
-      if (next < order.length && order[next]!.beginRow <= first + i) look(first + i);
+      if (seen.length < order.length && order[seen.length]!.beginRow <= first + i) reach(first + i);
       const what = op[i]!;
       const kind = what & OP_MASK;
       if (kind !== OP.ALLOC && kind !== OP.FREE) continue;
-      const cache = cacheOf[classes[i]!]!;
+      if (pid[i] === 0) isWhole = true;
+      const id = classes[i]!;
+      if (isOpener[id] === 1) {
+        for (const each of seen) if (first + i <= each.place.endRow) each.opened++;
+      }
+      const cache = caches.of[id]!;
       if (cache < 0) continue;
-      if (kind === OP.ALLOC) live[cache]! += what & OVER ? 0 : 1;
-      else if (!(what & UNSEEN)) live[cache]!--;
+      if (kind === OP.ALLOC) net[cache]! += what & OVER ? 0 : 1;
+      else net[cache]!--;
     }
   }
-  look(trace.rows);
-  return found.slice(0, TOLD);
+  reach(trace.rows);
+  return { seen, isWhole };
 }
 
-function tooFew(
-  { name: snapshot, slabinfo, aliases }: Snapshot,
-  caches: readonly string[],
-  live: Float64Array,
-): string[] {
-  const rows = new Map(slabinfo.map((row) => [aliases.get(row.name) ?? row.name, row]));
-  for (const row of slabinfo) if (!rows.has(row.name)) rows.set(row.name, row);
-  return caches.flatMap((name, i) => {
-    const row = rows.get(name);
-    if (row === undefined || live[i]! <= row.numObjs * 1.5 + FREED_UNSEEN) return [];
+const rowOf = ({ slabinfo, aliases }: Snapshot, name: string) =>
+  slabinfo.find((row) => row.name === name || aliases.get(row.name) === name);
+
+/** More was certainly live than the recorded cache had room for. */
+function tooFew({ place: { snapshot }, net }: Seen, { names }: CountedCaches): string[] {
+  return names.flatMap((name, i) => {
+    if (net[i]! <= FREED_UNSEEN) return [];
+    const row = rowOf(snapshot, name);
+    if (row === undefined || net[i]! <= row.numObjs * 1.5 + FREED_UNSEEN) return [];
     return [
-      `${live[i]!} objects of ${row.name} were live at snapshot ${snapshot}, which has room for ${row.numObjs}`,
+      `${net[i]!} objects of ${row.name} were live at ${snapshot.name}, where there is room for ${row.numObjs}`,
+    ];
+  });
+}
+
+/** From one snapshot to the next a cache grew, or shrank, by what the events do not allow. */
+function otherGrowth(from: Seen, to: Seen, { names }: CountedCaches, cpus: number): string[] {
+  return names.flatMap((name, i) => {
+    const before = rowOf(from.place.snapshot, name);
+    const after = rowOf(to.place.snapshot, name);
+    if (before === undefined || after === undefined) return [];
+    const net = to.net[i]! - from.net[i]!;
+    const spare = SLABS_OF_A_CPU * cpus * after.objPerSlab + FREED_UNSEEN;
+    const isLess = before.activeObjs + net > after.numObjs + spare;
+    const isMore = after.activeObjs > before.numObjs + net + spare;
+    if (!isLess && !isMore) return [];
+    const recorded = `${before.activeObjs} to ${after.activeObjs}`;
+    return [
+      `objects of ${after.name} went from ${recorded} between ${from.place.snapshot.name} and ${to.place.snapshot.name}, and by ${net} in the trace`,
     ];
   });
 }
