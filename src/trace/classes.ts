@@ -112,6 +112,7 @@ export function sizeSuffix(bytes: number): string {
   return bytes >= 1024 && bytes % 1024 === 0 ? `${bytes / 1024}k` : String(bytes);
 }
 
+const PLAIN_KMALLOC = 'kmalloc-';
 const KMALLOC_NAME = /^(?:dma-)?kmalloc-/;
 
 /** Whether kmalloc has a class of sizes of so many bytes, on any machine. */
@@ -132,6 +133,8 @@ class Naming {
   /** Known caches by the distance of their objects. */
   readonly #bySize: ReadonlyMap<number, readonly KnownCache[]>;
   readonly #found: (ClassCache | undefined)[];
+  /** Types of kmalloc that a snapshot has; none where there is no snapshot. */
+  readonly #kmallocTypes = new Set<string>();
   /** Whether nobody told which caches this machine had. */
   readonly #isPreset: boolean;
   /** Live objects at the end that are known to be a cache's. */
@@ -150,6 +153,11 @@ class Naming {
     const bySize = new Map<number, KnownCache[]>();
     for (const cache of known) push(bySize, cache.size, cache);
     this.#bySize = bySize;
+    // Without memory cgroups, say, there are fewer types, and plain caches serve them all.
+    for (const { name, isPreset } of known) {
+      const type = isPreset ? undefined : /^((?:dma-)?kmalloc-(?:cg-|rcl-)?)\d+[kM]?$/.exec(name)?.[1];
+      if (type !== undefined) this.#kmallocTypes.add(type);
+    }
     this.#isPreset = known.length === 0 || known.some(({ isPreset }) => isPreset);
     this.#found = new Array(classes.length);
     for (const { name, accounted } of known)
@@ -194,7 +202,12 @@ class Naming {
     return { name: first, how: 'frees', isCertain: true, why: `from its frees, ${agree} of ${of}` };
   }
 
-  #kmalloc(prefix: string, bytesReq: number, bytesAlloc: number): string {
+  #kmalloc(type: string, bytesReq: number, bytesAlloc: number): string {
+    const prefix = this.#kmallocTypes.size === 0 || this.#kmallocTypes.has(type) ? type : PLAIN_KMALLOC;
+    return this.#kmallocOf(prefix, bytesReq, bytesAlloc);
+  }
+
+  #kmallocOf(prefix: string, bytesReq: number, bytesAlloc: number): string {
     const type = new RegExp(`^${prefix}\\d+[kM]?$`);
     const [smallest] = this.#sized(bytesAlloc)
       .filter(({ name, objectSize }) => objectSize >= bytesReq && type.test(name))
