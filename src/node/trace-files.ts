@@ -26,6 +26,7 @@ import {
   type TraceHead,
   type TraceProgress,
   type TraceStoreOptions,
+  withKmem,
 } from '../trace/index.js';
 import { inputName, readError, readInput } from './files.js';
 import { FileBytes, TempFile } from './spool.js';
@@ -159,5 +160,12 @@ async function openSaved(
   if (options.kallsyms !== undefined)
     throw new ArgumentError(`--kallsyms names the addresses of a perf.data, and ${input.file} is none`);
   const { bytes, close } = await randomBytes(path, input);
-  return { trace: openTraceFile(bytes, input.file), spool: bytes, close };
+  try {
+    const trace = openTraceFile(bytes, input.file);
+    withKmem(input.file, trace.source.read);
+    return { trace, spool: bytes, close };
+  } catch (error) {
+    close();
+    throw error;
+  }
 }

@@ -26,6 +26,8 @@ export interface Kernel {
   readonly gfpShift: number;
   /** Texts in records are placed relative to their field. */
   readonly relative: boolean;
+  /** Allocations name their cache, as those of kernels after 6.17 do. */
+  readonly named?: boolean;
 }
 
 export const kernels: fc.Arbitrary<Kernel> = fc.record({
@@ -37,6 +39,7 @@ export const kernels: fc.Arbitrary<Kernel> = fc.record({
   rotated: fc.nat(6),
   gfpShift: fc.constantFrom(0, 3),
   relative: fc.boolean(),
+  named: fc.boolean(),
 });
 
 /** An event; fields that its kind does not have are passed over. */
@@ -131,7 +134,11 @@ function flagTable(shift: number): string {
   return `(REC->gfp_flags) ? __print_flags(REC->gfp_flags, "|", ${members.join(', ')} ) : "none"`;
 }
 
-function fieldsOf(kind: string, longBytes: number, relative: boolean): FieldSpec[] {
+function fieldsOf(
+  kind: string,
+  { target: { longBytes }, relative, named }: Pick<Kernel, 'target' | 'relative' | 'named'>,
+): FieldSpec[] {
+  const name: FieldSpec = ['name', relative ? '__rel_loc char[]' : '__data_loc char[]', 4];
   const long = (name: string): FieldSpec => [name, 'unsigned long', longBytes];
   const int = (name: string): FieldSpec => [name, 'int', 4];
   const object = [long('call_site'), long('ptr')];
@@ -140,9 +147,9 @@ function fieldsOf(kind: string, longBytes: number, relative: boolean): FieldSpec
     case 'kmalloc':
       return [...object, ...sizes];
     case 'kmem_cache_alloc':
-      return [...object, ...sizes, ['accounted', 'bool', 1]];
+      return [...object, ...(named === true ? [name] : []), ...sizes, ['accounted', 'bool', 1]];
     case 'kmem_cache_free':
-      return [...object, ['name', relative ? '__rel_loc char[]' : '__data_loc char[]', 4]];
+      return [...object, name];
     case 'kfree':
       return object;
     case 'mm_page_alloc':
@@ -169,9 +176,10 @@ function printFmtOf(kind: string, shift: number): string {
 }
 
 /** The format files of a kernel, by system. */
-export function formatsOf({ target, rotated, gfpShift, relative }: Kernel): Record<string, string[]> {
+export function formatsOf(kernel: Kernel): Record<string, string[]> {
+  const { rotated, gfpShift } = kernel;
   const text = (kind: string): string => {
-    const fields = fieldsOf(kind, target.longBytes, relative);
+    const fields = fieldsOf(kind, kernel);
     // What goes to the record's end stays last.
     const by = kind === 'print' ? 0 : rotated % fields.length;
     const turned = [...fields.slice(by), ...fields.slice(0, by)];
@@ -269,7 +277,7 @@ export function expected(
   const { kind, site } = event;
   if (kind === 'rss_stat') return undefined;
   const { target } = kernel;
-  const has = new Set(fieldsOf(kind, target.longBytes, false).map(([name]) => name));
+  const has = new Set(fieldsOf(kind, kernel).map(([name]) => name));
   const isPage = has.has('pfn');
   const mask = target.longBytes === 8 ? 0xffffffffffffffffn : 0xffffffffn;
   let pointer = kind === 'print' ? 0n : event.pointer & mask;

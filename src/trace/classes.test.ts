@@ -13,8 +13,8 @@ const aClass = (more: Partial<TraceClass> = {}): TraceClass => ({
   gfp: GFP.KERNEL,
   order: 0,
   accounted: ACCOUNTED.UNSTATED,
-  named: '',
   freedAs: '',
+  allocatedAs: '',
   allocs: 10,
   frees: 0,
   live: 10,
@@ -59,6 +59,25 @@ test('kmalloc: the type by the flags in their order, the class of sizes by the d
     'kmalloc-128 (kmalloc)',
   ]);
   assert.deepEqual([8, 1024, 65536, 2 ** 21].map(sizeSuffix), ['8', '1k', '64k', '2M']);
+});
+
+test('what its allocations say names it before anything else', () => {
+  const caches = [known('dio', 640), known(':A-0000128', 128, { names: ['pid', 'eventpoll_epi'] })];
+  const frees: TraceClass['names'] = [['dentry', 7]];
+  assert.deepEqual(
+    nameClasses(
+      [aClass({ bytesReq: 632, bytesAlloc: 640, allocatedAs: 'widget', names: frees, allocs: 12 })],
+      caches,
+    ),
+    [{ name: 'widget', how: 'event', isCertain: true, why: 'from its allocations, 12 of 12' }],
+  );
+  assert.deepEqual(named([aClass({ bytesAlloc: 128, allocatedAs: 'eventpoll_epi' })], caches), [
+    ':A-0000128 (event)',
+  ]);
+  // Only kmem_cache_alloc has a cache of its own.
+  assert.deepEqual(named([aClass({ kind: CLASS_KIND.KMALLOC, bytesAlloc: 64, allocatedAs: 'x' })]), [
+    'kmalloc-64 (kmalloc)',
+  ]);
 });
 
 test('frees name it, by the one name of those who share the cache', () => {

@@ -176,7 +176,8 @@ class Naming {
     bytesReq,
     bytesAlloc,
     gfp,
-    named,
+    allocatedAs,
+    allocs,
     names,
     freedAs,
     frees,
@@ -194,8 +195,13 @@ class Naming {
       return { name: this.canonical(freedAs), how: 'frees', isCertain: true, why };
     }
     if (kind !== CLASS_KIND.CACHE) return NONE;
-    if (named !== '')
-      return { name: this.canonical(named), how: 'event', isCertain: true, why: 'its allocations name it' };
+    if (allocatedAs !== '')
+      return {
+        name: this.canonical(allocatedAs),
+        how: 'event',
+        isCertain: true,
+        why: `from its allocations, ${allocs} of ${allocs}`,
+      };
     if (names.length === 0) return undefined;
     const of = names.reduce((sum, [, count]) => sum + count, 0);
     const [first, agree] = this.majority(names)!;

@@ -77,7 +77,7 @@ export function encodeColumn(values: Column, rows: number): Uint8Array {
 
 /**
  * Reads `rows` values into a column. Returns a number that none of them is above: the largest itself where that costs nothing, else
- * what there is room for. Throws ArgumentError for bytes that are no column of so many rows.
+ * what there is room for; Infinity where its type may have wrapped them. Throws ArgumentError for bytes that are no column of so many rows.
  */
 export function decodeColumn(bytes: Uint8Array, into: Column, rows: number): number {
   if (bytes.length < HEAD)
@@ -86,6 +86,11 @@ export function decodeColumn(bytes: Uint8Array, into: Column, rows: number): num
     throw new ArgumentError(`${rows} rows do not fit into ${Math.min(into.length, CHUNK_ROWS)}`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const base = view.getFloat64(1, true);
+  const most = decodeBy(view, bytes, into, rows, base);
+  return Number.isInteger(base) && base >= 0 ? most : Number.POSITIVE_INFINITY;
+}
+
+function decodeBy(view: DataView, bytes: Uint8Array, into: Column, rows: number, base: number): number {
   switch (bytes[0]) {
     case CONSTANT:
       into.fill(base, 0, rows);

@@ -28,7 +28,7 @@ const TAIL_BYTES = 24;
 /** Where columns begin, so that several of their bytes can be read at once. A reader takes them anywhere. */
 const ALIGN = 8;
 /** A directory of 100 million events has about 1 MiB. */
-const DIRECTORY_BYTES_MAX = 2 ** 29;
+const DIRECTORY_BYTES_MAX = 2 ** 28;
 
 /** What a column's numbers are read into. */
 export type ColumnType = 'u8' | 'u16' | 'i16' | 'i32' | 'u32' | 'f64';
@@ -96,6 +96,8 @@ export interface ColumnFile {
   readonly chunkRows: readonly number[];
   /** Whether it has a column. */
   has(column: string): boolean;
+  /** Bytes that a column of a chunk takes. */
+  bytesOf(chunk: number, column: string): number;
   /** Reads a column of a chunk, and returns what none of its values is above. Throws InputError where it is damaged. */
   read(chunk: number, column: string, into: Column): number;
   readonly extra: unknown;
@@ -115,6 +117,10 @@ export function openColumnFile(source: RandomBytes, file: string): ColumnFile {
   return {
     chunkRows: directory.chunks.map(([rows]) => rows),
     has: (column) => places.has(column),
+    bytesOf(chunk, column) {
+      const [, ...where] = directory.chunks[chunk]!;
+      return where[places.get(column)!]![1];
+    },
     read(chunk, column, into) {
       const [rows, ...where] = directory.chunks[chunk]!;
       const place = places.get(column);
@@ -161,7 +167,7 @@ function readDirectory(source: RandomBytes, file: string): Directory {
   const bytes = source.read(offset, length);
   if (adler32(bytes) !== view.getUint32(12, true))
     throw new InputError(file, 0, `its directory, at offset ${offset}, is damaged`);
-  return checkedDirectory(parseJson(fromUtf8(bytes, 0, bytes.length), file), end, file);
+  return checkedDirectory(parseJson(fromUtf8(bytes, 0, bytes.length), file), offset, file);
 }
 
 function checkedDirectory(json: unknown, end: number, file: string): Directory {
@@ -175,7 +181,7 @@ function checkedDirectory(json: unknown, end: number, file: string): Directory {
     );
   }
   const { columns, chunks } = directory ?? {};
-  if (version !== COLUMN_FILE_VERSION || typeof columns !== 'object' || !Array.isArray(chunks))
+  if (version !== COLUMN_FILE_VERSION || !isRecord(columns) || !Array.isArray(chunks))
     throw new InputError(file, 0, 'its directory has no version, columns and chunks');
   const count = Object.keys(columns).length;
   const good = (chunk: unknown): boolean =>
@@ -187,7 +193,18 @@ function checkedDirectory(json: unknown, end: number, file: string): Directory {
     chunk.slice(1).every((where) => isPlace(where, end));
   const bad = chunks.findIndex((chunk) => !good(chunk));
   if (bad >= 0) throw new InputError(file, 0, `its directory's entry for chunk ${bad} is damaged`);
+  // Who says that columns share their bytes would have a small file stand for any number of rows.
+  const bytes = (chunks as Directory['chunks']).reduce(
+    (sum, [, ...where]) => where.reduce((each, [, length]) => each + length, sum),
+    0,
+  );
+  if (bytes > end)
+    throw new InputError(file, 0, `its directory names columns of ${bytes} bytes, where there are ${end}`);
   return directory as Directory;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isPlace(where: unknown, end: number): boolean {

@@ -13,8 +13,10 @@
 import { beginsWith, InputError, PACKERS } from '../base/index.js';
 import type { EventSink, StreamReader } from './events.js';
 import { createFtraceReader, readTaskHead } from './ftrace.js';
+import { isForeignJson, isPerfReport, lookAlike } from './look-alikes.js';
 import { createPerfScriptReader, readPerfHead } from './perf-script.js';
 import { fromUtf8 } from './strings.js';
+import { isHtml } from './systrace.js';
 import { emptyHead } from './text-shape.js';
 import { createTraceCmdReader, isTraceCmdHeader } from './trace-cmd.js';
 
@@ -37,6 +39,8 @@ export type TraceFormat =
   | 'slt'
   | 'gzip'
   | 'zstd'
+  /** Ftrace text in a page. */
+  | 'systrace'
   /** No traces: a snapshot of caches, and JSON, which may hold several. */
   | 'slabinfo'
   | 'json';
@@ -52,9 +56,10 @@ const MAGICS: readonly (readonly [bytes: string, format: TraceFormat])[] = [
 ];
 
 const LOOKED_FOR =
-  'ftrace text, trace-cmd report, perf script, trace.dat, perf.data, a saved trace (.slt), gzip, zstd, slabinfo, JSON';
+  'ftrace text, trace-cmd report, perf script, trace.dat, perf.data, systrace HTML, a saved trace (.slt), gzip, zstd, slabinfo, JSON';
 const LINES_MAX = 200;
 const EXCERPT_LENGTH = 40;
+const FOREIGN_BYTES = 4096;
 const NEWLINE = 10;
 const COLON = 58;
 const SPACE = 32;
@@ -73,8 +78,11 @@ export function detectFormat(file: string, bytes: Uint8Array): TraceFormat {
       0,
       `is compressed with ${packer.name}: unpack it with ${packer.command} first`,
     );
+  if (isHtml(fromUtf8(bytes, 0, Math.min(bytes.length, 4 * EXCERPT_LENGTH)))) return 'systrace';
   const text = detectText(bytes);
   if (text !== undefined) return text;
+  const other = lookAlike(bytes);
+  if (other !== undefined) throw new InputError(file, 0, `is ${other.what}: ${other.instead}`);
   const [first = ''] = fromUtf8(bytes, 0, Math.min(bytes.length, 4 * EXCERPT_LENGTH))
     .trimStart()
     .split('\n', 1);
@@ -85,6 +93,7 @@ export function detectFormat(file: string, bytes: Uint8Array): TraceFormat {
 function detectText(bytes: Uint8Array): TraceFormat | undefined {
   const votes = new Map<TextFormat, number>();
   let from = beginsWith(bytes, '\xef\xbb\xbf') ? 3 : 0;
+  if (isForeign(bytes)) return undefined;
   for (let line = 0; line < LINES_MAX && from < bytes.length; line++) {
     const newline = bytes.indexOf(NEWLINE, from);
     const to = newline < 0 ? bytes.length : newline;
@@ -96,6 +105,12 @@ function detectText(bytes: Uint8Array): TraceFormat | undefined {
   }
   const [first] = [...votes].sort(([, a], [, b]) => b - a);
   return first?.[0];
+}
+
+/** JSON of another tool, or what perf prints of a perf.data with the header that perf script prints as well. */
+function isForeign(bytes: Uint8Array): boolean {
+  const text = fromUtf8(bytes, 0, Math.min(bytes.length, FOREIGN_BYTES));
+  return isForeignJson(text) || isPerfReport(text);
 }
 
 /** What only one format begins with. */
@@ -115,7 +130,11 @@ function voteOf(bytes: Uint8Array, from: number, to: number): TextFormat | undef
   if (/PERF_RECORD_LOST/.test(text)) return 'perf-script';
   if (/^CPU:\d+ \[(?:\d+ )?EVENTS DROPPED\]/.test(text)) return 'trace-cmd';
   // Lines of the option raw are ftrace's as well: its reader says what is wrong with them.
-  if (/^CPU:\d+ \[LOST |^\d+ \d+ \d+ (?:type: |# )/.test(text)) return 'ftrace';
+  if (/^CPU:\d+ \[LOST |^[\da-f]+ [\da-f]+ [\da-f]+ (?:type: |# )|^[\s\S]{4,16}type: \d+$/.test(text))
+    return 'ftrace';
+  // Lines that a trace option, or perf script's -F, printed without their head.
+  if (/^(?:kmalloc|kfree|kmem_cache_\w+|mm_page_\w+): \w+=/.test(text)) return 'ftrace';
+  if (/^\s*(?:\S+\s+){0,6}kmem:\w+: /.test(text)) return 'perf-script';
   if (!readTaskHead(bytes, from, to, head)) return undefined;
   return isTraceCmdEvent(text.slice(text.indexOf(':') + 1)) ? 'trace-cmd' : 'ftrace';
 }

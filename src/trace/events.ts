@@ -10,7 +10,8 @@
  *
  * | kind | pointer | bytesReq, bytesAlloc | gfp | name | order |
  * | --- | --- | --- | --- | --- | --- |
- * | KMALLOC, CACHE_ALLOC | of the object, NULL for an allocation that failed | bytes | yes | – | – |
+ * | KMALLOC | of the object, NULL for an allocation that failed | bytes | yes | – | – |
+ * | CACHE_ALLOC | as of KMALLOC | bytes | yes | the cache's, of kernels after 6.17 | – |
  * | KFREE | of the object; NULL and ZERO_SIZE_PTR do occur | – | – | – | – |
  * | CACHE_FREE | of the object | – | – | the cache's, from 5.12 on | – |
  * | PAGE_ALLOC | the pfn; PFN_NONE for an allocation that failed | – | yes | – | yes |

@@ -139,6 +139,50 @@ test('fields are found by their names, in any order, among others', () => {
   assert.match(damage(`${head}kmalloc: ${'a=1 ptr=ffff888100fcaf10 '.repeat(100)}`), /too many fields/);
 });
 
+test("an allocation's cache is read wherever its name stands, whatever it is", () => {
+  const line = (fields: string) =>
+    `            init-1       [001] .....     3.299851: kmem_cache_alloc: call_site=getname_flags+0x4c/0x1f0 ${fields}`;
+  const rest = 'bytes_req=632 bytes_alloc=640 gfp_flags=GFP_KERNEL node=-1 accounted=true';
+  const names: [text: string, name: string][] = [
+    ['dentry', 'dentry'],
+    ['x', 'x'],
+    [':A-0000640', ':A-0000640'],
+    ['my cache', 'my cache'],
+    ['my cache bytes more', 'my cache bytes more'],
+    ['bytes', 'bytes'],
+    ['a=b', 'a=b'],
+    ['(name)[2]', '(name)[2]'],
+    ['"quoted"', 'quoted'],
+    ['"two words"', 'two words'],
+    ['"a bytes_req=1 trap"', 'a bytes_req=1 trap'],
+    ['größe', 'größe'],
+    ['', ''],
+    ['ext4_inode_cache_with_a_name_that_is_longer_than_any_that_is_kept_in_a_memo', ''],
+  ].map(([text, name]) => [text!, name === '' ? text! : name!]);
+  const lines = names.flatMap(([text]) => [
+    line(`ptr=ffff888100fcaf10 name=${text} ${rest}`),
+    line(`name=${text} ptr=ffff888100fcaf10 ${rest}`),
+    line(`ptr=ffff888100fcaf10 ${rest} name=${text}`),
+    line(
+      `ptr=ffff888100fcaf10 bytes_req=632 bytes_alloc=640 name=${text} gfp_flags=GFP_KERNEL node=-1 accounted=true`,
+    ),
+  ]);
+  // Twice, so that the second time everything is remembered.
+  const { events, report } = read(`${[...lines, ...lines].join('\n')}\n`);
+  assert.equal(report.damaged, 0);
+  const expected = names.flatMap(([, name]) => [name, name, name, name]);
+  assert.deepEqual(
+    events.map(({ name }) => name),
+    [...expected, ...expected],
+  );
+  for (const { bytesReq, bytesAlloc, gfp, accounted, pointer } of events) {
+    assert.deepEqual([bytesReq, bytesAlloc, gfp, accounted], [632, 640, GFP.KERNEL, ACCOUNTED.YES]);
+    assert.equal(pointer, 'ffff888100fcaf10');
+  }
+  // The next one has none.
+  assert.equal(one(line(`ptr=ffff888100fcaf10 ${rest}`)).name, '');
+});
+
 test('events of kernels from 4.20 on are read', () => {
   // 4.20: bare addresses, four flags, an event of its own for a node, frames in decimal, blanks before (null).
   const old = '            bash-512   [003] d..1    12.345678: ';

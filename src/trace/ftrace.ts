@@ -8,6 +8,8 @@
  *     rcu_sche-11        1d.h.. 3337518us!: kfree: …                         latency-format
  *         sock-94      1.....    16.261174678: kfree: …                      trace-cmd report -l -t
  *
+ *                 sock      94   1 0 00000000 00000012 [000f8b2c] 1018.668ms (+0.001ms): kfree: …       latency-format, verbose
+ *
  *     task - pid  blanks  [ "(" tgid ")" ]  ( "[" cpu "]"  [ flags ]  |  cpu flags )  time ":"  name
  *
  * A task's name has up to 15 bytes of any kind, a `-`, blanks and brackets among them; it is padded to 16 columns, so that the `-` before
@@ -45,9 +47,34 @@ export function readTaskHead(bytes: Uint8Array, from: number, to: number, head: 
   const last = Math.min(to, head.commFrom + COMM_BYTES_MAX);
   for (let at = head.commFrom; at < last; at++) {
     if (bytes[at] === DASH && readBehindTask(bytes, at, to, head)) return true;
-    if (bytes[at]! < SPACE) return false;
+    if (bytes[at]! < SPACE) break;
   }
-  return false;
+  return readVerboseHead(bytes, from, to, head);
+}
+
+/** latency-format with verbose: task, pid, CPU, flags, depth of preemption, number of the line, microseconds in hexadecimal. */
+const VERBOSE = new RegExp(
+  String.raw`^( *)(\S.{0,31}?) +(\d{1,9}) +(\d{1,5}) \d{1,3} [\da-f]{8} (?:[\da-f]{8} )?` +
+    String.raw`\[([\da-f]{8,16})\] (\d+\.\d{3}ms \(\+\d+\.\d{3}ms\)|\d+ \(\+\d+\)): +`,
+);
+const VERBOSE_BYTES = 200;
+
+function readVerboseHead(bytes: Uint8Array, from: number, to: number, head: Head): boolean {
+  // One byte a sign, so that offsets are those of the bytes.
+  const text = String.fromCharCode(...bytes.subarray(from, Math.min(to, from + VERBOSE_BYTES)));
+  const found = VERBOSE.exec(text);
+  if (found === null) return false;
+  const [whole, blanks, comm, pid, cpu, time, since] = found as unknown as string[];
+  head.commFrom = from + blanks!.length;
+  head.commTo = head.commFrom + comm!.length;
+  head.pid = Number(pid);
+  head.cpu = Number(cpu);
+  head.hasCpu = true;
+  head.isCount = !since!.includes('ms');
+  head.time = Number.parseInt(time!, 16) * (head.isCount ? 1 : 1000);
+  head.point = 0;
+  head.nameFrom = from + whole!.length;
+  return head.cpu <= CPU_MAX;
 }
 
 /** Everything from the `-` before the pid on. */

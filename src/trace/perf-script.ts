@@ -15,13 +15,13 @@
  */
 import type { EventSink, StreamReader } from './events.js';
 import { readTime } from './ftrace.js';
-import { endOfDigits, endOfSpaces, hexDigit, numberOf } from './scan.js';
+import { endOfDigits, endOfSpaces, numberOf } from './scan.js';
+import { fromUtf8 } from './strings.js';
 import { createTextReader } from './text-reader.js';
-import type { Head, TextShape } from './text-shape.js';
+import { emptyHead, type Head, type TextShape } from './text-shape.js';
 
 const SPACE = 32;
 const TAB = 9;
-const CLOSE = 41;
 const DASH = 45;
 const SLASH = 47;
 const BRACKET = 91;
@@ -81,14 +81,33 @@ function readTid(bytes: Uint8Array, from: number, to: number, head: Head): numbe
   return endOfSpaces(bytes, end, to);
 }
 
-/** `ffffffff8115d0d1 kfree+0xa1 ([kernel.kallsyms])` behind a tab or blanks. */
+/**
+ * A line of a call chain, behind a tab or blanks: an address of any length, with whatever is known of it behind it, or, as -F asks for,
+ * what is known of it alone.
+ *
+ *         ffffffff8115d0d1 kfree+0xa1 ([kernel.kallsyms])          0 [unknown] ([unknown])
+ *                     7f31 inner (inlined)                         slub.c:4567 (discriminator 2)
+ */
 function isFrame(bytes: Uint8Array, from: number, to: number): boolean {
   if (bytes[from] === TAB) return true;
-  const at = endOfSpaces(bytes, from, to);
-  let end = at;
-  while (end < to && hexDigit(bytes[end]!) >= 0) end++;
-  return at > from && end - at >= 4 && bytes[end] === SPACE && bytes[to - 1] === CLOSE;
+  if (bytes[from] !== SPACE) return false;
+  const text = fromUtf8(bytes, from, Math.min(to, from + FRAME_BYTES)).trim();
+  if (!FRAMES.some((shape) => shape.test(text))) return false;
+  // A task may be called by a number.
+  return !readPerfHead(bytes, from, to, frameHead);
 }
+
+const FRAME_BYTES = 4096;
+const FRAMES: readonly RegExp[] = [
+  // An address alone, or with a symbol behind it; of a branch stack several.
+  /^(?:0x)?[0-9a-f]{1,16}(?:$|[ /])/,
+  // A line of source, an address within a file.
+  /^[^\s:=]+:\d+(?: \(discriminator \d+\))?$/,
+  /^[^\s=]+\[[0-9a-f]+\]$/,
+  // A symbol alone: `kfree`, `kfree+0xa1`, `[unknown]`, each with the file that it is in.
+  /^(?:[\w.$:@~<>]+(?:\+0x[0-9a-f]+)?|\[unknown\])(?: \([^()]*\))?$/,
+];
+const frameHead = emptyHead();
 
 const PERF_SCRIPT: TextShape = {
   format: 'perf script',

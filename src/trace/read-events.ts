@@ -4,8 +4,9 @@
  */
 import { ArgumentError, InputError } from '../base/index.js';
 import { createTextTraceReader, TEXT_READERS, type TextFormat } from './detect.js';
-import type { EventBatch, EventSink, RandomBytes, ReadReport } from './events.js';
+import { EVENT, type EventBatch, type EventSink, type RandomBytes, type ReadReport } from './events.js';
 import { readPerfData } from './perf-data.js';
+import { tracesOfPage } from './systrace.js';
 import { readTraceDat } from './trace-dat.js';
 import type { Inflate } from './trace-dat-cpu.js';
 import type { Pieces, PlainFormat, ZstdStream } from './unpack.js';
@@ -75,13 +76,15 @@ export async function readEvents(
       sink.take(batch);
     },
   };
-  if (isText(format)) {
-    const reader = createTextTraceReader(format, file, counting);
-    for await (const piece of source.pieces) {
+  if (isText(format) || format === 'systrace') {
+    const isPage = format === 'systrace';
+    const reader = createTextTraceReader(isPage ? 'ftrace' : format, file, counting);
+    for await (const piece of isPage ? tracesOfPage(source.pieces, file) : source.pieces) {
       reader.write(piece);
       onProgress({ events, bytes: source.taken, size });
     }
-    return reader.end();
+    const report = reader.end();
+    return withKmem(file, isPage ? { ...report, format: `systrace HTML, with ${report.format}` } : report);
   }
   if (format !== 'trace.dat' && format !== 'perf.data') {
     await source.close();
@@ -98,10 +101,35 @@ export async function readEvents(
     },
   };
   try {
-    return readBinary(format, watched, counting, { file, symbols, unpackers: options.unpackers });
+    return withKmem(
+      file,
+      readBinary(format, watched, counting, { file, symbols, unpackers: options.unpackers }),
+    );
   } finally {
     close();
   }
+}
+
+const OTHERS_TOLD = 3;
+
+/**
+ * The report of a trace in which kmem events were recorded. Throws InputError for one without any, which cannot answer what allocations
+ * held: it says what is in it instead, and how to record them.
+ */
+export function withKmem(file: string, report: ReadReport): ReadReport {
+  const { byKind, others, damaged, damage } = report;
+  if (byKind.slice(EVENT.KMALLOC, EVENT.PAGE_EXTFRAG + 1).some((count) => count > 0)) return report;
+  const most = [...others].sort((a, b) => b[1] - a[1]);
+  const told = most.slice(0, OTHERS_TOLD).map(([name, count]) => `${name} ${count}`);
+  if (most.length > OTHERS_TOLD) told.push('…');
+  const holds = told.length > 0 ? ` (it holds other events: ${told.join(', ')})` : '';
+  const bad = damaged > 0 ? `; ${damaged} places could not be read, the first: ${damage[0]?.why}` : '';
+  throw new InputError(
+    file,
+    0,
+    `no kmem event was recorded in this ${report.format}${holds}, so it does not say what allocations held${bad}; ` +
+      "record them with trace-cmd record -e kmem COMMAND, or perf record -a -e 'kmem:*' COMMAND",
+  );
 }
 
 function readBinary(

@@ -81,7 +81,7 @@ test('events of kernels up to 6.0: with a node in events of their own, gfp flags
   assert.deepEqual([plain.kind, plain.row.node], [EVENT.CACHE_ALLOC, -1]);
 });
 
-test('the cache of a free: a text of any shape, or a pointer that says nothing', () => {
+test('the cache of a free and of an allocation: a text of any shape, or a pointer that says nothing', () => {
   const shapes: [FieldSpec, Uint8Array, string][] = [
     [
       ['name', '__data_loc char[]', 4],
@@ -115,6 +115,10 @@ test('the cache of a free: a text of any shape, or a pointer that says nothing',
   for (const [field, body, name] of shapes) {
     const { kind, row } = decoded({ name: 'kmem_cache_free', fields: [...OBJECT, field], body });
     assert.deepEqual([kind, row.name], [EVENT.CACHE_FREE, name], field.join());
+    for (const event of ['kmem_cache_alloc', 'kmem_cache_alloc_node']) {
+      const alloc = decoded({ name: event, fields: [...OBJECT, field], body });
+      assert.deepEqual([alloc.kind, alloc.row.name], [EVENT.CACHE_ALLOC, name], `${event} ${field.join()}`);
+    }
   }
   const beyond = object()
     .u32(28 + 50 * 65536)

@@ -11,7 +11,7 @@ import { CLASS_KIND, type TraceClass } from './trace.js';
 
 export interface ClassTable {
   readonly count: number;
-  /** The class of an object's allocation at a call site, a text. `name` is the text of the name in its event, 0 where there is none. */
+  /** The class of an object's allocation at a call site, a text, from the cache that the event names, a text or 0. */
   allocation(
     kind: number,
     site: number,
@@ -61,8 +61,8 @@ const FREES = 7;
 const NAME = 8;
 const NAMED = 9;
 const HASH = 10;
-/** The name in the allocation's own event. */
-const TOLD = 11;
+/** The name that its allocations give, or 0. */
+const ALLOCATED_AS = 11;
 const WORDS = 12;
 
 /** Detail of an unseen free that gave no name: its text is its function. */
@@ -89,13 +89,14 @@ export function createClassTable(strings: Strings): ClassTable {
     bytesAlloc: number,
     gfp: number,
     detail: number,
-    name = 0,
+    name: number,
   ): number {
     let hash = Math.imul(kind ^ Math.imul(text, SPREAD), SPREAD);
     hash = Math.imul(hash ^ bytesReq, SPREAD) ^ (hash >>> 15);
     hash = Math.imul(hash ^ bytesAlloc, SPREAD) ^ (hash >>> 13);
     hash = Math.imul(hash ^ gfp, SPREAD) ^ (hash >>> 15);
-    hash = Math.imul(hash ^ detail ^ Math.imul(name, SPREAD), SPREAD);
+    hash = Math.imul(hash ^ detail, SPREAD) ^ (hash >>> 13);
+    hash = Math.imul(hash ^ name, SPREAD);
     hash ^= hash >>> 15;
     const mask = slots.length - 1;
     for (let at = hash & mask; ; at = (at + 1) & mask) {
@@ -127,7 +128,7 @@ export function createClassTable(strings: Strings): ClassTable {
       words[w + GFP] === (gfp | 0) &&
       words[w + KIND] === kind &&
       words[w + DETAIL] === detail &&
-      words[w + TOLD] === name
+      words[w + ALLOCATED_AS] === name
     );
   }
 
@@ -151,8 +152,8 @@ export function createClassTable(strings: Strings): ClassTable {
     words[w + BYTES_ALLOC] = bytesAlloc;
     words[w + GFP] = gfp;
     words[w + DETAIL] = detail;
-    words[w + TOLD] = name;
     words[w + HASH] = hash;
+    words[w + ALLOCATED_AS] = name;
     slots[at] = id + 1;
     if (count * 2 > slots.length) rehash();
     return id;
@@ -225,12 +226,13 @@ export function createClassTable(strings: Strings): ClassTable {
         kind,
         site: isNamedFree ? '' : text,
         bytesReq: words[w + BYTES_REQ]! >>> 0,
-        bytesAlloc: words[w + BYTES_ALLOC]! >>> 0,
+        // What lies beside a hash says nothing.
+        bytesAlloc: isFree && !isNamedFree && !neighbours.has(id) ? 0 : words[w + BYTES_ALLOC]! >>> 0,
         gfp: words[w + GFP]! >>> 0,
         order: isPages ? words[w + DETAIL]! : 0,
         accounted: isPages || isFree ? 0 : words[w + DETAIL]!,
-        named: strings.text(words[w + TOLD]!),
         freedAs: isNamedFree ? text : '',
+        allocatedAs: strings.text(words[w + ALLOCATED_AS]!),
         allocs: words[w + ALLOCS]!,
         frees: words[w + FREES]!,
         live: Math.max(words[w + ALLOCS]! - words[w + FREES]!, 0),
@@ -246,9 +248,9 @@ export function createClassTable(strings: Strings): ClassTable {
       return count;
     },
     allocation,
-    pages: (order, gfp) => find(CLASS_KIND.PAGES, 0, 0, 0, gfp, order),
-    unseen: (kind, text) => find(kind, text, 0, 0, 0, 0),
-    nameless: (text, bytesAlloc) => find(CLASS_KIND.CACHE_FREE, text, 0, bytesAlloc, 0, NAMELESS),
+    pages: (order, gfp) => find(CLASS_KIND.PAGES, 0, 0, 0, gfp, order, 0),
+    unseen: (kind, text) => find(kind, text, 0, 0, 0, 0, 0),
+    nameless: (text, bytesAlloc) => find(CLASS_KIND.CACHE_FREE, text, 0, bytesAlloc, 0, NAMELESS, 0),
     kindOf: (id) => words[id * WORDS + KIND]!,
     bytesOf: (id) => words[id * WORDS + BYTES_ALLOC]! >>> 0,
     orderOf: (id) => words[id * WORDS + DETAIL]!,

@@ -131,8 +131,7 @@ export function createSlabPageFinder(): SlabPageFinder {
     const page = waiting[cpu]!;
     const looksLikeOne = page.passed === 0 && page.pid === pid && (!isSlabs || isLeftBySlabs(page.gfp));
     // In a larger slab the object need not lie in the first page; a large kmalloc begins there.
-    if (mapShift === 0 && high !== 0 && looksLikeOne && (page.order === 0 || !isSlabs))
-      vote(page.pfn, low, high);
+    if (mapShift === 0 && looksLikeOne && (page.order === 0 || !isSlabs)) vote(page.pfn, low, high);
     if (page.pid !== pid || !(mapShift === 0 ? looksLikeOne : liesIn(page, low, high))) {
       passed(cpu);
       return undefined;

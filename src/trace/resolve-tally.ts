@@ -1,5 +1,6 @@
 /** What a resolver counts on the way, and what it looks up at the end. */
 import type { EventBatch } from './events.js';
+import type { judgePointers } from './pointer-evidence.js';
 import { createPointerTable, NONE, type PointerTable } from './pointer-table.js';
 import { countIn } from './resolve-classes.js';
 import { pageOf } from './resolve-slab-pages.js';
@@ -53,8 +54,8 @@ export interface TallyEnd {
   readonly rows: number;
   readonly live: number;
   readonly peakLive: number;
-  /** Whether a pointer had an upper half. */
-  readonly isWide: boolean;
+  /** What the pointers of allocations look like. */
+  readonly look: ReturnType<typeof judgePointers>;
   readonly livePageBlocks: number;
   readonly pageSize: number;
   readonly strings: Strings;
@@ -144,7 +145,7 @@ interface TallyRest {
 
 function reportOf(
   tally: ResolveTally,
-  { rows, live, peakLive, isWide, livePageBlocks, pageSize, strings }: TallyEnd,
+  { rows, live, peakLive, look, livePageBlocks, pageSize, strings }: TallyEnd,
   { overBy, unseenBy, unseenAgain, kfreed, marksLeftOut, ...times }: TallyRest,
 ): ResolveReport {
   const named = (counts: ReadonlyMap<number, number>) =>
@@ -166,7 +167,7 @@ function reportOf(
       unseen: sum(unseenBy),
       unseenAgain,
       unseenBy: named(unseenBy),
-      zeroSizeLike: zeroSizeLike(kfreed, isWide),
+      zeroSizeLike: zeroSizeLike(kfreed, look === 'wide' || look === 'narrow'),
       mixed: tally.mixed,
     },
     pages: {
@@ -182,7 +183,7 @@ function reportOf(
     },
     lost: tally.lost,
     marksLeftOut,
-    pointers: pageSize > 0 ? 'real' : isWide || tally.allocs === 0 ? 'unclear' : 'hashed',
+    pointers: pageSize > 0 || look === 'narrow' ? 'real' : look === 'hashed' ? 'hashed' : 'unclear',
     pageSize,
   };
 }
@@ -207,10 +208,10 @@ export function believed(rowsOn: ArrayLike<number>): NonNullable<ResolveReport['
 }
 
 /** Real pointers show ZERO_SIZE_PTR as what it is. */
-function zeroSizeLike(kfreed: PointerTable, wide: boolean): [pointers: number, frees: number] {
+function zeroSizeLike(kfreed: PointerTable, isReal: boolean): [pointers: number, frees: number] {
   let pointers = 0;
   let frees = 0;
-  if (wide) return [0, 0];
+  if (isReal) return [0, 0];
   kfreed.each((_low, _high, times) => {
     if (times < ZERO_SIZE_FREES) return;
     pointers++;

@@ -191,6 +191,27 @@ test('a class is what is constant of an allocation, and knows its functions, cou
   assert.equal(large!.kind, CLASS_KIND.LARGE);
 });
 
+test('the cache that an allocation names is part of its class', () => {
+  const alloc = (pointer: bigint, name: string): Event => ({
+    kind: 'CACHE_ALLOC',
+    pointer,
+    site: 'sk_prot_alloc+0x31',
+    name,
+  });
+  const { head, class: classes } = resolve([
+    alloc(64n, 'TCP'),
+    alloc(128n, 'UNIX'),
+    alloc(192n, 'TCP'),
+    alloc(256n, ''),
+    { kind: 'CACHE_FREE', pointer: 64n, name: 'TCP' },
+  ]);
+  assert.deepEqual(
+    classes.map((id) => head.classes[id]!.allocatedAs),
+    ['TCP', 'UNIX', 'TCP', '', 'TCP'],
+  );
+  assert.equal(head.classes.length, 3);
+});
+
 test('a pointer that was freed without an allocation was there before, or was seen before', () => {
   const free = (pointer: bigint): Event => ({ kind: 'CACHE_FREE', pointer, name: 'maple_node' });
   const { op } = resolve([

@@ -28,6 +28,7 @@
 import { EngineError, grown } from '../base/index.js';
 import { CHUNK_ROWS } from './column-codec.js';
 import { EVENT, type EventBatch, type EventSink, PFN_NONE } from './events.js';
+import { judgePointers } from './pointer-evidence.js';
 import { createPointerTable, NONE } from './pointer-table.js';
 import { countIn, createClassTable } from './resolve-classes.js';
 import { createPageOwners } from './resolve-owners.js';
@@ -95,8 +96,9 @@ export function createResolver(options: ResolverOptions): Resolver {
   const beside = new Map<number, Map<number, number>>();
   let live = 0;
   let peakLive = 0;
-  /** 1 once a pointer had an upper half. */
-  let wide = 0;
+  /** All pointers of allocations, or-ed. */
+  let lowBits = 0;
+  let highBits = 0;
   /** By name: something of it was freed whose allocation was not seen. */
   let isWatched = new Uint8Array(1024);
   let chunk = createChunk(0, CHUNK_ROWS);
@@ -179,7 +181,8 @@ export function createResolver(options: ResolverOptions): Resolver {
     }
     slotClass[slot] = id;
     classes.born(id);
-    if (high !== 0) wide = 1;
+    lowBits |= low;
+    highBits |= high;
     if (owners.isAsked && kind === CLASS_KIND.CACHE) owners.allocated(low, high, id);
     const cpu = batch.cpu[i]!;
     if (finder.waits(cpu)) {
@@ -258,7 +261,7 @@ export function createResolver(options: ResolverOptions): Resolver {
           if (classes.kindOf(slotClass[slot]!) === CLASS_KIND.CACHE) visit(low, high, slotClass[slot]!);
         }),
       );
-    const owner = high === 0 ? NONE : owners.ownerOf(low, high, classes.bytesOf, classAt);
+    const owner = owners.ownerOf(low, high, classes.bytesOf, classAt);
     const id = classes.nameless(text, owner === NONE ? 0 : classes.bytesOf(owner));
     if (owner !== NONE) countIn(beside, id, owner);
     return id;
@@ -431,10 +434,13 @@ export function createResolver(options: ResolverOptions): Resolver {
     const { pageSize } = finder;
     const isCache = (id: number) => classes.kindOf(id) === CLASS_KIND.CACHE;
     const classOf = (slot: number) => slotClass[slot]!;
+    const look = judgePointers({ count: tally.allocs, low: lowBits, high: highBits });
     // Hashes tell nothing of where an object lies.
     const neighbours =
-      wide === 1 ? neighboursOf(pointers, classOf, isCache, pageSize || USUAL_PAGE) : new Map();
-    for (const [id, owners] of beside) neighbours.set(id, owners);
+      look === 'wide' || look === 'narrow'
+        ? neighboursOf(pointers, classOf, isCache, pageSize || USUAL_PAGE)
+        : new Map<number, Map<number, number>>();
+    if (look === 'wide' || look === 'narrow') for (const [id, by] of beside) neighbours.set(id, by);
     return {
       rows,
       slots,
@@ -446,7 +452,7 @@ export function createResolver(options: ResolverOptions): Resolver {
         rows,
         live,
         peakLive,
-        isWide: wide === 1,
+        look,
         livePageBlocks: pages.size,
         pageSize,
         strings,

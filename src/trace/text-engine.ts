@@ -202,7 +202,7 @@ export function createTextEngine(): TextEngine {
   function readEvent(from: number, to: number, next: number): string {
     if (!shape.readHead(bytes, from, to, head)) {
       if (readPerfLoss(from, to)) return '';
-      if (/^\d+ \d+ \d+ /.test(fromUtf8(bytes, from, Math.min(to, from + EXCERPT_BYTES)))) findings.raw(line);
+      findings.unheaded(line, fromUtf8(bytes, from, Math.min(to, from + 2 * EXCERPT_BYTES)));
       return `expected ${shape.expected}`;
     }
     for (let at = head.commFrom; at < head.commTo; at++) {
@@ -231,7 +231,10 @@ export function createTextEngine(): TextEngine {
     const known = KIND_OF_NAME.get(name);
     if (known !== undefined) {
       const end = readFields(at, row, known);
-      if (end !== next) return `${name}: ${failure()}`;
+      if (end !== next) {
+        findings.unread(known, line, failure());
+        return `${name}: ${failure()}`;
+      }
       commit(known);
     } else if (shape.prints.includes(name.slice(name.lastIndexOf(':') + 1))) {
       return readMark(name, at, to);
@@ -334,13 +337,16 @@ export function createTextEngine(): TextEngine {
 
   /** A function of its own: V8 throws away what it compiled of one that calls another text's sink. */
   function tally(): void {
-    let pointerBits = 0;
+    let { count, low, high } = findings.pointers;
     for (let i = 0; i < row; i++) {
       const which = kind[i]!;
       kindCounts[which]!++;
-      if (which <= EVENT.CACHE_FREE) pointerBits |= batch.pointerHigh[i]!;
+      if (which !== EVENT.KMALLOC && which !== EVENT.CACHE_ALLOC) continue;
+      low |= batch.pointerLow[i]!;
+      high |= batch.pointerHigh[i]!;
+      if ((batch.pointerLow[i]! | batch.pointerHigh[i]!) !== 0) count++;
     }
-    findings.pointerBits |= pointerBits;
+    findings.pointers = { count, low, high };
   }
 
   const lineSink: LineSink = {
@@ -374,8 +380,9 @@ export function createTextEngine(): TextEngine {
     for (const [known, name] of otherOfRow.entries()) {
       if (name !== undefined && otherCounts[known]! > 0) countOther(name, otherCounts[known]);
     }
-    findings.end(line, readSoFar());
-    return findings.report(window.size(), line, Array.from(kindCounts), fieldNotes());
+    const counts = Array.from(kindCounts);
+    findings.end(line, readSoFar(), counts);
+    return findings.report(window.size(), line, counts, fieldNotes());
   }
 
   function forget(): void {

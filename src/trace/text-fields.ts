@@ -12,8 +12,12 @@
  *     find    look up what stands there
  *     learn   understand it, and keep it
  *
- *     key     | call_site=    | ptr= | bytes_req= bytes_alloc= | pfn= | anything else, up to the line's end
- *     read by | memo of sites | here | here                    | here | memo of ends: gfp_flags, order, node, name, accounted
+ *     key     | call_site=    | ptr= | bytes_req= bytes_alloc= | pfn= | name= of an allocation | anything else, up to the line's end
+ *     read by | memo of sites | here | here                    | here | memo of names         | memo of ends: gfp_flags, order, node,
+ *             |               |      |                         |      |                       | name of a free, accounted
+ *
+ * The option fields prints a record's fields as they are, each value twice: `bytes_req=0x168 (360)`. What stands in parentheses behind a
+ * value is passed over, and numbers may be hexadecimal.
  *
  * Numbers are read with tables of two digits. Every loop ends at the line's newline, which is no byte of any value.
  */
@@ -22,6 +26,7 @@ import { ACCOUNTED, EVENT, type EventBatch, NODE_NONE, PFN_NONE } from './events
 import { readGfp } from './gfp-text.js';
 import { HEX_PAIR, hexDigit, word } from './scan.js';
 import { fromUtf8, Strings } from './strings.js';
+import { createCacheNameReader } from './text-cache-names.js';
 import { createRunMemo, createRuns, EMPTY_HASH, TO_BLANK, TO_CONTROL } from './text-memo.js';
 
 /** Bits of a set of fields. */
@@ -35,6 +40,8 @@ const ORDER = 64;
 const NAME = 128;
 const NODE = 256;
 const CHARGED = 512;
+/** The name of an allocation's cache, which newer kernels print among the fields that are read where they stand. */
+const CACHE_NAME = 1024;
 /** Those that the memo of ends holds. */
 const END_FIELDS = GFP | ORDER | NAME | NODE | CHARGED;
 
@@ -86,6 +93,7 @@ const SITE_ = word('_sit');
 const PTR_ = word('ptr=');
 const PFN_ = word('pfn=');
 const PAGE = word('page');
+const NAME_ = word('name');
 const BYTE = word('byte');
 const S_RE = word('s_re');
 const S_AL = word('s_al');
@@ -110,8 +118,6 @@ export interface FieldNotes {
   numberGfp: number;
   unknownGfp: number;
   readonly unknownGfpNames: Set<string>;
-  /** A pointer of 8 digits: the kernel has 32 bits. */
-  narrow: boolean;
 }
 
 function noNotes(): FieldNotes {
@@ -121,7 +127,6 @@ function noNotes(): FieldNotes {
     numberGfp: 0,
     unknownGfp: 0,
     unknownGfpNames: new Set(),
-    narrow: false,
   };
 }
 
@@ -153,6 +158,7 @@ export function createFieldReader(
   const endAfter = new Uint16Array(SITE_ROWS + EVENT.LOST);
   let lastSite = 0;
   let endKey = 0;
+  const cacheNames = createCacheNameReader(bytes, view, SITE_ROWS);
   const ends = createRunMemo(bytes, view, END_ROWS, END_BYTES);
   const endFields = new Uint16Array(END_ROWS);
   const endGfp = new Uint32Array(END_ROWS);
@@ -267,7 +273,6 @@ export function createFieldReader(
     if (bytes[at] !== OPEN) {
       const to = endOf(from);
       if (to - from !== 8) return fail('ptr= is no pointer of 8 or 16 digits');
-      notes.narrow = true;
       return readHex(from, row, 'ptr');
     }
     const to = endOf(at);
@@ -278,8 +283,9 @@ export function createFieldReader(
         pointerHigh[row] = 0;
         return to;
       case '(____ptrval____)':
+      case '(ptrval)':
         return refuse(
-          'every pointer is (____ptrval____): the kernel had no entropy yet to hash them with, so that frees cannot be ' +
+          `every pointer is ${fromUtf8(bytes, at, to)}: the kernel had no entropy yet to hash them with, so that frees cannot be ` +
             'told apart; record again with the boot parameter no_hash_pointers, or with trace-cmd or perf',
         );
       default:
@@ -320,8 +326,22 @@ export function createFieldReader(
       if (at - from >= 9) return readLargeBytes(from, row, column);
       value = (Math.imul(value, 10) + digit) | 0;
     }
-    if (at === from || bytes[at]! > SPACE) return fail('a size is no number');
+    if (at === from || bytes[at]! > SPACE) {
+      if (view.getUint16(from, true) === X_) return readHexBytes(from + 2, row, column);
+      return fail('a size is no number');
+    }
     column[row] = value;
+    return at;
+  }
+
+  /** As the trace option fields prints it. */
+  function readHexBytes(from: number, row: number, column: Uint32Array): number {
+    let value = 0;
+    let at = from;
+    for (let digit = hexDigit(bytes[at]!); digit >= 0; digit = hexDigit(bytes[++at]!))
+      value = value * 16 + digit;
+    if (at === from || at > from + 16 || bytes[at]! > SPACE) return fail('a size is no number');
+    column[row] = Math.min(value, BYTES_MAX);
     return at;
   }
 
@@ -369,7 +389,7 @@ export function createFieldReader(
   function learnEnd(from: number, to: number, row: number, kind: number): number {
     end.fields = end.gfp = end.order = end.name = end.accounted = end.notes = 0;
     end.node = NODE_NONE;
-    const at = understandEnd(from, to);
+    const at = understandEnd(from, to, kind);
     if (at < 0) return at;
     found |= end.fields;
     if (end.fields & GFP) gfp[row] = end.gfp;
@@ -400,7 +420,7 @@ export function createFieldReader(
   }
 
   /** Into `end`. Returns where it stopped: at `to`, or at a field that is not of this kind; -1 if a value is wrong. */
-  function understandEnd(from: number, to: number): number {
+  function understandEnd(from: number, to: number, kind: number): number {
     let at = from;
     while (at < to) {
       if (bytes[at] === SPACE) {
@@ -418,14 +438,17 @@ export function createFieldReader(
         end.node = smallNumber(at + 5, stop);
         end.fields |= NODE;
         if (!(end.node >= -1 && end.node < 0x8000)) return fail('node= is no node');
-      } else if (isKey(at, 'name=')) {
-        stop = understandName(at + 5, to);
+      } else if (isKey(at, 'name=') && kind !== EVENT.CACHE_ALLOC) {
+        stop = cacheNames.endOf(at + 5, to);
+        end.fields |= NAME;
+        if (stop === at + 5) end.notes |= BLANK_NAME;
+        end.name = cacheNames.intern(at + 5, stop);
       } else if (isKey(at, 'accounted=')) {
-        // A raw value is 1 or 0.
-        const yes = isKey(at + 10, 'true') || isKey(at + 10, '1');
+        // A raw value is 1 or 0, and of the option fields (1) or (0).
+        const yes = isKey(at + 10, 'true') || isKey(at + 10, '1') || isKey(at + 10, '(1)');
         end.accounted = yes ? ACCOUNTED.YES : ACCOUNTED.NO;
         end.fields |= CHARGED;
-      } else if (isInner(at)) {
+      } else if (isInner(at, kind)) {
         return at;
       }
       at = stop;
@@ -439,18 +462,20 @@ export function createFieldReader(
   }
 
   /** One of the fields that readFields reads. */
-  function isInner(at: number): boolean {
+  function isInner(at: number, kind: number): boolean {
     return (
       isKey(at, 'ptr=') ||
       isKey(at, 'call_site=') ||
       isKey(at, 'bytes_req=') ||
       isKey(at, 'bytes_alloc=') ||
-      isKey(at, 'pfn=')
+      isKey(at, 'pfn=') ||
+      (kind === EVENT.CACHE_ALLOC && isKey(at, 'name='))
     );
   }
 
-  /** A decimal number of up to five digits, NaN for anything else. */
+  /** A decimal number of up to five digits, or 32 bits as 0x…; NaN for anything else. */
   function smallNumber(from: number, to: number): number {
+    if (view.getUint16(from, true) === X_) return hexInteger(from + 2, to);
     const minus = bytes[from] === 0x2d ? 1 : 0;
     let value = 0;
     for (let at = from + minus; at < to; at++) {
@@ -461,6 +486,16 @@ export function createFieldReader(
     const count = to - from - minus;
     if (count < 1 || count > 5) return Number.NaN;
     return minus ? -value : value;
+  }
+
+  function hexInteger(from: number, to: number): number {
+    let value = 0;
+    for (let at = from; at < to; at++) {
+      const digit = hexDigit(bytes[at]!);
+      if (digit < 0) return Number.NaN;
+      value = (value << 4) | digit;
+    }
+    return to === from || to > from + 8 ? Number.NaN : value;
   }
 
   function understandGfp(from: number, to: number): void {
@@ -475,22 +510,6 @@ export function createFieldReader(
     if (unknown.length > 0) end.notes |= UNKNOWN_GFP;
     for (const each of unknown)
       if (notes.unknownGfpNames.size < GFP_NAMES_TOLD) notes.unknownGfpNames.add(each);
-  }
-
-  /** A cache's name may have blanks in it: it ends at the line's end, or where another field begins. */
-  function understandName(from: number, to: number): number {
-    let stop = endOf(from);
-    for (let next = stop; next < to; ) {
-      while (bytes[next] === SPACE) next++;
-      const nextEnd = endOf(next);
-      if (next >= to || bytes.subarray(next, nextEnd).includes(EQUALS)) break;
-      stop = nextEnd;
-      next = nextEnd;
-    }
-    end.fields |= NAME;
-    if (from === stop) end.notes |= BLANK_NAME;
-    end.name = strings.intern(bytes, from, stop);
-    return stop;
   }
 
   function note(which: number, row: number, kind: number): void {
@@ -540,6 +559,11 @@ export function createFieldReader(
         at = readPfn(at + 4, row);
       } else if (key === PAGE && bytes[at + 4] === EQUALS) {
         at = endOf(at + 5);
+      } else if (key === NAME_ && bytes[at + 4] === EQUALS && kind === EVENT.CACHE_ALLOC) {
+        found |= CACHE_NAME;
+        const start = at + 5;
+        at = cacheNames.read(start, lastSite);
+        if (at === start) note(BLANK_NAME, row, kind);
       } else if (bytes[at] === OPEN) {
         // trace-cmd prints the caller once more, in parentheses.
         at = endOf(at);
@@ -559,6 +583,7 @@ export function createFieldReader(
     endKey = SITE_ROWS + kind;
     const next = readFields(from, row, kind);
     if (found & PFN && pointerLow[row] === 0 && pointerHigh[row] === 0) readFailedAllocation(from, row);
+    if (found & CACHE_NAME) name[row] = cacheNames.text();
     const missing = REQUIRED[kind]! & ~found;
     if (next < 0 || missing === 0) return next;
     const field = FIELD_NAMES[31 - Math.clz32(missing & -missing)]!;
@@ -569,6 +594,7 @@ export function createFieldReader(
     strings = table;
     notes = noNotes();
     sites.clear();
+    cacheNames.begin(table);
     ends.clear();
   }
 

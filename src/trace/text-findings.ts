@@ -2,12 +2,45 @@
  * What a reader of text found besides events: comments, damage, losses, and what a person should be told of it.
  */
 import { InputError } from '../base/index.js';
-import { DAMAGE_TOLD, type Damage, EVENT, type ReadReport } from './events.js';
+import { DAMAGE_TOLD, type Damage, EVENT, EVENT_NAMES, type ReadReport } from './events.js';
+import { judgePointers, type PointerBits } from './pointer-evidence.js';
 import type { FieldNotes } from './text-fields.js';
 import type { TextShape } from './text-shape.js';
 
 /** A text of which so many lines were read, and none could be understood, is something else. */
 const FOREIGN_LINES = 1000;
+
+/** So many events of one kind that cannot be read, and none that can, are no damage. */
+const UNREAD_MAX = 3;
+
+/** What lines without a head look like, and how they came to be. */
+const OMISSIONS: readonly (readonly [shape: RegExp, why: string])[] = [
+  [
+    /^\d+ \d+ \d+ /,
+    'was printed with the trace option raw, which leaves out what the events say; ' +
+      'switch it off (echo 0 > options/raw) and print the trace again',
+  ],
+  [
+    /^[0-9a-f]{8} [0-9a-f]{8} [0-9a-f]{16} /,
+    'was printed with the trace option hex, which leaves out what the events say; ' +
+      'switch it off (echo 0 > options/hex) and print the trace again',
+  ],
+  [
+    /^[\s\S]{4,16}type: \d+$/,
+    'was printed with the trace option bin, which leaves out what the events say; ' +
+      'switch it off (echo 0 > options/bin) and print the trace again',
+  ],
+  [
+    /^(?:kmalloc|kfree|kmem_cache_alloc|kmem_cache_free|kmalloc_node|kmem_cache_alloc_node|mm_page_\w{1,20}): /,
+    'was printed without the trace option context-info, so that no line has a task, a CPU and a time; ' +
+      'switch it on (echo 1 > options/context-info) and print the trace again',
+  ],
+  [
+    /(?:^|\s)kmem:\w{4,25}: /,
+    'was printed without the fields that each line begins with; ' +
+      'print it again with perf script -F comm,tid,cpu,time,event,trace',
+  ],
+];
 
 export class TextFindings {
   readonly #shape: TextShape;
@@ -17,13 +50,15 @@ export class TextFindings {
   lost = 0;
   damaged = 0;
   readonly damage: Damage[] = [];
-  /** Lines as the trace option raw prints them, and the first of them. */
-  #rawLines = 0;
-  #rawLine = 0;
+  /** What was left out when the text was printed, and the first line that shows it. */
+  #omission = '';
+  #omissionLine = 0;
+  /** Events of a kind that could not be read: how many, and the first of them. */
+  readonly #unread = new Map<number, { count: number; readonly line: number; readonly why: string }>();
   /** A line was seen that only this tool prints. */
   hasHeader = false;
-  /** Upper halves of all objects' pointers. */
-  pointerBits = 0;
+  /** Of allocations. */
+  pointers: PointerBits = { count: 0, low: 0, high: 0 };
   hasCounts = false;
   lacksCpu = false;
 
@@ -32,8 +67,18 @@ export class TextFindings {
     this.#file = file;
   }
 
-  raw(line: number): void {
-    if (this.#rawLines++ === 0) this.#rawLine = line;
+  /** A line without the head of an event. It may be one of those that a trace option prints. */
+  unheaded(line: number, text: string): void {
+    if (this.#omission !== '') return;
+    this.#omission = OMISSIONS.find(([shape]) => shape.test(text))?.[1] ?? '';
+    this.#omissionLine = line;
+  }
+
+  /** An event of this kind could not be read. */
+  unread(kind: number, line: number, why: string): void {
+    const known = this.#unread.get(kind);
+    if (known === undefined) this.#unread.set(kind, { count: 1, line, why });
+    else known.count++;
   }
 
   /** Whether there is room for one more damage that is told, not only counted. */
@@ -47,23 +92,24 @@ export class TextFindings {
     if (this.damaged >= FOREIGN_LINES && read === 0) this.#refuse();
   }
 
-  /** The text has ended. Throws InputError where there was nothing in it, or nothing of this tool. `read` events could be read. */
-  end(lines: number, read: number): void {
+  /**
+   * The text has ended. Throws InputError where there was nothing in it, nothing of this tool, or nothing that could be read of a kind of
+   * events that it has: figures without them would be wrong. `read` events could be read, by kind in `byKind`.
+   */
+  end(lines: number, read: number, byKind: readonly number[]): void {
+    for (const [kind, { count, line, why }] of this.#unread) {
+      if (count < UNREAD_MAX || byKind[kind] !== 0) continue;
+      const what = `none of its ${count} ${EVENT_NAMES[kind]} events could be read`;
+      throw new InputError(this.#file, line, `${what}, so that no figure would be right: ${why}`);
+    }
     if (read > 0) return;
-    if (this.#rawLines > 0 || (this.damaged > 0 && !this.hasHeader)) this.#refuse();
+    if (this.#omission !== '' || (this.damaged > 0 && !this.hasHeader)) this.#refuse();
     if (this.hasHeader) return;
     throw new InputError(this.#file, 0, lines === 0 ? 'is empty' : `holds no event of ${this.#shape.format}`);
   }
 
   #refuse(): never {
-    if (this.#rawLines > 0) {
-      throw new InputError(
-        this.#file,
-        this.#rawLine,
-        'was printed with the trace option raw, which leaves out what the events say; ' +
-          'switch it off (echo 0 > options/raw) and print the trace again',
-      );
-    }
+    if (this.#omission !== '') throw new InputError(this.#file, this.#omissionLine, this.#omission);
     const { line, why } = this.damage[0]!;
     const could =
       this.damaged === 1
@@ -89,17 +135,16 @@ export class TextFindings {
   }
 
   #notes(byKind: readonly number[], fields: FieldNotes): string[] {
-    const { blankGfp, blankName, numberGfp, unknownGfp, unknownGfpNames, narrow } = fields;
+    const { blankGfp, blankName, numberGfp, unknownGfp, unknownGfpNames } = fields;
     const sum = (from: number, to: number) => byKind.slice(from, to + 1).reduce((a, b) => a + b, 0);
-    const objects = sum(EVENT.KMALLOC, EVENT.CACHE_FREE);
-    const looksHashed = this.#shape.pointersMayBeHashed && !narrow && this.pointerBits === 0;
+    const isHashed = this.#shape.pointersMayBeHashed && judgePointers(this.pointers) === 'hashed';
     const all: [boolean, string][] = [
       [
         this.lost > 0,
         `${this.lost} events were lost while this was recorded: what they allocated and freed is not in it`,
       ],
       [
-        looksHashed && objects > 0,
+        isHashed,
         'pointers are hashed (the kernel prints 32 bits of a hash): equal ones are one object most of the time, and no address is known',
       ],
       [

@@ -110,6 +110,15 @@ function readAll(bytes: Uint8Array): void {
 test('a file that was cut off, or of which a byte changed, is refused wherever that is', () => {
   const { bytes } = sample('sample-ftrace-overrun');
   readAll(bytes);
+  const tail = new DataView(bytes.buffer, bytes.byteOffset + bytes.length - 24);
+  const directory = bytes.subarray(tail.getFloat64(0, true), bytes.length - 24);
+  const { chunks } = JSON.parse(Buffer.from(directory).toString()) as { chunks: [number, ...number[][]][] };
+  const places = chunks.flatMap(([, ...where]) => where as [number, number][]);
+  /** Columns begin at multiples of 8; the bytes between them say nothing. */
+  const isFill = (at: number) =>
+    at >= 8 &&
+    at < tail.getFloat64(0, true) &&
+    !places.some(([from, length]) => at >= from && at < from + length);
   const refused = (damaged: Uint8Array, what: string) => {
     assert.throws(
       () => readAll(damaged),
@@ -122,13 +131,14 @@ test('a file that was cut off, or of which a byte changed, is refused wherever t
       refused(bytes.subarray(0, at), `cut at ${at}`);
       const damaged = Uint8Array.from(bytes);
       damaged[at]! ^= change;
-      refused(damaged, `byte ${at} changed`);
+      if (isFill(at)) readAll(damaged);
+      else refused(damaged, `byte ${at} changed`);
     }),
     { seed: 6, numRuns: 120 },
   );
 });
 
-/** A file of columns whose checksums are right, with one row and what another writer may have put beside it. */
+/** A file of columns whose checksums are right, with three rows, of which the first is given, and what may stand beside them. */
 function written(change: { columns?: Record<string, number>; extra?: Record<string, unknown> }): Uint8Array {
   const { head } = save(Buffer.from(ODD, 'latin1'), 'odd.txt');
   const parts: Uint8Array[] = [];
@@ -145,10 +155,15 @@ function written(change: { columns?: Record<string, number>; extra?: Record<stri
     site: 0,
     ...change.columns,
   };
-  file.chunk(Object.fromEntries(Object.entries(row).map(([name, value]) => [name, Int32Array.of(value)])), 1);
+  file.chunk(
+    Object.fromEntries(Object.entries(row).map(([name, value]) => [name, Int32Array.of(value, 0, 0)])),
+    3,
+  );
   const { strings: _, ...rest } = head;
-  const read = { format: 'ftrace text', others: [] };
-  const whole = { schema: TRACE_FILE_SCHEMA, ...rest, rows: 1, strings: ['', 'a'], file: 'x', read };
+  const counts = { bytes: 3, lines: 3, byKind: [0, 3], comments: 0, lost: 0, damaged: 1 };
+  const damage = [{ line: 1, offset: 2, why: 'x' }];
+  const read = { format: 'ftrace text', others: [['a', 1]], ...counts, damage, notes: ['n'] };
+  const whole = { schema: TRACE_FILE_SCHEMA, ...rest, strings: ['', 'a'], file: 'x', read };
   file.finish({ ...whole, ...change.extra });
   return Buffer.concat(parts);
 }
@@ -162,16 +177,143 @@ test('a file that another writer made is taken at its word only as far as its nu
     [{ columns: { slot: 3 } }, /row 0 holds slot 3, and there are 3/],
     [{ columns: { slot: -2 } }, /row 0 holds slot -2/],
     [{ extra: { schema: 'other-1' } }, /expected the schema 'slablab-trace-1', and there stands "other-1"/],
-    [{ extra: { rows: 2 } }, /says that it has 2 rows, but its chunks have 1/],
-    [{ extra: { slots: -1 } }, /'slots' is no count/],
-    [{ extra: { strings: ['', 7] } }, /'strings' has an entry 1 that is none/],
+    [{ extra: { rows: 2 } }, /'rows' is not the 3 rows that its chunks have, there stands 2$/],
+    [{ extra: { slots: -1 } }, /'slots' is no count up to 3, there stands -1$/],
+    [{ extra: { strings: ['', 7] } }, /'strings\[1\]' is no list, there stands 7$/],
     [{ extra: { strings: ['', 'a', 'a'] } }, /its text 2 is one that it had before/],
-    [{ extra: { classes: [{ kind: 99 }] } }, /'classes' has an entry 0 that is none/],
+    [{ extra: { classes: [{ kind: 99 }] } }, /'classes\[0\]\.kind' is none of 1, 2/],
     [{ extra: { marks: {} } }, /'marks' is no list/],
-    [{ extra: { read: null } }, /'file', 'report' and 'read'/],
+    [{ extra: { slots: 2 ** 40 } }, /'slots' is no count up to 3, there stands 1099511627776$/],
+    [{ extra: { slots: 4 } }, /'slots' is no count up to 3/],
+    [
+      { extra: { report: {} } },
+      /'report\.rows' is not the 3 rows that its chunks have, there stands nothing$/,
+    ],
+    [{ extra: { read: { others: [] } } }, /'read\.format' is no text, there stands nothing$/],
+    [
+      { extra: { marks: [{ row: 3, time: 0, text: '', live: 0, livePages: 0 }] } },
+      /'marks\[0\]\.row' is none of the 3 rows, there stands 3$/,
+    ],
+    [{ columns: { class: -1 } }, /column 'class' of row 0 holds 4294967295/],
+    [{ columns: { op: 9 } }, /row 0 holds the op 9, which is none/],
+    [{ extra: { read: null } }, /'read' is no object, there stands null$/],
   ] as const) {
     assert.throws(() => readAll(written(change)), { name: 'InputError', message });
   }
   // A count of lost events stands where others have a slot.
   readAll(written({ columns: { op: OP.LOST, slot: 1_000_000 } }));
+});
+
+/** Every place in a value, as the keys that lead there. */
+function placesIn(value: unknown, path: readonly string[] = []): (readonly string[])[] {
+  if (typeof value !== 'object' || value === null) return [path];
+  return [path, ...Object.entries(value).flatMap(([key, each]) => placesIn(each, [...path, key]))];
+}
+
+/** A copy with another value at a place; without it for undefined. */
+function changedAt(value: unknown, [key, ...rest]: readonly string[], to: unknown): unknown {
+  if (key === undefined) return to;
+  const copy = (Array.isArray(value) ? [...value] : { ...(value as object) }) as Record<string, unknown>;
+  copy[key] = changedAt(copy[key], rest, to);
+  return copy;
+}
+
+/** The file with another directory, its checksum right. */
+function withDirectory(bytes: Uint8Array, change: (directory: unknown) => unknown): Uint8Array {
+  const end = bytes.length - 24;
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  const from = view.getFloat64(end, true);
+  const directory: unknown = JSON.parse(Buffer.from(bytes.subarray(from, end)).toString());
+  const text = Buffer.from(JSON.stringify(change(directory)) ?? '');
+  const tail = Buffer.from(bytes.subarray(end));
+  tail.writeUInt32LE(text.length, 8);
+  let a = 1;
+  let b = 0;
+  for (const byte of text) {
+    a = (a + byte) % 65521;
+    b = (b + a) % 65521;
+  }
+  tail.writeUInt32LE(b * 65536 + a, 12);
+  return Buffer.concat([bytes.subarray(0, from), text, tail]);
+}
+
+const ODD_VALUES: readonly unknown[] = [
+  undefined,
+  null,
+  true,
+  -1,
+  0,
+  0.5,
+  7,
+  65536,
+  2 ** 31,
+  2 ** 32,
+  2 ** 40,
+  2 ** 53,
+  1e300,
+  '',
+  'x',
+  '__proto__',
+  [],
+  [[]],
+  [1, 2, 3],
+  {},
+  { length: 2 ** 32 },
+];
+
+test('every value of a directory may be any other: it is refused by its place, or all of it can be read', () => {
+  const marks = { row: 1, time: 5, text: 'm', live: 1, livePages: 0 };
+  const whole = written({ extra: { marks: [marks] } });
+  const full = JSON.parse(
+    Buffer.from(
+      whole.subarray(new DataView(whole.buffer, whole.byteOffset).getFloat64(whole.length - 24, true), -24),
+    ).toString(),
+  ) as { extra: { classes: object[] } };
+  // One class with everything that a class can have.
+  const rich = { grew: [[1, 2]], names: [['n', 1]], neighbours: [[0, 1]] };
+  const bytes = withDirectory(whole, (directory) =>
+    changedAt(directory, ['extra', 'classes', '0'], { ...full.extra.classes[0], ...rich }),
+  );
+  let places: (readonly string[])[] = [];
+  withDirectory(bytes, (directory) => {
+    places = placesIn(directory);
+    return directory;
+  });
+  assert.ok(places.length > 140, `${places.length}`);
+  let refused = 0;
+  for (const place of places) {
+    for (const value of ODD_VALUES) {
+      const odd = withDirectory(bytes, (directory) => changedAt(directory, place, value));
+      try {
+        const trace = openTraceFile(source(odd), 'odd.slt');
+        assert.ok(trace.slots <= trace.rows && trace.rows <= 3, place.join('.'));
+        readAll(odd);
+        // Whoever uses it may go wherever it leads.
+        for (const { neighbours, names, grew } of trace.classes) {
+          for (const [id] of neighbours) assert.ok(trace.classes[id] !== undefined);
+          for (const [name, count] of names) assert.ok(name.length * count >= 0);
+          for (const [order, count] of grew) assert.ok(order * count >= 0);
+        }
+        for (const { row } of trace.marks) assert.ok(row < trace.rows);
+        assert.ok(JSON.stringify({ ...trace.report, read: trace.source.read }).length > 0);
+      } catch (error) {
+        assert.ok(error instanceof InputError, `${place.join('.')} = ${JSON.stringify(value)}: ${error}`);
+        assert.match(error.message, /^(?:odd|damaged)\.slt:/);
+        refused++;
+      }
+    }
+  }
+  assert.ok(refused > places.length * 10, `${refused} of ${places.length * ODD_VALUES.length}`);
+});
+
+test('a small file cannot stand for many rows by saying that columns share their bytes', () => {
+  const bytes = withDirectory(written({}), (directory) => {
+    const { chunks } = directory as { chunks: unknown[][] };
+    const [first] = chunks;
+    return {
+      ...(directory as object),
+      chunks: Array.from({ length: 100 }, () => [65536, ...first!.slice(1)]),
+    };
+  });
+  assert.throws(() => readAll(bytes), /its directory names columns of \d+ bytes, where there are \d+$/);
 });

@@ -13,8 +13,9 @@
  * trace has, its classes, texts and marks, and what its reader and its resolver reported. So whoever opens one learns the same, and
  * replays the same, as whoever reads the text that it was made from. docs/slt.md describes it for other readers and writers.
  *
- * What a file says of itself is checked when it is opened, and each number of a row that leads somewhere (a class, a slot, a text) when its
- * chunk is read. A checksum finds what a disk did; this finds what another writer did.
+ * What a file says of itself is checked when it is opened (trace-directory.ts), and each number of a row that leads somewhere (a class, a
+ * slot, a text) when its chunk is read. A checksum finds what a disk did; this finds what another writer did. A column that nobody asks for
+ * is not read, so that its damage goes unnoticed: whoever wants to know asks for all of them, as convert does, which copies every column.
  */
 import { InputError } from '../base/index.js';
 import { CHUNK_ROWS, type Column } from './column-codec.js';
@@ -23,20 +24,17 @@ import type { RandomBytes, ReadReport } from './events.js';
 import type { TraceHead } from './resolve.js';
 import { Strings, utf8 } from './strings.js';
 import {
-  CLASS_KIND,
   createChunk,
   NO_SLOT,
   OP,
   OP_MASK,
-  type ResolveReport,
   TRACE_COLUMNS,
   type Trace,
   type TraceChunk,
-  type TraceClass,
   type TraceColumn,
-  type TraceMark,
   type WantsRows,
 } from './trace.js';
+import { checkedTraceDirectory, type SavedText, type TraceDirectory } from './trace-directory.js';
 
 /** What a saved trace's directory calls itself. */
 export const TRACE_FILE_SCHEMA = 'slablab-trace-1';
@@ -73,24 +71,6 @@ export interface TraceFileWriter {
   readonly bytes: number;
 }
 
-/** A text, or its bytes where they are no UTF-8. */
-type SavedText = string | readonly number[];
-
-/** What stands beside the columns. */
-interface Extra {
-  readonly schema: string;
-  readonly rows: number;
-  readonly slots: number;
-  readonly cpus: number;
-  /** By id; the first is ''. */
-  readonly strings: readonly SavedText[];
-  readonly classes: readonly TraceClass[];
-  readonly marks: readonly TraceMark[];
-  readonly report: ResolveReport;
-  readonly file: string;
-  readonly read: Omit<ReadReport, 'others'> & { readonly others: readonly (readonly [string, number])[] };
-}
-
 // ---- Writing -------------------------------------------------------------------------------------------------------------
 
 /** Hands the bytes of a .slt to `write`, piece by piece. */
@@ -105,7 +85,7 @@ export function createTraceFile(write: (bytes: Uint8Array) => void): TraceFileWr
     },
     finish({ rows, slots, cpus, strings, classes, marks, report }, source) {
       const { others, ...read } = source.read;
-      const extra: Extra = {
+      const extra: TraceDirectory = {
         schema: TRACE_FILE_SCHEMA,
         rows,
         slots,
@@ -136,12 +116,13 @@ function savedText(strings: Strings, id: number): SavedText {
 /** Opens a .slt. `file` is its name in messages. Throws InputError for what is none, is damaged, or is newer than this. */
 export function openTraceFile(source: RandomBytes, file: string): SavedTrace {
   const columns = openColumnFile(source, file);
-  const extra = checkedExtra(columns.extra, file);
-  const rows = columns.chunkRows.reduce((sum, each) => sum + each, 0);
-  if (rows !== extra.rows)
-    throw new InputError(file, 0, `it says that it has ${extra.rows} rows, but its chunks have ${rows}`);
   for (const name of TRACE_COLUMNS)
     if (!columns.has(name)) throw new InputError(file, 0, `the column '${name}' of a trace is not in it`);
+  const rows = columns.chunkRows.reduce((sum, each) => sum + each, 0);
+  // Whatever a column is coded by, each value that differs from all others takes a byte of it.
+  const room = columns.chunkRows.map((each, chunk) => Math.min(each, columns.bytesOf(chunk, 'slot')));
+  const mostSlots = room.reduce((sum, each) => sum + each, 0);
+  const extra = checkedTraceDirectory(columns.extra, TRACE_FILE_SCHEMA, { rows, slots: mostSlots }, file);
   const strings = new Strings();
   for (const [id, text] of extra.strings.entries()) {
     const bytes = typeof text === 'string' ? utf8(text) : Uint8Array.from(text);
@@ -149,8 +130,7 @@ export function openTraceFile(source: RandomBytes, file: string): SavedTrace {
       throw new InputError(file, 0, `its text ${id} is one that it had before: '${strings.text(id)}'`);
   }
   const { slots, cpus, marks, report, read } = extra;
-  // Files of before names in allocations have none.
-  const classes = extra.classes.map((each) => ({ ...each, named: each.named ?? '' }));
+  const classes = extra.classes.map((each) => ({ ...each, allocatedAs: each.allocatedAs ?? '' }));
   const below: ReadonlyMap<TraceColumn, number> = new Map([
     ['class', classes.length],
     ['cpu', cpus],
@@ -199,6 +179,16 @@ function* chunksOf(
         );
       }
     }
+    if (asked.includes('op')) {
+      const row = firstOddOp(into.op, rows);
+      if (row < rows)
+        throw new InputError(file, 0, `row ${first + row} holds the op ${into.op[row]}, which is none`);
+    }
+    if (asked.includes('time')) {
+      const row = firstNotFinite(into.time, rows);
+      if (row < rows)
+        throw new InputError(file, 0, `column 'time' of row ${first + row} holds ${into.time[row]}`);
+    }
     if (asked.includes('op') && asked.includes('slot')) {
       const row = strayRow(into, rows, slots);
       if (row < rows) {
@@ -219,6 +209,20 @@ function firstFrom(values: Column, rows: number, limit: number): number {
   return row;
 }
 
+/** The first row whose value is no number; `rows` if there is none. */
+function firstNotFinite(values: Float64Array, rows: number): number {
+  let row = 0;
+  while (row < rows && values[row]! - values[row]! === 0) row++;
+  return row;
+}
+
+/** The first row whose op is none; `rows` if there is none. */
+function firstOddOp(ops: Uint8Array, rows: number): number {
+  let row = 0;
+  while (row < rows && (ops[row]! & OP_MASK) <= OP.LOST) row++;
+  return row;
+}
+
 /** The first row with a slot that is none; `rows` if there is none. Of lost events there stands a count. */
 function strayRow({ op, slot }: TraceChunk, rows: number, slots: number): number {
   let row = 0;
@@ -226,59 +230,4 @@ function strayRow({ op, slot }: TraceChunk, rows: number, slots: number): number
   while (row < rows && (slot[row]! - NO_SLOT) >>> 0 <= slots) row++;
   while (row < rows && ((slot[row]! - NO_SLOT) >>> 0 <= slots || (op[row]! & OP_MASK) === OP.LOST)) row++;
   return row;
-}
-
-function checkedExtra(extra: unknown, file: string): Extra {
-  const given = (extra ?? {}) as Partial<Extra>;
-  const bad = (what: string) => new InputError(file, 0, `it is no saved trace: ${what}`);
-  if (given.schema !== TRACE_FILE_SCHEMA) {
-    const stands = JSON.stringify(given.schema) ?? 'nothing';
-    throw bad(`expected the schema '${TRACE_FILE_SCHEMA}', and there stands ${stands}`);
-  }
-  for (const name of ['rows', 'slots', 'cpus'] as const)
-    if (!isCount(given[name])) throw bad(`'${name}' is no count`);
-  if (typeof given.file !== 'string' || !isObject(given.report) || !isObject(given.read))
-    throw bad("'file', 'report' and 'read' tell what it was made from, and are not there");
-  const { strings, classes, marks } = given;
-  const { others } = given.read;
-  const lists: readonly (readonly [name: string, list: unknown, isGood: (entry: unknown) => boolean])[] = [
-    ['strings', strings, (text) => typeof text === 'string' || (Array.isArray(text) && text.every(isCount))],
-    ['classes', classes, isClass],
-    ['marks', marks, isMark],
-    ['read.others', others, (entry) => Array.isArray(entry) && entry.length === 2],
-  ];
-  for (const [name, list, isGood] of lists) {
-    if (!Array.isArray(list)) throw bad(`'${name}' is no list`);
-    const at = list.findIndex((entry) => !isGood(entry));
-    if (at >= 0) throw bad(`'${name}' has an entry ${at} that is none`);
-  }
-  return given as Extra;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
-}
-
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-function isClass(value: unknown): boolean {
-  if (!isObject(value)) return false;
-  const { kind, site, named = '', freedAs, grew, names, neighbours } = value;
-  const counts = ['bytesReq', 'bytesAlloc', 'gfp', 'order', 'accounted', 'allocs', 'frees', 'live'];
-  return (
-    Object.values(CLASS_KIND).some((known) => known === kind) &&
-    counts.every((name) => isCount(value[name])) &&
-    typeof site === 'string' &&
-    typeof named === 'string' &&
-    typeof freedAs === 'string' &&
-    [grew, names, neighbours].every(Array.isArray)
-  );
-}
-
-function isMark(value: unknown): boolean {
-  if (!isObject(value)) return false;
-  const { row, time, text, live, livePages } = value;
-  return [row, live, livePages].every(isCount) && typeof time === 'number' && typeof text === 'string';
 }

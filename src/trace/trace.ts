@@ -8,8 +8,8 @@
  * always the same:
  *
  *  - a *slot* is a live object's number, given back when it is freed, so there are as many as objects were live at once;
- *  - a *class* is everything constant of an allocation: kind, call site's function, bytes, gfp flags, order (classes.ts says which
- *    cache it is).
+ *  - a *class* is everything constant of an allocation: kind, call site's function, bytes, gfp flags, order, the cache's name
+ *    where the event gives it (classes.ts says which cache it is where it does not).
  *
  * There is one row for each event, in the file's order, so a row's number is an event's. The columns of rows come in chunks, and a trace
  * can be gone through again and again: each what-if of a replay does.
@@ -122,10 +122,10 @@ export interface TraceClass {
   readonly order: number;
   /** ACCOUNTED. */
   readonly accounted: number;
-  /** Of objects of a cache: the name that the allocation's own event gave, '' where it has none. */
-  readonly named: string;
   /** Of unseen frees: the name in the event, '' where there is none. */
   readonly freedAs: string;
+  /** Of kmem_cache_alloc: the cache's name in the event, of kernels after 6.17; '' where there is none. */
+  readonly allocatedAs: string;
   readonly allocs: number;
   readonly frees: number;
   /** At the end. */

@@ -92,10 +92,10 @@ function sizesOf({ all }: Snapshots): ReadonlyMap<string, number> {
 function bySizes({ trace, snapshots, names }: ContradictionOptions): string[] {
   const sizes = sizesOf(snapshots);
   const other = new Map<string, string>();
-  for (const [id, { kind, bytesAlloc, named, names: freed, live }] of trace.classes.entries()) {
+  for (const [id, { kind, bytesAlloc, allocatedAs, names: freed, live }] of trace.classes.entries()) {
     const isKmalloc = kind === CLASS_KIND.KMALLOC;
     if (kind !== CLASS_KIND.CACHE && !isKmalloc) continue;
-    const name = isKmalloc ? names[id]!.name.replace(/\/\d+$/, '') : named || (freed[0]?.[0] ?? '');
+    const name = isKmalloc ? names[id]!.name.replace(/\/\d+$/, '') : allocatedAs || (freed[0]?.[0] ?? '');
     if (name === '') continue;
     const size = sizes.get(name);
     if (size !== undefined && size !== bytesAlloc)

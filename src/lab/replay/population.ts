@@ -254,7 +254,7 @@ function replayOnce(
     tables.push(cache.slice());
   };
   const inferred: Inferred[] = [];
-  const learn = trace.report.pointers === 'real' ? { learn: (found: Inferred) => inferred.push(found) } : {};
+  const learn = trace.report.pageSize > 0 ? { learn: (found: Inferred) => inferred.push(found) } : {};
   const stops = [place?.beginRow ?? 0, place?.endRow ?? 0];
   replayRows({ trace, built, stock, stops, onStop, onProgress, rows, ...learn });
   const slabsIn = (words: Int32Array, name: string) => {

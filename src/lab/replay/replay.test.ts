@@ -278,6 +278,7 @@ test('a kernel whose frees have no names: by size, flags and function, nearly al
     ...each,
     names: [],
     freedAs: '',
+    allocatedAs: '',
     accounted: ACCOUNTED.UNSTATED,
   }));
   for (const known of [knownCaches(plan), knownCaches(planFromProfile(1))]) {

@@ -84,7 +84,7 @@ export function prepareReplay(options: PrepareOptions): Recorded {
     shown: {
       allocator: allocatorShown(trace.classes),
       memory: isAssumed ? memoryNeeded(trace) : undefined,
-      orders: trace.report.pointers === 'real',
+      orders: trace.report.pageSize > 0,
     },
   };
   const cpus = trace.report.believedCpus?.cpus ?? trace.cpus;

@@ -24,6 +24,7 @@ import {
   type SavedTrace,
   type TraceMark,
   type TraceSource,
+  withKmem,
 } from '../../trace/index.js';
 import { MemorySpool } from './bytes.js';
 import type { Call, CallContext, Handlers, Progress } from './call.js';
@@ -187,7 +188,9 @@ async function readTrace(
   const tell = teller(context, `reading ${file}`);
   if (input.format === 'slt') {
     const { bytes } = await source.random();
-    return openTraceFile(bytes, file);
+    const saved = openTraceFile(bytes, file);
+    withKmem(file, saved.source.read);
+    return saved;
   }
   const store = createTraceStore(() => new MemorySpool(), { rowsInMemory: ROWS_IN_MEMORY });
   const resolver = createResolver({ chunk: (chunk) => store.chunk(chunk) });
