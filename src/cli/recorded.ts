@@ -1,6 +1,6 @@
 /** The trace that a command is about, and the machine it was recorded on: what `replay`, `sweep` and `verify` have in common. */
 import type { Command } from 'commander';
-import { type PlanOptions, prepareReplay, type Recorded, readSnapshots } from '../lab/index.js';
+import { heldBackOf, type PlanOptions, prepareReplay, type Recorded, readSnapshots } from '../lab/index.js';
 import { inputName, type OpenedTrace, type OpenTraceOptions, openTrace, readInput } from '../node/index.js';
 import type { AllocatorName } from '../slab/index.js';
 import { addMachineOptions, allocator, machineOf } from './options.js';
@@ -68,12 +68,15 @@ export interface OpenedRecording {
   readonly opened: OpenedTrace;
 }
 
-/** Opens a trace and its snapshots, and finds out what a replay needs to know. */
+/**
+ * Opens a trace and its snapshots, and finds out what a replay needs to know. `holdsBack` leaves a snapshot out that the replay can be held
+ * against, where no other can.
+ */
 export async function openRecording(
   path: string,
   flags: RecordedFlags,
   terminal: Terminal,
-  options: OpenTraceOptions = {},
+  { holdsBack = false, ...options }: OpenTraceOptions & { readonly holdsBack?: boolean } = {},
 ): Promise<OpenedRecording> {
   // Found out before a large file is read.
   const plan = planOptions(flags);
@@ -91,7 +94,8 @@ export async function openRecording(
     meter.done();
     const { trace } = opened;
     const { tell, done } = rowsMeter(terminal, 'finding out what was there before', trace.rows);
-    const recorded = prepareReplay({ ...plan, trace, snapshots, onProgress: tell });
+    const heldBack = holdsBack && snapshots !== undefined ? heldBackOf(trace, snapshots) : undefined;
+    const recorded = prepareReplay({ ...plan, trace, snapshots, heldBack, onProgress: tell });
     done();
     return { recorded, opened };
   } finally {

@@ -69,7 +69,7 @@ test('what its allocations say names it before anything else', () => {
       [aClass({ bytesReq: 632, bytesAlloc: 640, allocatedAs: 'widget', names: frees, allocs: 12 })],
       caches,
     ),
-    [{ name: 'widget', how: 'event', why: 'from its allocations, 12 of 12' }],
+    [{ name: 'widget', how: 'event', isCertain: true, why: 'from its allocations, 12 of 12' }],
   );
   assert.deepEqual(named([aClass({ bytesAlloc: 128, allocatedAs: 'eventpoll_epi' })], caches), [
     ':A-0000128 (event)',
@@ -86,6 +86,7 @@ test('frees name it, by the one name of those who share the cache', () => {
     nameClasses(
       [
         aClass({
+          bytesAlloc: 128,
           names: [
             ['pid', 7],
             ['eventpoll_epi', 1],
@@ -95,7 +96,7 @@ test('frees name it, by the one name of those who share the cache', () => {
       ],
       caches,
     ),
-    [{ name: ':A-0000128', how: 'frees', why: 'from its frees, 8 of 10' }],
+    [{ name: ':A-0000128', how: 'frees', isCertain: true, why: 'from its frees, 8 of 10' }],
   );
   assert.deepEqual(named([aClass({ kind: CLASS_KIND.CACHE_FREE, freedAs: 'pid', frees: 3 })], caches), [
     ':A-0000128 (frees)',
@@ -174,7 +175,7 @@ test('of several that fit, the one that a function is known to allocate from', (
     known(':0000064', 64, { names: ['vmap_area', 'iommu_iova'] }),
   ];
   const area = aClass({ site: 'alloc_vmap_area.constprop.0', bytesReq: 64, bytesAlloc: 64 });
-  assert.deepEqual(named([area], caches), [':0000064 (size)']);
+  assert.deepEqual(named([area], caches), [':0000064 (function)']);
 });
 
 /** Classes of which each has one neighbour, the one before it, and few are named by their frees; `reads` counts what is asked of them. */

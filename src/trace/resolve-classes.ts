@@ -25,7 +25,10 @@ export interface ClassTable {
   pages(order: number, gfp: number): number;
   /** The class of a free whose allocation was not seen, by a text: the cache's name, or the caller. */
   unseen(kind: number, text: number): number;
+  /** The class of a kmem_cache_free without a name whose allocation was not seen, by its function and what it lay among. */
+  nameless(text: number, bytesAlloc: number): number;
   kindOf(id: number): number;
+  bytesOf(id: number): number;
   orderOf(id: number): number;
   /** The text of its function. */
   siteOf(id: number): number;
@@ -50,7 +53,7 @@ const FUNCTION = 1;
 const BYTES_REQ = 2;
 const BYTES_ALLOC = 3;
 const GFP = 4;
-/** Accounted, or the order of pages. */
+/** Accounted, or the order of pages, or NAMELESS. */
 const DETAIL = 5;
 const ALLOCS = 6;
 const FREES = 7;
@@ -61,6 +64,9 @@ const HASH = 10;
 /** The name that its allocations give, or 0. */
 const ALLOCATED_AS = 11;
 const WORDS = 12;
+
+/** Detail of an unseen free that gave no name: its text is its function. */
+const NAMELESS = 1;
 
 const SPREAD = 0x9e3779b1 | 0;
 
@@ -212,17 +218,20 @@ export function createClassTable(strings: Strings): ClassTable {
       const kind = isKmalloc ? CLASS_KIND.KMALLOC : words[w + KIND]!;
       const text = strings.text(words[w + FUNCTION]!);
       const isPages = kind === CLASS_KIND.PAGES || kind === CLASS_KIND.PAGE_FREE;
+      const isFree = kind === CLASS_KIND.CACHE_FREE;
+      const isNamedFree = isFree && words[w + DETAIL] !== NAMELESS;
       const names = new Map(otherNames.get(id));
       if (words[w + NAME] !== 0) names.set(words[w + NAME]!, words[w + NAMED]!);
       return {
         kind,
-        site: kind === CLASS_KIND.CACHE_FREE ? '' : text,
+        site: isNamedFree ? '' : text,
         bytesReq: words[w + BYTES_REQ]! >>> 0,
-        bytesAlloc: words[w + BYTES_ALLOC]! >>> 0,
+        // What lies beside a hash says nothing.
+        bytesAlloc: isFree && !isNamedFree && !neighbours.has(id) ? 0 : words[w + BYTES_ALLOC]! >>> 0,
         gfp: words[w + GFP]! >>> 0,
         order: isPages ? words[w + DETAIL]! : 0,
-        accounted: isPages ? 0 : words[w + DETAIL]!,
-        freedAs: kind === CLASS_KIND.CACHE_FREE ? text : '',
+        accounted: isPages || isFree ? 0 : words[w + DETAIL]!,
+        freedAs: isNamedFree ? text : '',
         allocatedAs: strings.text(words[w + ALLOCATED_AS]!),
         allocs: words[w + ALLOCS]!,
         frees: words[w + FREES]!,
@@ -241,7 +250,9 @@ export function createClassTable(strings: Strings): ClassTable {
     allocation,
     pages: (order, gfp) => find(CLASS_KIND.PAGES, 0, 0, 0, gfp, order, 0),
     unseen: (kind, text) => find(kind, text, 0, 0, 0, 0, 0),
+    nameless: (text, bytesAlloc) => find(CLASS_KIND.CACHE_FREE, text, 0, bytesAlloc, 0, NAMELESS, 0),
     kindOf: (id) => words[id * WORDS + KIND]!,
+    bytesOf: (id) => words[id * WORDS + BYTES_ALLOC]! >>> 0,
     orderOf: (id) => words[id * WORDS + DETAIL]!,
     siteOf: (id) => words[id * WORDS + FUNCTION]!,
     born: (id) => {

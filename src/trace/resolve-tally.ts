@@ -13,6 +13,15 @@ export const MARKS_MAX = 100_000;
 const UNSEEN_POINTERS_MAX = 1 << 16;
 /** Frees without an allocation from which a pointer counts as ZERO_SIZE_PTR's hash. */
 const ZERO_SIZE_FREES = 3;
+/** As many as a batch's column can name. */
+const CPUS_MAX = 1 << 16;
+/** Of these events, or of an eighth of all, nobody says that they are one odd line. */
+const EVENTS_OF_A_CPU = 4;
+/** CPUs that a machine may have without a word. */
+const USUAL_CPUS = 4;
+/** Linux has no more, however it is built. */
+const CPUS_OF_LINUX = 8192;
+const ODD_CPUS_TOLD = 100;
 
 export interface ResolveTally {
   allocs: number;
@@ -57,6 +66,7 @@ export function createResolveTally(): ResolveTally {
   const unseenBy = new Map<number, number>();
   const marks: TraceMark[] = [];
   const lastTimes: number[] = [];
+  const rowsOn = new Uint32Array(CPUS_MAX);
   /** How often kfree got a pointer that nobody allocated. */
   const kfreed = createPointerTable(64);
   let unseenAgain = 0;
@@ -102,6 +112,7 @@ export function createResolveTally(): ResolveTally {
       for (let i = from; i < from + count; i++) {
         const cpu = batch.cpu[i]!;
         const time = batch.time[i]!;
+        rowsOn[cpu]!++;
         while (cpu >= lastTimes.length) lastTimes.push(Number.NEGATIVE_INFINITY);
         if (time < lastTimes[cpu]!) backwards++;
         lastTimes[cpu] = time;
@@ -109,7 +120,8 @@ export function createResolveTally(): ResolveTally {
       }
     },
     report(end) {
-      const times = { firstTime, lastTime, cpus: lastTimes.length, backwards };
+      const believedCpus = believed(rowsOn.subarray(0, lastTimes.length));
+      const times = { firstTime, lastTime, cpus: lastTimes.length, believedCpus, backwards };
       const who = { overBy, unseenBy, unseenAgain, kfreed };
       return reportOf(tally, end, { ...times, ...who, marksLeftOut });
     },
@@ -122,6 +134,7 @@ interface TallyRest {
   readonly firstTime: number;
   readonly lastTime: number;
   readonly cpus: number;
+  readonly believedCpus: NonNullable<ResolveReport['believedCpus']>;
   readonly backwards: number;
   readonly overBy: ReadonlyMap<number, number>;
   readonly unseenBy: ReadonlyMap<number, number>;
@@ -173,6 +186,25 @@ function reportOf(
     pointers: pageSize > 0 || look === 'narrow' ? 'real' : look === 'hashed' ? 'hashed' : 'unclear',
     pageSize,
   };
+}
+
+/**
+ * How many CPUs a machine had, by the events of each. One on which a few things happened is believed where it is less than twice as high as
+ * those that are believed already; the rest is damage until somebody says otherwise.
+ */
+export function believed(rowsOn: ArrayLike<number>): NonNullable<ResolveReport['believedCpus']> {
+  let all = 0;
+  for (let cpu = 0; cpu < rowsOn.length; cpu++) all += rowsOn[cpu]!;
+  const odd: (readonly [number, number])[] = [];
+  let cpus = 0;
+  for (let cpu = 0; cpu < rowsOn.length; cpu++) {
+    const events = rowsOn[cpu]!;
+    if (events === 0) continue;
+    const isMany = cpu < CPUS_OF_LINUX && (events >= EVENTS_OF_A_CPU || events * 8 >= all);
+    if (isMany || cpu < 2 * Math.max(cpus, USUAL_CPUS)) cpus = cpu + 1;
+    else if (odd.length < ODD_CPUS_TOLD) odd.push([cpu, events]);
+  }
+  return { cpus, odd: odd.filter(([cpu]) => cpu >= cpus) };
 }
 
 /** Real pointers show ZERO_SIZE_PTR as what it is. */

@@ -13,8 +13,9 @@
  *     what is freed by that name is kept in a bitmap of fixed size, by hash: of many millions of pointers a few will be taken for another.
  *  3. *Nothing*: kfree of NULL and of ZERO_SIZE_PTR are events. Where pointers are hashed, ZERO_SIZE_PTR looks like any other, but kfree
  *     gets it again and again while nobody allocates it.
- *  4. *Names*: kmem_cache_alloc gives its cache's after 6.17, which is then part of the class. Before, only kmem_cache_free has one: each
- *     class counts the names that frees of its objects gave.
+ *  4. *Names*: kmem_cache_free has one from 5.12 on, kmem_cache_alloc since 6.17. What an allocation's own event says is part of its class;
+ *     and each class counts the names that frees of its objects gave. A free that gives none, of an object whose allocation was not seen,
+ *     may lie among objects that were: in the same page, a whole number of distances from a live one (resolve-owners.ts).
  *  5. *Slab pages*: see resolve-slab-pages.ts. Their rows say SLAB_PAGES, so that nobody counts the memory twice.
  *  6. *mm_page_free_batched* repeats an mm_page_free. A block may be freed piece by piece (split_page): its row is the last piece's.
  *
@@ -29,7 +30,8 @@ import { CHUNK_ROWS } from './column-codec.js';
 import { EVENT, type EventBatch, type EventSink, PFN_NONE } from './events.js';
 import { judgePointers } from './pointer-evidence.js';
 import { createPointerTable, NONE } from './pointer-table.js';
-import { createClassTable } from './resolve-classes.js';
+import { countIn, createClassTable } from './resolve-classes.js';
+import { createPageOwners } from './resolve-owners.js';
 import { createSlabPageFinder } from './resolve-slab-pages.js';
 import { createResolveTally, neighboursOf } from './resolve-tally.js';
 import { Strings } from './strings.js';
@@ -74,6 +76,7 @@ const ZERO_SIZE_PTR = 16;
 const SEEN_BITS = 25;
 const SEEN_WORDS = 2 ** (SEEN_BITS - 5);
 const TOP_ORDER = 10;
+const kindOfFree = (isCache: boolean) => (isCache ? CLASS_KIND.CACHE_FREE : CLASS_KIND.KFREE);
 /** No kernel has more; a damaged file may say so. */
 const ORDER_MAX = 30;
 /** What the upper half of a pointer counts. */
@@ -88,6 +91,9 @@ export function createResolver(options: ResolverOptions): Resolver {
   const finder = createSlabPageFinder();
   const tally = createResolveTally();
   const seen = new Int32Array(SEEN_WORDS);
+  const owners = createPageOwners();
+  /** By class of nameless frees: whose objects they lay beside. */
+  const beside = new Map<number, Map<number, number>>();
   let live = 0;
   let peakLive = 0;
   /** All pointers of allocations, or-ed. */
@@ -158,7 +164,7 @@ export function createResolver(options: ResolverOptions): Resolver {
       bytes,
       batch.gfp[i]!,
       batch.accounted[i]!,
-      batch.name[i]!,
+      kind === CLASS_KIND.CACHE ? batch.name[i]! : 0,
     );
     let slot = nextSlot();
     let op: number = OP.ALLOC;
@@ -177,6 +183,7 @@ export function createResolver(options: ResolverOptions): Resolver {
     classes.born(id);
     lowBits |= low;
     highBits |= high;
+    if (owners.isAsked && kind === CLASS_KIND.CACHE) owners.allocated(low, high, id);
     const cpu = batch.cpu[i]!;
     if (finder.waits(cpu)) {
       const isLarge = kind === CLASS_KIND.LARGE;
@@ -231,17 +238,41 @@ export function createResolver(options: ResolverOptions): Resolver {
   function freeUnseen(batch: EventBatch, i: number, at: number): void {
     const low = batch.pointerLow[i]!;
     const high = batch.pointerHigh[i]!;
-    const named = batch.kind[i] === EVENT.CACHE_FREE;
-    const text = named ? batch.name[i]! : classes.functionOf(batch.site[i]!);
-    const id = classes.unseen(named ? CLASS_KIND.CACHE_FREE : CLASS_KIND.KFREE, text);
-    const again = named && markSeen(low, high);
-    if (named) watch(text);
+    const isCache = batch.kind[i] === EVENT.CACHE_FREE;
+    const name = isCache ? batch.name[i]! : 0;
+    const text = name !== 0 ? name : classes.functionOf(batch.site[i]!);
+    const id =
+      isCache && name === 0 ? namelessFree(text, low, high) : classes.unseen(kindOfFree(isCache), text);
+    const again = isCache && markSeen(low, high);
+    if (isCache) watch(name);
     classes.died(id);
     tally.unseen(text, again);
-    if (!named) tally.unseenKfree(low, high);
+    if (!isCache) tally.unseenKfree(low, high);
     chunk.op[at] = OP.FREE | UNSEEN | (again ? AGAIN : 0);
     chunk.class[at] = id;
     chunk.slot[at] = NO_SLOT;
+  }
+
+  /** The class of a free that says nothing but where: who has live objects beside it is who it belongs to. */
+  function namelessFree(text: number, low: number, high: number): number {
+    if (!owners.isAsked)
+      owners.ask((visit) =>
+        pointers.each((low, high, slot) => {
+          if (classes.kindOf(slotClass[slot]!) === CLASS_KIND.CACHE) visit(low, high, slotClass[slot]!);
+        }),
+      );
+    const owner = owners.ownerOf(low, high, classes.bytesOf, classAt);
+    const id = classes.nameless(text, owner === NONE ? 0 : classes.bytesOf(owner));
+    if (owner !== NONE) countIn(beside, id, owner);
+    return id;
+  }
+
+  /** The class of the live object of a cache at a pointer, or NONE. */
+  function classAt(low: number, high: number): number {
+    const slot = pointers.get(low, high);
+    if (slot === NONE) return NONE;
+    const id = slotClass[slot]!;
+    return classes.kindOf(id) === CLASS_KIND.CACHE ? id : NONE;
   }
 
   function watch(name: number): void {
@@ -408,7 +439,8 @@ export function createResolver(options: ResolverOptions): Resolver {
     const neighbours =
       look === 'wide' || look === 'narrow'
         ? neighboursOf(pointers, classOf, isCache, pageSize || USUAL_PAGE)
-        : new Map();
+        : new Map<number, Map<number, number>>();
+    if (look === 'wide' || look === 'narrow') for (const [id, by] of beside) neighbours.set(id, by);
     return {
       rows,
       slots,

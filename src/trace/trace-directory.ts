@@ -201,6 +201,7 @@ export function checkedTraceDirectory(
       firstTime: number,
       lastTime: number,
       cpus: upTo(CPUS_MAX),
+      believedCpus: optional(record({ cpus: upTo(CPUS_MAX), odd: list(tuple(count, count)) })),
       backwards: upTo(rows),
       objects,
       pages,

@@ -108,9 +108,13 @@ export const CLASS_KIND = {
 export interface TraceClass {
   /** CLASS_KIND. */
   readonly kind: number;
-  /** The calling function, with its module if it has one; '' for pages. Of an unseen kfree its caller. */
+  /**
+   * The calling function, with its module if it has one; '' for pages, and for an unseen free that gave a name. Of one that gave none its
+   * caller.
+   */
   readonly site: string;
   readonly bytesReq: number;
+  /** Bytes from one object to the next. Of an unseen free without a name: of the live objects between which it lay, 0 if there were none. */
   readonly bytesAlloc: number;
   /** As of 6.1 (machine/gfp.ts). */
   readonly gfp: number;
@@ -130,7 +134,10 @@ export interface TraceClass {
   readonly grew: readonly (readonly [order: number, count: number])[];
   /** Names that frees of its objects gave, with their counts, most first. */
   readonly names: readonly (readonly [name: string, count: number])[];
-  /** Other classes of caches that had live objects in the same pages at the end, with how many pages. */
+  /**
+   * Other classes of caches that had live objects in the same pages at the end, with how many pages. Of an unseen free without a name: the
+   * classes of live objects that lay whole distances away in the same page when it came, with how many frees.
+   */
   readonly neighbours: readonly (readonly [classId: number, pages: number])[];
 }
 
@@ -149,7 +156,16 @@ export interface ResolveReport {
   readonly rows: number;
   readonly firstTime: number;
   readonly lastTime: number;
+  /** The highest CPU that an event names, plus one. */
   readonly cpus: number;
+  /**
+   * CPUs that the events make believable, and those that they do not, with their events: a damaged line can name any. Not in files of
+   * before.
+   */
+  readonly believedCpus?: {
+    readonly cpus: number;
+    readonly odd: readonly (readonly [cpu: number, events: number])[];
+  };
   /** Rows whose time is before that of the row above on the same CPU. */
   readonly backwards: number;
   readonly objects: {

@@ -92,7 +92,15 @@ const FIGURES: readonly Figure[] = [
   ['slabsMade', ({ slabsMade }) => slabsMade, sum(({ slabsMade }) => slabsMade)],
   ['orderFallbacks', ({ orderFallbacks }) => orderFallbacks, ({ orderFallbacks }) => orderFallbacks],
   ['failed', ({ failed }) => failed, ({ failed }) => failed],
+  ['peakRequestedBytes', null, ({ peak }) => peak.requested],
+  ['peakEvent', null, ({ peak }) => peak.row],
+  ['peakNanoseconds', null, ({ peak }) => peak.time],
 ];
+
+function nameIs({ isCertain, how }: CacheResult): string {
+  if (how === 'unnamed') return 'unnamed';
+  return isCertain ? 'told' : 'likely';
+}
 
 export function replayColumns(): Column<ExportRow>[] {
   const text = (name: string, of: (row: ExportRow) => string): Column<ExportRow> => ({
@@ -118,5 +126,7 @@ export function replayColumns(): Column<ExportRow>[] {
         raw,
       };
     }),
+    // Whether an event or a snapshot tells the name, or it is likely and no more, or nothing tells it.
+    text('nameIs', ({ cache }) => (cache === undefined ? '' : nameIs(cache))),
   ];
 }

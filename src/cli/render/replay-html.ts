@@ -3,8 +3,11 @@ import { formatBytes, formatCount } from '../../base/index.js';
 import {
   type CacheResult,
   cacheDifferences,
+  cacheLabel,
+  cacheLabels,
   formatChange,
   formatShare,
+  labelsOf,
   type Pin,
   type ReplayResult,
   siteWords,
@@ -157,10 +160,11 @@ function cachesOverTime(report: ReplayReport): string {
   const { caches } = report.base.series;
   const { x, formatX, unit } = timeAxis(report);
   if (caches.length === 0) return note('No cache had a slab.');
+  const label = cacheLabels(report.base);
   return lineChart({
     title: 'Bytes of the caches that held most, over time',
     caption: `Bytes of slabs against ${unit}: the caches that held most.`,
-    lines: caches.slice(0, CACHE_LINES).map(({ name, last }) => ({ name, values: last })),
+    lines: caches.slice(0, CACHE_LINES).map(({ name, last }) => ({ name: label(name), values: last })),
     x,
     formatX,
     formatY: formatBytes,
@@ -175,9 +179,10 @@ function differences(report: ReplayReport): string {
   const results = namedResults(report);
   const all = cacheDifferences([report.base, ...report.others]);
   if (all.length === 0) return paragraph('None.');
+  const label = labelsOf(results.map(({ result }) => result));
   return htmlTable(
     [
-      { head: 'cache', left: true, cell: ({ name }) => name },
+      { head: 'cache', left: true, cell: ({ name }) => label(name) },
       ...results.map(({ name }, i) => ({
         head: name,
         cell: ({ peaks }: (typeof all)[number]) =>
@@ -223,7 +228,7 @@ function details({ result }: NamedResult): string[] {
       'With pages that are no slab.',
     ),
     ...(result.pins.length > 0
-      ? [heading('Who keeps slabs of which at most a quarter is live'), pinTable(result.pins)]
+      ? [heading('Who keeps slabs of which at most a quarter is live'), pinTable(result)]
       : []),
     ...(result.log.length > 0
       ? [heading('What the kernel would have printed'), command(result.log.join('\n'))]
@@ -234,7 +239,7 @@ function details({ result }: NamedResult): string[] {
 function cacheTable(caches: readonly CacheResult[]): string {
   return htmlTable<CacheResult>(
     [
-      { head: 'cache', left: true, cell: ({ name }) => name },
+      { head: 'cache', left: true, cell: cacheLabel },
       { head: 'bytes an object', cell: ({ size }) => formatCount(size) },
       { head: 'objects a slab', cell: ({ objectsPerSlab }) => formatCount(objectsPerSlab) },
       { head: 'order', cell: ({ order }) => String(order) },
@@ -255,10 +260,11 @@ function cacheTable(caches: readonly CacheResult[]): string {
   );
 }
 
-function pinTable(pins: readonly Pin[]): string {
+function pinTable(result: ReplayResult): string {
+  const label = cacheLabels(result);
   return htmlTable<Pin>(
     [
-      { head: 'cache', left: true, cell: ({ cache }) => cache },
+      { head: 'cache', left: true, cell: ({ cache }) => label(cache) },
       { head: 'allocated by', left: true, cell: ({ site }) => siteWords(site) },
       { head: 'task', left: true, cell: taskWords },
       { head: 'objects', cell: ({ objects }) => formatCount(objects) },
@@ -266,6 +272,6 @@ function pinTable(pins: readonly Pin[]): string {
       { head: 'bytes', cell: ({ bytes }) => formatBytes(bytes) },
       { head: 'the oldest since', cell: ({ since }) => `${formatSeconds(since / 1e9)} s` },
     ],
-    pins.slice(0, PINS_TOLD),
+    result.pins.slice(0, PINS_TOLD),
   );
 }

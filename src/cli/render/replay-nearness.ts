@@ -20,7 +20,7 @@ export interface NearnessReport {
   readonly held: HeldRows;
 }
 
-/** Caches at snapshots within the trace, by whether the number of their slabs is near enough. */
+/** Caches at the snapshots that are evidence, by whether the number of their slabs is near enough. */
 export interface HeldRows {
   readonly passed: readonly NearnessRow[];
   readonly failed: readonly NearnessRow[];
@@ -29,8 +29,8 @@ export interface HeldRows {
 const FAILED_SHOWN = 12;
 
 /** Small caches and the snapshot that the past was estimated from are no evidence either way. */
-export function holdRows({ rows, leastSlabs }: Nearness, within: number): HeldRows {
-  const judged = rows.filter(({ at, slabs }) => at === 'within' && slabs.recorded >= leastSlabs);
+export function holdRows({ rows, leastSlabs, judgedAt }: Nearness, within: number): HeldRows {
+  const judged = rows.filter(({ at, slabs }) => at === judgedAt && slabs.recorded >= leastSlabs);
   return {
     passed: judged.filter(({ slabs }) => slabs.error <= within),
     failed: judged.filter(({ slabs }) => slabs.error > within).sort((a, b) => b.slabs.error - a.slabs.error),
@@ -54,7 +54,7 @@ export function nearnessScreen(
   { terminal, verbose }: { readonly terminal: Terminal; readonly verbose: boolean },
 ): string[] {
   const { style, textWidth } = terminal;
-  const { leastSlabs, rows, source } = nearness;
+  const { leastSlabs, rows, source, judgedAt, after } = nearness;
   const shown = verbose ? rows : held.failed.slice(0, FAILED_SHOWN);
   const rest = verbose ? 0 : held.failed.length - shown.length;
   const head = verbose
@@ -62,6 +62,14 @@ export function nearnessScreen(
     : `Caches of ${leastSlabs} slabs and more that are off by more than ${formatShare(within)}`;
   return [
     ...wrap(`${file} replayed, held against ${snapshots}: ${source}.`, textWidth, '  '),
+    ...(judgedAt === 'after' && after !== null
+      ? wrap(
+          `No other snapshot lies within the trace. Compared was its end with ${after.snapshot}, taken ${after.seconds.toFixed(1)} s after the ` +
+            'last event; that one is no part of the estimate.',
+          textWidth,
+          '  ',
+        )
+      : []),
     '',
     ...summaries(nearness, terminal),
     ...(shown.length > 0 ? ['', style.bold(head), ...rowTable(shown, terminal)] : []),
@@ -72,7 +80,7 @@ export function nearnessScreen(
 }
 
 function summaries(
-  { slabs, objects, active, partial, slabsAfter, leastSlabs }: Nearness,
+  { slabs, objects, active, partial, slabsAfter, leastSlabs, judgedAt }: Nearness,
   { width, style }: Terminal,
 ): string[] {
   const all: (readonly [what: string, errors: ErrorSummary])[] = [
@@ -80,7 +88,7 @@ function summaries(
     ['objects, all', objects],
     ['objects, in use', active],
     ['slabs on the node (sysfs)', partial],
-    ['slabs after the trace', slabsAfter],
+    ...(judgedAt === 'after' ? [] : [['slabs after the trace', slabsAfter] as const]),
   ];
   const share = (head: string, of: (errors: ErrorSummary) => number): Column<(typeof all)[number]> => ({
     name: head,

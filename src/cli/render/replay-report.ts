@@ -1,6 +1,6 @@
 /** What `slablab replay` found, and what its screen, its exports and its page say alike. */
-import { formatBytes, formatCount } from '../../base/index.js';
-import { compareReplays, type ReplayResult, replayName, resultWords } from '../../lab/index.js';
+import { formatCount } from '../../base/index.js';
+import { compareReplays, machineParts, type ReplayResult, replayName, resultWords } from '../../lab/index.js';
 import { lostWords, type Trace, type TraceSource } from '../../trace/index.js';
 import { counted, readWords, sentence } from './replay-findings.js';
 
@@ -37,7 +37,6 @@ export function namedResults({ base, others }: ReplayReport): NamedResult[] {
 /** What was replayed and on what, in parts. */
 export function replayedParts({ file, packed, source, trace, base }: ReplayReport): string[][] {
   const { format } = source.read;
-  const { machine } = base;
   const from = source.file === file ? '' : `, converted from ${source.file}`;
   return [
     [
@@ -45,13 +44,9 @@ export function replayedParts({ file, packed, source, trace, base }: ReplayRepor
       counted(trace.report.objects.allocs, 'object'),
       base.seconds > 0 ? `${formatSeconds(base.seconds)} s` : 'no time passes in it',
     ],
-    [
-      `Linux ${machine.kernel}, ${machine.allocator.toUpperCase()}`,
-      counted(machine.cpus, 'CPU'),
-      formatBytes(machine.memory),
-      ...(machine.pageSize === 4096 ? [] : [`pages of ${formatBytes(machine.pageSize)}`]),
-      machine.source,
-    ],
+    [...machineParts(base), base.machine.source],
+    ...base.mismatch.slice(0, 1).map((why) => [`The snapshots are of another recording: ${why}`]),
+    ...base.machine.overruled.map((words) => [`Not the recorded machine: ${words}`]),
   ];
 }
 

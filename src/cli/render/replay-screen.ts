@@ -3,8 +3,11 @@ import { formatBytes, formatCount, KIB, largestOf, MIB } from '../../base/index.
 import {
   type CacheResult,
   cacheDifferences,
+  cacheLabel,
+  cacheLabels,
   formatChange,
   formatShare,
+  labelsOf,
   type Pin,
   type ReplayResult,
   siteWords,
@@ -34,6 +37,7 @@ export interface ReplayScreenOptions {
 /** Caches that a screen tells of without --wide. */
 const CACHES_TOLD = 8;
 const PINS_TOLD = 10;
+const ASSUMPTIONS_TOLD = 10;
 const LOG_TOLD = 10;
 
 export function replayScreen(report: ReplayReport, { terminal, wide, html }: ReplayScreenOptions): string[] {
@@ -155,7 +159,13 @@ function caches(result: ReplayResult, terminal: ReplayScreenOptions['terminal'],
     raw: () => null,
   });
   const columns: Column<CacheResult>[] = [
-    { name: 'cache', head: ['', '  cache'], left: true, cell: ({ name }) => `  ${name}`, raw: () => null },
+    {
+      name: 'cache',
+      head: ['', '  cache'],
+      left: true,
+      cell: (cache) => `  ${cacheLabel(cache)}`,
+      raw: () => null,
+    },
     column(['', 'bytes'], (cache) => formatCount(cache.size)),
     column(['', 'a slab'], ({ objectsPerSlab, order }) => `${objectsPerSlab}/2^${order}`),
     column(['peak', 'KiB'], ({ peakBytes }) => size(peakBytes)),
@@ -176,9 +186,10 @@ function differences(report: ReplayReport, { width, style }: ReplayScreenOptions
   const all = cacheDifferences([report.base, ...report.others]);
   if (all.length === 0) return [];
   const shown = all.slice(0, CACHES_TOLD);
+  const label = labelsOf([report.base, ...report.others]);
   const size = (bytes: number) => formatCount(Math.round(bytes / KIB));
   const columns: Column<(typeof all)[number]>[] = [
-    { name: 'cache', head: ['  cache'], left: true, cell: ({ name }) => `  ${name}`, raw: () => null },
+    { name: 'cache', head: ['  cache'], left: true, cell: ({ name }) => `  ${label(name)}`, raw: () => null },
     { name: 'base', head: ['peak KiB'], cell: ({ peaks }) => size(peaks[0]!), raw: () => null },
     ...report.others.map((_, i) => ({
       name: `[${i + 1}]`,
@@ -224,7 +235,7 @@ function details(named: NamedResult, several: boolean, terminal: ReplayScreenOpt
     style.bold('Slabs at the end, by how many of their objects are live'),
     ...wrapParts(full, textWidth - 2, ', ').map((line) => `  ${line}`),
     '',
-    ...pins(result.pins, terminal),
+    ...pins(result, terminal),
     ...(log.length > 0
       ? [
           style.bold('What the kernel would have printed'),
@@ -235,10 +246,18 @@ function details(named: NamedResult, several: boolean, terminal: ReplayScreenOpt
   ];
 }
 
-function pins(all: readonly Pin[], { width, style }: ReplayScreenOptions['terminal']): string[] {
+function pins(result: ReplayResult, { width, style }: ReplayScreenOptions['terminal']): string[] {
+  const { pins: all } = result;
   if (all.length === 0) return [];
+  const label = cacheLabels(result);
   const columns: Column<Pin>[] = [
-    { name: 'cache', head: ['  cache'], left: true, cell: ({ cache }) => `  ${cache}`, raw: () => null },
+    {
+      name: 'cache',
+      head: ['  cache'],
+      left: true,
+      cell: ({ cache }) => `  ${label(cache)}`,
+      raw: () => null,
+    },
     {
       name: 'site',
       head: ['allocated by'],
@@ -278,7 +297,7 @@ function known(
   wide: boolean,
 ): string[] {
   const all = assumptions(report);
-  const shown = wide ? all : all.slice(0, 6);
+  const shown = wide ? all : all.slice(0, ASSUMPTIONS_TOLD);
   const rest = all.length - shown.length;
   if (all.length === 0) return [];
   return [

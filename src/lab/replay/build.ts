@@ -12,13 +12,15 @@
  * 3. Caches that were merged are one in the events. Where a what-if parts them (slab_nomerge, a debug flag, a change of one of them) the
  *    classes are told apart by what their functions are known to allocate from (trace/class-sites.ts); the others stay with the cache
  *    whose name the frees gave.
- * 4. A class that no cache of the plan has gets one made from its bytes.
- * 5. kmalloc goes to the class of sizes that it went to; where the sizes are others now, to the smallest that is large enough.
+ * 4. A class that no cache of the plan has gets one made from its bytes (evidence.ts). A free of something whose size nobody told frees
+ *    nothing: no slab is made for it.
+ * 5. Large kmallocs are whole pages. Where pages are traced their own events tell of them, just before; where one does not, they are taken
+ *    all the same.
+ * 6. kmalloc goes to the class of sizes that it went to; where the sizes are others now, to the smallest that is large enough.
  */
 import {
   ArgumentError,
   isPowerOfTwo,
-  largestOf,
   lookUp,
   nearestNames,
   orderOf,
@@ -48,7 +50,8 @@ import {
 import { ledgerRoom } from '../ledger-room.js';
 import { STRATEGIES } from '../strategies.js';
 import type { Strategy } from '../strategy.js';
-import { type CacheSpec, layoutOf, type MachinePlan, withLayout, withPageSize } from './plan.js';
+import { SLABS_OWN, specFromEvents } from './evidence.js';
+import { type CacheSpec, layoutOf, type MachinePlan, withPageSize } from './plan.js';
 import type { CacheChange, WhatIf } from './what-if.js';
 
 /** Where a class's objects come from. */
@@ -56,7 +59,12 @@ export type Route =
   | { readonly to: 'cache'; readonly cache: ReplayCache }
   | { readonly to: 'strategy'; readonly cache: ReplayCache; readonly strategy: Strategy }
   /** Whole pages of the page allocator. */
-  | { readonly to: 'pages'; readonly order: number }
+  | {
+      readonly to: 'pages';
+      readonly order: number;
+      /** Whether an event of their own tells of them, mostly. */
+      readonly areTold?: boolean;
+    }
   /** Not replayed: told by other events. */
   | { readonly to: 'nowhere' };
 
@@ -101,15 +109,6 @@ const MADE_MAX = 256;
 /** Room for caches in any case. */
 const CACHES_LEAST = 512;
 
-/** Functions of SLAB that allocate for a slab itself: its list of free objects, which a machine with SLAB allocates by itself. */
-const SLABS_OWN: ReadonlySet<string> = new Set([
-  'cache_alloc_refill',
-  'cache_grow_begin',
-  'fallback_alloc',
-  '____cache_alloc',
-  '____cache_alloc_node',
-]);
-
 const KMALLOC_NAME = /^((?:dma-)?kmalloc-(?:cg-|rcl-)?)\d+[kM]?$/;
 
 const NO_PAGES = 'pages that are no slab are left out: their events are of another page size';
@@ -131,6 +130,7 @@ class Builder {
   /** Caches that were made from events, and those that would have been too many. */
   #made = 0;
   readonly #tooMany = new Set<string>();
+  #byUser: ReadonlyMap<string, readonly TraceClass[]> | undefined;
   /** Whether layouts must be made anew. */
   readonly #relayout: boolean;
   /** Whether the classes of sizes of kmalloc may be others. */
@@ -428,8 +428,10 @@ class Builder {
         return this.#routeLarge(traced);
       case CLASS_KIND.KMALLOC:
         return this.#toCache(this.#kmalloc(traced, this.#names[id]!.name) ?? this.#fromEvents(id));
-      case CLASS_KIND.CACHE:
       case CLASS_KIND.CACHE_FREE:
+        if (!this.#isSizeTold(id)) return { to: 'nowhere' };
+        return this.#toCache(this.#find(this.#names[id]!.name) ?? this.#fromEvents(id));
+      case CLASS_KIND.CACHE:
         return this.#toCache(this.#creator(id) ?? this.#find(this.#names[id]!.name) ?? this.#fromEvents(id));
       default:
         return { to: 'nowhere' };
@@ -448,8 +450,9 @@ class Builder {
     const cache = this.#kmalloc(traced, name);
     if (cache !== undefined) return this.#toCache(cache);
     const tracesPages = this.#classes.some(({ kind }) => kind === CLASS_KIND.PAGES);
-    if (tracesPages && this.#replaysPages()) return { to: 'nowhere' };
-    return { to: 'pages', order: orderOf(traced.bytesReq, this.#kernel.pageSize) };
+    const bytes = Math.max(traced.bytesReq, this.#resized ? 0 : traced.bytesAlloc);
+    const order = orderOf(bytes, this.#kernel.pageSize);
+    return { to: 'pages', order, areTold: tracesPages && this.#replaysPages() };
   }
 
   #replaysPages(): boolean {
@@ -459,7 +462,7 @@ class Builder {
   #kmalloc({ bytesReq, gfp }: TraceClass, recordedName: string): ReplayCache | undefined {
     const prefix = kmallocPrefixOf(gfp);
     const recorded = this.#byName.get(recordedName);
-    if (recorded !== undefined && !this.#resized) return recorded;
+    if (!this.#resized) return recorded;
     const name = new RegExp(`^${prefix}\\d+[kM]?$`);
     return this.#caches
       .filter(({ spec }) => name.test(spec.name) && spec.grownSize >= bytesReq)
@@ -475,14 +478,40 @@ class Builder {
     return shared?.names.includes(name) ? this.#byName.get(name) : undefined;
   }
 
+  /** Whether a cache's objects have a size that a snapshot or an event told, for what is freed of it. */
+  #isSizeTold(id: number): boolean {
+    const { name } = this.#names[id]!;
+    const spec = this.#specs.get(name);
+    if (spec !== undefined) return !this.#plan.isPreset || spec.source === 'events';
+    return this.#users(name).some(({ bytesAlloc }) => bytesAlloc > 0);
+  }
+
+  /** Classes by the name of their cache, cut as names of made caches are. */
+  #users(name: string): readonly TraceClass[] {
+    if (this.#byUser === undefined) {
+      const users = new Map<string, TraceClass[]>();
+      for (const [id, traced] of this.#classes.entries()) {
+        if (traced.kind === CLASS_KIND.PAGES || this.#names[id]!.name === '') continue;
+        const known = users.get(this.#madeName(id));
+        if (known === undefined) users.set(this.#madeName(id), [traced]);
+        else known.push(traced);
+      }
+      this.#byUser = users;
+    }
+    return this.#byUser.get(name.slice(0, MADE_NAME_MAX)) ?? [];
+  }
+
+  #madeName(id: number): string {
+    return this.#names[id]!.name.slice(0, MADE_NAME_MAX);
+  }
+
   /**
    * A cache for a class that no cache of the plan has: of its bytes, and of the flags that its events show. Undefined where no slab could
    * hold its objects, as a damaged trace may have it: then they are left out, and a note says so.
    */
   #fromEvents(id: number): ReplayCache | undefined {
-    const { bytesReq, bytesAlloc, kind } = this.#classes[id]!;
-    const nameOf = (other: number) => this.#names[other]!.name.slice(0, MADE_NAME_MAX);
-    const shown = nameOf(id);
+    const { bytesReq, bytesAlloc } = this.#classes[id]!;
+    const shown = this.#madeName(id);
     const known = this.#byName.get(shown);
     if (known !== undefined) return known;
     const largest = this.#kernel.pageSize * 2 ** (this.#kernel.orders - 1);
@@ -497,31 +526,16 @@ class Builder {
       return undefined;
     }
     this.#made++;
-    const same = this.#classes.filter(
-      (each, other) => nameOf(other) === shown && Math.max(each.bytesAlloc, each.bytesReq) <= largest,
-    );
-    const distance = Math.max(bytesAlloc, largestOf(same.map((each) => each.bytesAlloc)), 8);
-    const spec = {
-      name: shown,
-      names: [shown],
-      objectSize: Math.max(bytesReq, largestOf(same.map((each) => each.bytesReq))) || distance,
-      grownSize: distance,
-      align: 0,
-      flags: kind === CLASS_KIND.KMALLOC ? SLAB.KMALLOC : SLAB.NONE,
-      ctor: false,
-      useroffset: 0,
-      usersize: 0,
-      freeptrOffset: undefined,
-      capacity: undefined,
-      source: 'events' as const,
-    };
     const { boot } = this.#machine;
-    // The order is not in the events: it is what the rules give an object of this distance.
-    const ruled = layoutOf({ ...spec, objectSize: distance }, this.#kernel, boot);
-    if (ruled === null) throw new ArgumentError(`no slab holds an object of ${shown}: ${distance} bytes`);
-    const made = withLayout(spec, ruled, this.#kernel, boot);
-    this.#notes.push(`${shown} is not in the list of caches; it was reconstructed from its events`);
-    return this.#adopt(made, made.layout);
+    const users = this.#users(shown);
+    const spec = specFromEvents(shown, users, undefined, this.#plan, boot, this.#kernel);
+    if (spec === undefined) {
+      this.#notes.push(`${shown} has objects whose size no event tells: they were left out`);
+      return undefined;
+    }
+    if (!this.#plan.isPreset)
+      this.#notes.push(`${shown} is not in the list of caches; it was reconstructed from its events`);
+    return this.#adopt(spec, spec.layout);
   }
 }
 

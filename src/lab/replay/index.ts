@@ -1,11 +1,14 @@
 /** Replay of recorded traces, what-ifs, and nearness to what was recorded. */
 export type { BuiltMachine, ReplayCache, Route } from './build.js';
 export * from './differences.js';
+export * from './evidence.js';
 export * from './history.js';
 export * from './measure.js';
+export * from './mismatch.js';
 export * from './nearness.js';
 export * from './number-stack.js';
 export * from './pins.js';
+export * from './place.js';
 export * from './plan.js';
 export * from './population.js';
 export * from './replay.js';

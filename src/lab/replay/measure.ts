@@ -3,6 +3,10 @@
  *
  * A point stands for a stretch of rows: the least and the most that was held in it and what was held at its end, so that no peak is lost
  * however long the trace. All follow from the zones' own counters: what is handed out, less the pages that are nobody's objects.
+ *
+ * The peak is an event: of those at which most is held, the one with most asked for, and of those the first. What is held changes only where
+ * somebody says so (`look`), what is asked for with each allocation; so while the peak is held PEAK_REQUESTED has the most that was asked for
+ * at it, and an allocation that comes to more writes its sum and its row there. While less is held it is infinite, and no allocation does.
  */
 import { largestOf } from '../../base/index.js';
 import { Z_FREE, Z_MANAGED, ZONE_WORDS } from '../../machine/index.js';
@@ -37,6 +41,10 @@ export const LEAST_REQUESTED = 2;
 /** The most that it was since then. */
 export const MOST_REQUESTED = 3;
 
+/** The most that was asked for while the peak was held, if it is held now, else infinite; and the row of that. */
+export const PEAK_REQUESTED = 4;
+export const PEAK_ROW = 5;
+
 /** Who draws curves finer than the series (look/levels.ts): it is told when something changes, and looks for itself. */
 export interface LevelsRecorder {
   /** The row behind the column that is going on. */
@@ -65,12 +73,13 @@ export interface Measure {
   readonly sums: Float64Array;
   /** The row in front of which `begin` has something to do next. */
   readonly pieceEnd: number;
-  readonly peak: Peak;
+  /** Its time is to be looked up in the trace. */
+  readonly peak: Omit<Peak, 'time'>;
   readonly series: Series;
   begin(row: number, time: number): void;
-  slabsChanged(cache: number, slabs: number): void;
-  /** Pages that hold objects may have come or gone. */
-  objectPagesChanged(): void;
+  slabsChanged(cache: number, slabs: number, row: number): void;
+  /** Pages that hold objects may have come or gone, by the event of this row; only where they came must it be the right one. */
+  objectPagesChanged(row: number): void;
   /** So many pages of nobody's objects came. */
   otherPagesChanged(pages: number): void;
   /** Closes the series and the peak: they stay as they are, whatever follows. */
@@ -81,13 +90,14 @@ export interface Measure {
   restore(save: MeasureSave): void;
 }
 
-/** When the machine held most. */
+/** When the machine held most: behind the event at which, of all those, most was asked for. */
 export interface Peak {
-  /** Bytes of pages that held objects, and when. */
+  /** Bytes of pages that held objects. */
   readonly bytes: number;
+  /** The event's row and its own time in nanoseconds of the trace's clock. */
   readonly row: number;
   readonly time: number;
-  /** Bytes asked for at that point's end. */
+  /** Bytes asked for behind it. */
   readonly requested: number;
 }
 
@@ -110,7 +120,7 @@ export function createMeasure(built: BuiltMachine, rows: number, { objects, othe
     requested: [] as number[],
     others: [] as number[],
   };
-  const sums = new Float64Array([0, otherPages, 0, 0]);
+  const sums = new Float64Array([0, otherPages, 0, 0, Number.POSITIVE_INFINITY, 0]);
   const highest = Math.max(0, largestOf(caches.map(({ cache }) => cache.id)));
   const slabsOf = new Int32Array(highest + 1);
   const peakSlabs = new Int32Array(highest + 1);
@@ -119,7 +129,11 @@ export function createMeasure(built: BuiltMachine, rows: number, { objects, othe
   let most = 0;
   let now = 0;
   let open = false;
-  let peak: Peak = { bytes: 0, row: 0, time: 0, requested: 0 };
+  /** The peak as it was when it was held last, and whether it is held now: then `sums` go on with it. */
+  let peak: Omit<Peak, 'time'> = { bytes: 0, row: 0, requested: Number.NEGATIVE_INFINITY };
+  let isHeld = false;
+  let requestedBefore = 0;
+  let isOver = false;
 
   function takenPages(): number {
     let taken = 0;
@@ -127,16 +141,40 @@ export function createMeasure(built: BuiltMachine, rows: number, { objects, othe
     return taken;
   }
 
-  function look(): void {
+  function look(row: number): void {
     now = (takenPages() - sums[OTHER_PAGES]!) * pageSize;
     if (now < least) least = now;
     if (now > most) most = now;
+    if (isHeld ? now !== peak.bytes : now >= peak.bytes) turn(row);
     recorder?.pagesChanged();
+  }
+
+  /** The peak begins, or ends, or there is a higher one. */
+  function turn(row: number): void {
+    if (isOver) return;
+    if (isHeld && now < peak.bytes) {
+      peak = { bytes: peak.bytes, row: sums[PEAK_ROW]!, requested: sums[PEAK_REQUESTED]! };
+      sums[PEAK_REQUESTED] = Number.POSITIVE_INFINITY;
+      isHeld = false;
+      return;
+    }
+    const isMore = now > peak.bytes || sums[REQUESTED]! > peak.requested;
+    if (isMore) peak = { bytes: now, row, requested: sums[REQUESTED]! };
+    sums[PEAK_REQUESTED] = peak.requested;
+    sums[PEAK_ROW] = peak.row;
+    isHeld = true;
+  }
+
+  function peakNow(): Omit<Peak, 'time'> {
+    const requested = isHeld ? sums[PEAK_REQUESTED]! : peak.requested;
+    // Nothing happened to what was there before.
+    if (requested === Number.NEGATIVE_INFINITY) return { ...peak, requested: requestedBefore };
+    return isHeld ? { bytes: peak.bytes, row: sums[PEAK_ROW]!, requested } : peak;
   }
 
   function close(): void {
     if (!open) return;
-    look();
+    look(lastRow);
     columns.least.push(least);
     columns.most.push(most);
     columns.last.push(now);
@@ -144,16 +182,13 @@ export function createMeasure(built: BuiltMachine, rows: number, { objects, othe
     columns.others.push(sums[OTHER_PAGES]! * pageSize);
     for (const [i, { cache }] of caches.entries())
       slabSeries[i]![columns.last.length - 1] = slabsOf[cache.id]!;
-    if (most > peak.bytes) {
-      const row = columns.rows.at(-1)!;
-      peak = { bytes: most, row, time: columns.times.at(-1)!, requested: sums[REQUESTED]! };
-    }
     open = false;
   }
 
   /** The row behind the stretch that is going on. */
   let pointEnd = 0;
   let recorder: LevelsRecorder | undefined;
+  let lastRow = 0;
   function beginPoint(row: number, time: number): void {
     close();
     pointEnd = (Math.floor(row / stretch) + 1) * stretch;
@@ -162,7 +197,8 @@ export function createMeasure(built: BuiltMachine, rows: number, { objects, othe
     columns.times.push(time);
     least = Number.POSITIVE_INFINITY;
     most = 0;
-    look();
+    lastRow = row;
+    look(row);
   }
 
   const measure: Measure & { pieceEnd: number } = {
@@ -171,7 +207,7 @@ export function createMeasure(built: BuiltMachine, rows: number, { objects, othe
     sums,
     pieceEnd: 0,
     get peak() {
-      return peak;
+      return isOver ? peak : peakNow();
     },
     get series() {
       return { ...columns, caches: largestSeries(built, peakSlabs, slabSeries, columns.last.length) };
@@ -182,11 +218,11 @@ export function createMeasure(built: BuiltMachine, rows: number, { objects, othe
       if (recorder !== undefined && row >= recorder.end) recorder.begin(row, time);
       measure.pieceEnd = Math.min(pointEnd, recorder?.end ?? pointEnd);
     },
-    slabsChanged(cache, slabs) {
+    slabsChanged(cache, slabs, row) {
       slabsOf[cache] = slabs;
       if (slabs > peakSlabs[cache]!) peakSlabs[cache] = slabs;
       recorder?.slabsChanged(cache, slabs);
-      look();
+      look(row);
     },
     objectPagesChanged: look,
     otherPagesChanged(pages) {
@@ -195,6 +231,8 @@ export function createMeasure(built: BuiltMachine, rows: number, { objects, othe
     },
     end() {
       close();
+      peak = isOver ? peak : peakNow();
+      isOver = true;
       pointEnd = Number.POSITIVE_INFINITY;
     },
     record(next) {
@@ -211,9 +249,14 @@ export function createMeasure(built: BuiltMachine, rows: number, { objects, othe
   };
   // What was there before the trace.
   for (const { cache } of caches) {
-    measure.slabsChanged(cache.id, cache.info.nrSlabs);
+    measure.slabsChanged(cache.id, cache.info.nrSlabs, 0);
     sums[REQUESTED]! += (objects.get(cache.id)?.length ?? 0) * cache.info.objectSize;
   }
+  // That is no event's: the first at which it is still held takes its place, whatever was asked for.
+  requestedBefore = sums[REQUESTED]!;
+  peak = { bytes: now, row: 0, requested: Number.NEGATIVE_INFINITY };
+  sums[PEAK_REQUESTED] = Number.NEGATIVE_INFINITY;
+  isHeld = true;
   return measure;
 }
 

@@ -15,6 +15,9 @@
  * At the snapshot from which the population before the trace was estimated (population.ts) slab counts agree by construction, as far as
  * full slabs explain a difference. Those rows are marked and are no part of the summary.
  *
+ * Where no snapshot lies within a trace that the past was not estimated from, its end is held against the one soon behind it. If that would
+ * be the only one to correct the past by, it is held back from the estimate (`heldBackOf`).
+ *
  * slabinfo's `active_objs` of SLUB counts every object of a CPU's slabs as used; the replay counts the same way.
  */
 import type { Machine } from '../../slab/index.js';
@@ -22,8 +25,9 @@ import { slabinfoRows, sysfsCounters } from '../../text/index.js';
 import type { ClassCache, Trace } from '../../trace/index.js';
 import { buildMachine } from './build.js';
 import { liveThrough } from './history.js';
+import { placeBehind, placeSnapshots } from './place.js';
 import type { MachinePlan } from './plan.js';
-import { type Estimate, placeBehind, placeSnapshots } from './population.js';
+import type { Estimate } from './population.js';
 import { type RunCounts, replayRows } from './run.js';
 import type { Snapshot, Snapshots } from './snapshots.js';
 import { AS_RECORDED } from './what-if.js';
@@ -63,7 +67,11 @@ export interface Nearness {
   readonly rows: readonly NearnessRow[];
   /** Only caches with so many recorded slabs count below. */
   readonly leastSlabs: number;
-  /** Of the rows within the trace that are not the reference. */
+  /** Which rows are evidence: those within the trace that are not the reference, or those behind it where there are none. */
+  readonly judgedAt: 'within' | 'after';
+  /** The first snapshot behind the trace, and how long after its last event it was taken. */
+  readonly after: { readonly snapshot: string; readonly seconds: number } | null;
+  /** Of the rows that are evidence. */
   readonly slabs: ErrorSummary;
   readonly objects: ErrorSummary;
   readonly active: ErrorSummary;
@@ -85,6 +93,20 @@ export interface NearnessOptions {
   /** 10 unless told. */
   readonly leastSlabs?: number;
   readonly onProgress?: (rows: number) => void;
+}
+
+/** So long behind its last event a trace's end is what a snapshot tells of, in nanoseconds. */
+const SOON_NS = 60e9;
+
+/**
+ * The snapshot that a replay can be held against where none lies within the trace: the first one behind it, if it was taken soon and another
+ * one in front tells of the past. Prepare the replay without it.
+ */
+export function heldBackOf(trace: Trace, { all }: Snapshots): Snapshot | undefined {
+  if (placeSnapshots(trace, all).length > 0) return undefined;
+  const behind = placeBehind(trace, all)?.snapshot;
+  if (behind === undefined || !isSoon(behind, trace)) return undefined;
+  return all.some(({ end }) => end <= trace.report.firstTime) ? behind : undefined;
 }
 
 /** Replays a trace as it was recorded and holds it against all snapshots that lie in it. */
@@ -110,18 +132,33 @@ export function measureNearness(options: NearnessOptions): Nearness {
     return compareSnapshot(snapshot, at, seen[2 * i]!, seen[2 * i + 1]!);
   });
   const large = rows.filter(({ slabs }) => slabs.recorded >= leastSlabs);
-  const within = large.filter(({ at }) => at === 'within');
+  const isHeldBack = behind !== undefined && behind.snapshot !== estimate.reference;
+  const judgedAt =
+    isHeldBack && isSoon(behind.snapshot, trace) && large.every(({ at }) => at !== 'within')
+      ? 'after'
+      : 'within';
+  const judged = large.filter(({ at }) => at === judgedAt);
+  const after = behind && {
+    snapshot: behind.snapshot.name,
+    seconds: (behind.snapshot.begin - trace.report.lastTime) / 1e9,
+  };
   return {
     rows,
     leastSlabs,
-    slabs: summary(within.map(({ slabs }) => slabs.error)),
-    objects: summary(within.map(({ objects }) => objects.error)),
-    active: summary(within.map(({ active }) => active.error)),
+    judgedAt,
+    after: after ?? null,
+    slabs: summary(judged.map(({ slabs }) => slabs.error)),
+    objects: summary(judged.map(({ objects }) => objects.error)),
+    active: summary(judged.map(({ active }) => active.error)),
     partial: summary(large.flatMap(({ partial }) => (partial === undefined ? [] : [partial.error]))),
     slabsAfter: summary(large.filter(({ at }) => at === 'after').map(({ slabs }) => slabs.error)),
     source: estimate.history.source,
     counts,
   };
+}
+
+function isSoon(behind: Snapshot, { report }: Trace): boolean {
+  return behind.begin - report.lastTime <= SOON_NS;
 }
 
 /** A machine's caches at a moment, by name. */

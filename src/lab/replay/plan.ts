@@ -11,7 +11,12 @@
  * What is known of a cache comes from the fullest source, and the plan says which:
  *  1. /sys/kernel/slab in a full snapshot: sizes, order, alignment, most flags, limits;
  *  2. /proc/slabinfo: distance, objects and pages of a slab; with SLAB the tunables too;
- *  3. the profile's own table of what a booted kernel has, for flags and object sizes that the first two leave out.
+ *  3. without a snapshot the trace's own events: distance, object size, sometimes the order (evidence.ts);
+ *  4. the profile's own table of what a booted kernel has (a preset), for what the others leave out. It overrules none of them.
+ *
+ * Of the machine too: what a person says counts, then snapshots, then what the trace shows; what is left is assumed, and `evidence` says of
+ * each fact which it was. Whoever shows an assumed fact marks it. Where a person says other than the snapshots do, `overruled` tells: the
+ * replay is not of the machine as it was recorded.
  *
  * What a machine was recorded to have is taken as it is. A what-if that changes what layouts follow from (page size, orders, debugging)
  * makes them anew by the kernel's rules from object size, alignment and flags; `derivable` says where those rules give the recorded
@@ -63,6 +68,18 @@ export interface CacheSpec {
   readonly source: 'sysfs' | 'slabinfo' | 'profile' | 'events';
 }
 
+/** Where a fact of the recorded machine is from; `assumed` is made up. */
+export type Evidence = 'given' | 'snapshots' | 'trace' | 'assumed';
+
+/** Of each fact that a heading states, where it is from. */
+export interface MachineEvidence {
+  readonly kernel: Evidence;
+  readonly allocator: Evidence;
+  readonly cpus: Evidence;
+  readonly memory: Evidence;
+  readonly pageSize: Evidence;
+}
+
 /** The machine that a trace was recorded on, as far as the trace and its snapshots tell. */
 export interface MachinePlan {
   /** The kernel's profile, as its allocator has it. */
@@ -73,6 +90,15 @@ export interface MachinePlan {
   readonly caches: readonly CacheSpec[];
   /** Where all this comes from, in one sentence. */
   readonly source: string;
+  readonly evidence: MachineEvidence;
+  /** Whether no snapshot told which caches there were: they are what a booted kernel usually has, but for those that have events. */
+  readonly isPreset: boolean;
+  /** Whether the trace shows in which order pages are taken for slabs. */
+  readonly showsOrders: boolean;
+  /** What was assumed: a sentence each, without its full stop. */
+  readonly assumed: readonly string[];
+  /** What a person said against the snapshots: a sentence each, without its full stop. */
+  readonly overruled: readonly string[];
 }
 
 /** What a person may say of the recorded machine, instead of a snapshot or against it. */
@@ -86,6 +112,13 @@ export interface PlanOptions {
   readonly allocator?: 'slub' | 'slab';
   /** Bytes of a page, where the trace shows it; the kernel's own unless told. */
   readonly pageSize?: number | undefined;
+  /** What else a trace shows, for what nobody says. */
+  readonly shown?: {
+    readonly allocator?: 'slab' | undefined;
+    /** Bytes of memory that were live at once, and some more. */
+    readonly memory?: number | undefined;
+    readonly orders?: boolean;
+  };
 }
 
 type StandingCache = KernelProfile['standing'][number];
@@ -142,20 +175,39 @@ export function planFromSnapshots(
   const caches = specsOf(snapshots, last, profile, boot);
   const what = full === undefined ? 'slabinfo' : 'sysfs';
   const notes = note + leftOut(machine, last, profile.pageSize);
+  const isZoned = last.zones.length > 0;
+  const isTold = snapshots.all.some((snapshot) => snapshot.cpus > 0);
+  const saysMemory = options.machine !== undefined || options.memory !== undefined;
+  const evidence: MachineEvidence = {
+    kernel: options.kernel !== undefined ? 'given' : snapshots.kernel === '' ? 'assumed' : 'snapshots',
+    allocator: options.allocator === undefined ? 'snapshots' : 'given',
+    cpus: options.cpus !== undefined ? 'given' : isTold ? 'snapshots' : 'trace',
+    memory: saysMemory ? 'given' : isZoned ? 'snapshots' : 'assumed',
+    pageSize: options.pageSize === undefined ? 'assumed' : 'trace',
+  };
   return {
     kernel: profile,
     options: machine,
     caches,
+    evidence,
+    isPreset: false,
+    showsOrders: false,
+    assumed: [...assumedWords(machine, profile, evidence), ...sheavesLeftOut(full)],
+    overruled: overruledBy(options, snapshots, last),
     source: `${caches.length} caches from ${what} of snapshot ${last.name} in ${snapshots.file}${notes}`,
   };
 }
 
 /** A machine as a kernel's profile has it when it has just booted. */
 export function planFromProfile(cpus: number, options: PlanOptions = {}): MachinePlan {
-  const allocator = options.allocator ?? 'slub';
+  const { shown } = options;
+  const canBeSlab = options.kernel === undefined || lookUp('kernel', options.kernel, KERNELS).slab !== null;
+  const allocator = options.allocator ?? (canBeSlab ? shown?.allocator : undefined) ?? 'slub';
   const { profile, note } = profileOf('', allocator, options);
+  const saysMemory = options.machine !== undefined || options.memory !== undefined;
   const machine: MachineOptions = {
     ...memoryOptions(options, [], profile.pageSize),
+    ...(!saysMemory && shown?.memory !== undefined && { memory: shown.memory }),
     kernel: profile,
     allocator,
     cpus: options.cpus ?? cpusOf(cpus),
@@ -182,16 +234,95 @@ export function planFromProfile(cpus: number, options: PlanOptions = {}): Machin
     };
     return withLayout(spec, info, profile, boot);
   });
+  const evidence: MachineEvidence = {
+    kernel: options.kernel === undefined ? 'assumed' : 'given',
+    allocator:
+      options.allocator !== undefined ? 'given' : allocator === shown?.allocator ? 'trace' : 'assumed',
+    cpus: options.cpus === undefined ? 'trace' : 'given',
+    memory: saysMemory ? 'given' : 'assumed',
+    pageSize: options.pageSize === undefined ? 'assumed' : 'trace',
+  };
   return {
     kernel: profile,
     options: machine,
     caches,
-    source: `${caches.length} caches as Linux ${profile.name} has them after booting${note}`,
+    evidence,
+    isPreset: true,
+    showsOrders: shown?.orders === true,
+    assumed: assumedWords(machine, profile, evidence),
+    overruled: [],
+    source: `caches by their events, the others as Linux ${profile.name} has them after booting${note}`,
   };
 }
 
+/** What of a machine was made up, in one sentence, and what its number of CPUs rests on. */
+function assumedWords(
+  machine: MachineOptions,
+  { name, pageSize }: KernelProfile,
+  evidence: MachineEvidence,
+): string[] {
+  const facts = [
+    ['kernel', `Linux ${name}`, '--kernel'],
+    ['allocator', String(machine.allocator).toUpperCase(), '--allocator'],
+    ['memory', `${formatBytes(memoryOf(machine))} of memory`, '--memory'],
+  ] as const;
+  const made = facts.filter(([fact]) => evidence[fact] === 'assumed');
+  const words: string[] = [];
+  if (made.length > 0) {
+    const what = made.map(([, value]) => value).join(', ');
+    const how = made.map(([, , option]) => option).join(', ');
+    words.push(
+      `The recorded machine is not known: ${what} ${made.length === 1 ? 'is' : 'are'} assumed (${how} or --snapshots say otherwise)`,
+    );
+  }
+  if (evidence.cpus === 'trace')
+    words.push(
+      `${machine.cpus === 1 ? '1 CPU is what has' : `${machine.cpus} CPUs are what have`} events: the machine may have had more, and then slabs of another order`,
+    );
+  if (evidence.pageSize === 'assumed' && pageSize !== USUAL_PAGE)
+    words.push(`Pages of ${formatBytes(pageSize)} are assumed`);
+  return words;
+}
+
+const USUAL_PAGE = 4096;
+
+/** Bytes that a machine with these options manages. */
+function memoryOf(options: MachineOptions): number {
+  const machine = Machine.create({ ...options, ledger: { slabs: 1, linkPages: 1, caches: 1 } });
+  return machine.zones().reduce((sum, { managed }) => sum + managed, 0) * machine.kernel.pageSize;
+}
+
+/** Sheaves that the snapshot tells of: the replay has none unless a what-if asks for them. */
+function sheavesLeftOut(full: Snapshot | undefined): string[] {
+  const all = [...(full?.caches ?? [])].filter(([, { sheafCapacity }]) => sheafCapacity > 0);
+  if (all.length === 0) return [];
+  const told = all.slice(0, 3).map(([name, { sheafCapacity }]) => `${name} ${sheafCapacity}`);
+  const rest = all.length > told.length ? ` and ${all.length - told.length} more` : '';
+  return [
+    `${all.length === 1 ? '1 cache had' : `${all.length} caches had`} sheaves (sheaf_capacity: ${told.join(', ')}${rest}), which are not replayed: what lay free in them is missing`,
+  ];
+}
+
+/** What a person said that the snapshots contradict. */
+function overruledBy(options: PlanOptions, snapshots: Snapshots, last: Snapshot): string[] {
+  const { kernel, allocator, cpus, machine, memory } = options;
+  const words: string[] = [];
+  const recorded = /^\d+\.\d+/.exec(snapshots.kernel)?.[0];
+  if (kernel !== undefined && recorded !== undefined && kernel !== recorded)
+    words.push(`Linux ${kernel} was asked for, and the snapshots are of ${snapshots.kernel}`);
+  if (allocator !== undefined && allocator !== snapshots.allocator)
+    words.push(
+      `${allocator.toUpperCase()} was asked for, and the snapshots are of ${snapshots.allocator.toUpperCase()}`,
+    );
+  if (cpus !== undefined && last.cpus > 0 && cpus !== last.cpus)
+    words.push(`${cpus} CPUs were asked for, and the snapshots have ${last.cpus}`);
+  if ((machine !== undefined || memory !== undefined) && last.zones.length > 0)
+    words.push('other memory was asked for than the snapshots have');
+  return words;
+}
+
 /** The caches of a plan, for those who look for the cache of a class. */
-export function knownCaches({ caches }: MachinePlan): KnownCache[] {
+export function knownCaches({ caches, isPreset }: MachinePlan): KnownCache[] {
   return caches.map(({ name, names, layout, grownSize, flags, capacity, source }) => ({
     name,
     names,
@@ -200,6 +331,7 @@ export function knownCaches({ caches }: MachinePlan): KnownCache[] {
     // With a directory the name says it; else the flags come from a table or are not known.
     accounted: source === 'slabinfo' ? undefined : (flags & SLAB.ACCOUNT) !== 0 || undefined,
     capacity,
+    isPreset,
   }));
 }
 

@@ -30,6 +30,7 @@ import { C_NR_SLABS, CACHE_WORDS } from '../../machine/index.js';
 import { CLASS_KIND, type ClassCache, GREW, OP, OP_MASK, OVER, type Trace } from '../../trace/index.js';
 import { type BuiltMachine, buildMachine } from './build.js';
 import { type CacheHistory, type History, type Inferred, liveThrough, NO_HISTORY } from './history.js';
+import { firstEventTime, placeBehind, placeSnapshots, type SnapshotPlace } from './place.js';
 import { type CacheSpec, type MachinePlan, pagesLeftOut } from './plan.js';
 import { replayRows } from './run.js';
 import type { Snapshot, Snapshots } from './snapshots.js';
@@ -40,13 +41,6 @@ interface StartFree {
   readonly byCpu: readonly number[];
   /** Whether a slab was taken, so that the numbers are exact and not the least possible. */
   readonly exact: boolean;
-}
-
-/** Where a snapshot lies in a trace: rows in front of its begin and of its end. */
-export interface SnapshotPlace {
-  readonly snapshot: Snapshot;
-  readonly beginRow: number;
-  readonly endRow: number;
 }
 
 /** What a machine is thought to have had in front of the trace, and what that was fitted to. */
@@ -63,16 +57,19 @@ export interface EstimateOptions {
   /** The caches of the trace's classes. */
   readonly names: readonly ClassCache[];
   readonly snapshots: Snapshots | undefined;
+  /** A snapshot that is not to be used. */
+  readonly heldBack?: Snapshot | undefined;
   readonly onProgress?: (rows: number) => void;
 }
 
 /** Estimates what was there before the trace. Goes through it up to four times, three of them in machines as it was recorded. */
 export function estimateHistory(options: EstimateOptions): Estimate {
-  const { trace, plan, snapshots } = options;
+  const { trace, plan, snapshots, heldBack } = options;
   if (snapshots === undefined) return { history: NO_HISTORY, reference: undefined };
   const start = firstEventTime(trace);
-  const before = snapshots.all.findLast((snapshot) => snapshot.end <= start);
-  const within = placeSnapshots(trace, snapshots.all)[0] ?? placeBehind(trace, snapshots.all);
+  const usable = snapshots.all.filter((snapshot) => snapshot !== heldBack);
+  const before = usable.findLast((snapshot) => snapshot.end <= start);
+  const within = placeSnapshots(trace, usable)[0] ?? placeBehind(trace, usable);
   const free = freeAtStart(trace, plan, options.names);
   const first = plan.caches.map((spec) => atStart(spec, free.get(spec.name)!, before, within !== undefined));
   let caches = first;
@@ -170,57 +167,6 @@ function corrected(entry: CacheHistory, spec: CacheSpec, snapshot: Snapshot, our
   return { ...entry, full, why: [entry.why, why].filter((each) => each !== '').join('; ') };
 }
 
-// ---- where snapshots lie -------------------------------------------------------------------------------------------------
-
-/** When the first thing happened that is no marker. */
-function firstEventTime(trace: Trace): number {
-  for (const { op, time, rows } of trace.chunks(['op', 'time'])) {
-    for (let i = 0; i < rows; i++) if (op[i] !== OP.MARK) return time[i]!;
-  }
-  return trace.report.lastTime;
-}
-
-/**
- * Where snapshots lie in a trace: by their markers (`… NAME begin`, `… NAME end`) where it has them, else by their times. Those that
- * are over before the first event, or begin behind the last, are left out: markers can come before events are switched on.
- */
-export function placeSnapshots(trace: Trace, snapshots: readonly Snapshot[]): SnapshotPlace[] {
-  const start = firstEventTime(trace);
-  const inside = snapshots.filter(({ begin, end }) => end > start && begin <= trace.report.lastTime);
-  const times = inside.flatMap(({ begin, end }) => [begin, end]);
-  const rows = rowsAt(trace, times);
-  return inside.map((snapshot, i) => ({
-    snapshot,
-    beginRow: markRow(trace, snapshot.name, 'begin') ?? rows[2 * i]!,
-    endRow: markRow(trace, snapshot.name, 'end') ?? rows[2 * i + 1]!,
-  }));
-}
-
-/** The first snapshot that lies behind a trace. */
-export function placeBehind(trace: Trace, snapshots: readonly Snapshot[]): SnapshotPlace | undefined {
-  const snapshot = snapshots.find(({ begin }) => begin > trace.report.lastTime);
-  return snapshot && { snapshot, beginRow: trace.rows, endRow: trace.rows };
-}
-
-function markRow(trace: Trace, name: string, edge: 'begin' | 'end'): number | undefined {
-  const words = ` ${name} ${edge}`;
-  return trace.marks.find(({ text }) => ` ${text.trim()}`.endsWith(words))?.row;
-}
-
-/** The first row at or behind each time. */
-function rowsAt(trace: Trace, times: readonly number[]): number[] {
-  const order = [...times.keys()].sort((a, b) => times[a]! - times[b]!);
-  const rows = times.map(() => trace.rows);
-  let next = 0;
-  for (const { first, time, rows: count } of trace.chunks(['time'])) {
-    for (let i = 0; i < count && next < order.length; i++) {
-      while (next < order.length && time[i]! >= times[order[next]!]!) rows[order[next++]!] = first + i;
-    }
-    if (next === order.length) break;
-  }
-  return rows;
-}
-
 // ---- free at the start -----------------------------------------------------------------------------------------------------
 
 /** Rule 2, by name of a cache of the plan. */
@@ -308,7 +254,7 @@ function replayOnce(
     tables.push(cache.slice());
   };
   const inferred: Inferred[] = [];
-  const learn = trace.report.pointers === 'real' ? { learn: (found: Inferred) => inferred.push(found) } : {};
+  const learn = trace.report.pageSize > 0 ? { learn: (found: Inferred) => inferred.push(found) } : {};
   const stops = [place?.beginRow ?? 0, place?.endRow ?? 0];
   replayRows({ trace, built, stock, stops, onStop, onProgress, rows, ...learn });
   const slabsIn = (words: Int32Array, name: string) => {

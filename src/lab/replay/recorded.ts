@@ -11,4 +11,6 @@ export interface Recorded {
   /** By class of the trace. */
   readonly names: readonly ClassCache[];
   readonly estimate: Estimate;
+  /** Why the snapshots cannot be of this recording: a sentence each, without its full stop; none where they can. */
+  readonly mismatch: readonly string[];
 }

@@ -18,6 +18,22 @@
  *  2. live: `addresses` has where it is in this machine;
  *  3. asked for and not given: there was no memory. Its free frees nothing.
  *
+ * The order of evidence. Of what is not the same in two sources the first one holds, and nothing later overrules it:
+ *
+ *  1. the name in an allocation's own event;
+ *  2. the name in a later free of the same object;
+ *  3. a snapshot: which caches there were, their sizes, orders and limits, the machine, what was there before;
+ *  4. `bytes_alloc` and `bytes_req` of the events: the distance of a cache's objects, kmalloc's classes of sizes, whole pages;
+ *  5. neighbours in a page, and the pages that were taken for a slab, where pointers are real;
+ *  6. what other objects of a function are, and the table of functions (trace/class-sites.ts);
+ *  7. size: the one cache of a snapshot that fits;
+ *  8. a preset: what a booted kernel of some configuration has.
+ *
+ * Names: trace/classes.ts. Sizes and orders: evidence.ts. The machine: plan.ts. What rests on 6 to 8 is likely and no more: whoever shows
+ * it marks it with `?`, and the reason is among what was assumed. What rests on nothing is called by what is known (`?function/size`), or
+ * left out. So the machine as recorded never holds less than was asked for, and no object lies in a slab of a size that no event and no
+ * snapshot has. Whether snapshots are of the same recording at all: mismatch.ts.
+ *
  * The recorded configuration is the empty what-if. How near that comes to what really happened is measured, not assumed: nearness.ts holds
  * it against the snapshots. On traces recorded from boot every cache has the recorded number of slabs at every marker.
  *
@@ -35,11 +51,13 @@
 
 import type { Machine } from '../../slab/index.js';
 import { nameClasses, type Trace } from '../../trace/index.js';
+import { allocatorShown, fitToEvents, memoryNeeded } from './evidence.js';
+import { contradictions } from './mismatch.js';
 import { knownCaches, type PlanOptions, planFromProfile, planFromSnapshots } from './plan.js';
 import { estimateHistory } from './population.js';
 import type { Recorded } from './recorded.js';
 import type { ReplayResult } from './result.js';
-import type { Snapshots } from './snapshots.js';
+import type { Snapshot, Snapshots } from './snapshots.js';
 import { startReplay } from './start.js';
 import type { WhatIf } from './what-if.js';
 
@@ -49,21 +67,41 @@ export type { Recorded } from './recorded.js';
 export interface PrepareOptions extends PlanOptions {
   readonly trace: Trace;
   readonly snapshots?: Snapshots | undefined;
+  /** A snapshot that the past is not estimated from, so that the replay can be held against it. */
+  readonly heldBack?: Snapshot | undefined;
   /** Called with the rows of the trace that were looked at; it is gone through up to four times. */
   readonly onProgress?: (rows: number) => void;
 }
 
 /** Finds out what machine a trace was recorded on, which cache each class is, and what was there before. */
 export function prepareReplay(options: PrepareOptions): Recorded {
-  const { trace, snapshots, onProgress } = options;
-  const about = { ...options, pageSize: options.pageSize ?? (trace.report.pageSize || undefined) };
-  const plan =
-    snapshots === undefined
-      ? planFromProfile(trace.cpus, about)
-      : planFromSnapshots(snapshots, trace.cpus, about);
-  const names = nameClasses(trace.classes, knownCaches(plan));
-  const estimate = estimateHistory({ trace, plan, names, snapshots, ...(onProgress && { onProgress }) });
-  return { trace, snapshots, plan, names, estimate };
+  const { trace, snapshots, onProgress, heldBack } = options;
+  const { machine, memory } = options;
+  const isAssumed = snapshots === undefined && machine === undefined && memory === undefined;
+  const about = {
+    ...options,
+    pageSize: options.pageSize ?? (trace.report.pageSize || undefined),
+    shown: {
+      allocator: allocatorShown(trace.classes),
+      memory: isAssumed ? memoryNeeded(trace) : undefined,
+      orders: trace.report.pageSize > 0,
+    },
+  };
+  const cpus = trace.report.believedCpus?.cpus ?? trace.cpus;
+  const first =
+    snapshots === undefined ? planFromProfile(cpus, about) : planFromSnapshots(snapshots, cpus, about);
+  const names = nameClasses(trace.classes, knownCaches(first));
+  const plan = fitToEvents(first, trace.classes, names);
+  const estimate = estimateHistory({
+    trace,
+    plan,
+    names,
+    snapshots,
+    ...(heldBack && { heldBack }),
+    ...(onProgress && { onProgress }),
+  });
+  const mismatch = snapshots === undefined ? [] : contradictions({ trace, snapshots, names });
+  return { trace, snapshots, plan, names, estimate, mismatch };
 }
 
 /** Who is told of a replay while it runs, and at its end. */

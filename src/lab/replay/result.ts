@@ -11,13 +11,14 @@
  *  - what was not understood of the trace, and what was assumed instead.
  */
 import { formatCount } from '../../base/index.js';
-import { CLASS_KIND, type ClassCache, lostWords, type Trace } from '../../trace/index.js';
+import { CLASS_KIND, type ClassCache, type HowNamed, lostWords, type Trace } from '../../trace/index.js';
 import type { BuiltMachine, ReplayCache } from './build.js';
 import type { Stock } from './history.js';
 import { OTHER_PAGES, type Peak, REQUESTED, type Series } from './measure.js';
 import { findPins, type Pin } from './pins.js';
-import type { MachinePlan } from './plan.js';
+import type { MachineEvidence, MachinePlan } from './plan.js';
 import type { Estimate } from './population.js';
+import { eachRow } from './rows.js';
 import type { RunCounts, RunState } from './run.js';
 import { type Fullness, fullnessOf, type SlabState, slabsByCache, sumOfSlabs } from './slab-states.js';
 
@@ -28,6 +29,11 @@ export interface CacheResult {
   readonly name: string;
   /** All names that lead to it. */
   readonly names: readonly string[];
+  /** Whether an event or a snapshot says that it is this one; else its name is likely, and shown with a `?`. */
+  readonly isCertain: boolean;
+  /** By what evidence it was found, the strongest that any of its objects has; null where it has no events. */
+  readonly how: HowNamed | null;
+  readonly why: string;
   /** Bytes from one object to the next, objects and order of a slab. */
   readonly size: number;
   readonly objectsPerSlab: number;
@@ -76,7 +82,13 @@ export interface ReplayResult {
     readonly memory: number;
     /** Where the machine and its caches come from. */
     readonly source: string;
+    /** Where each fact of it is from; what is `assumed` was made up. */
+    readonly evidence: MachineEvidence;
+    /** What a person said of it against its snapshots: a sentence each. Then it is not the machine as it was recorded. */
+    readonly overruled: readonly string[];
   };
+  /** Why the snapshots cannot be of this recording: a sentence each; none where they can, or where there are none. */
+  readonly mismatch: readonly string[];
   readonly rows: number;
   /** From the first to the last event. */
   readonly seconds: number;
@@ -114,6 +126,7 @@ export interface ResultOptions {
   readonly plan: MachinePlan;
   readonly names: readonly ClassCache[];
   readonly estimate: Estimate;
+  readonly mismatch: readonly string[];
   readonly built: BuiltMachine;
   readonly stock: Stock;
   readonly state: RunState;
@@ -132,11 +145,13 @@ export function resultOf(options: ResultOptions): ReplayResult {
   const seconds = Math.max(trace.report.lastTime - trace.report.firstTime, 0) / 1e9;
   const slabs = slabsByCache(machine);
   const rates = ratesByCache(options);
+  const evidence = evidenceByCache(options);
   const caches = built.caches
     .map((made) =>
       cacheResult(made, slabs.get(made.cache.id) ?? [], rates.get(made.cache.id), measure.peakSlabs, {
         pageSize,
         seconds,
+        found: evidence.get(made.cache.id),
       }),
     )
     .filter(({ slabsMade }) => slabsMade > 0)
@@ -160,11 +175,14 @@ export function resultOf(options: ResultOptions): ReplayResult {
       pageSize,
       memory: zones.reduce((total, { managed }) => total + managed, 0),
       source: plan.source,
+      evidence: evidenceUnder(plan, settings),
+      overruled: plan.overruled,
     },
+    mismatch: options.mismatch,
     rows: state.rows,
     seconds,
     counts,
-    peak: measure.peak,
+    peak: peakOf(trace, measure.peak),
     end: {
       bytes: taken - others,
       requested: measure.sums[REQUESTED]!,
@@ -187,6 +205,16 @@ export function resultOf(options: ResultOptions): ReplayResult {
   };
 }
 
+/** The peak with its event's own time. */
+function peakOf(trace: Trace, { bytes, row, requested }: Omit<Peak, 'time'>): Peak {
+  let time = trace.report.firstTime;
+  if (row < trace.rows)
+    eachRow(trace, ['time'], [row], (chunk, at) => {
+      time = chunk.time[at]!;
+    });
+  return { bytes, row, time, requested: Math.max(requested, 0) };
+}
+
 // ---- caches --------------------------------------------------------------------------------------------------------------
 
 interface Rates {
@@ -206,18 +234,65 @@ function ratesByCache({ trace, built }: ResultOptions): Map<number, Rates> {
   return rates;
 }
 
+/** By cache: the strongest evidence of the classes that allocate there, or free. */
+function evidenceByCache({ built, names }: ResultOptions): Map<number, ClassCache> {
+  const strongest = new Map<number, ClassCache>();
+  for (const [id, route] of built.routes.entries()) {
+    if (route.to !== 'cache' && route.to !== 'strategy') continue;
+    const cache = route.cache.cache.id;
+    const had = strongest.get(cache);
+    const found = names[id]!;
+    if (had === undefined || rankOf(found) < rankOf(had)) strongest.set(cache, found);
+  }
+  return strongest;
+}
+
+const RANKS: readonly HowNamed[] = [
+  'event',
+  'kmalloc',
+  'frees',
+  'pages',
+  'size',
+  'site',
+  'function',
+  'choice',
+  'preset',
+  'unnamed',
+  'none',
+];
+
+const rankOf = ({ how, isCertain }: ClassCache) => RANKS.indexOf(how) + (isCertain ? 0 : RANKS.length);
+
+/** A what-if says what it asks for. */
+function evidenceUnder({ evidence }: MachinePlan, settings: readonly string[]): MachineEvidence {
+  const set = (word: string) => settings.some((setting) => setting.trim().startsWith(`${word}=`));
+  return {
+    ...evidence,
+    ...(set('cpus') && { cpus: 'given' }),
+    ...(set('allocator') && { allocator: 'given' }),
+    ...(set('page_size') && { pageSize: 'given' }),
+  };
+}
+
 function cacheResult(
   { spec, cache }: ReplayCache,
   slabs: readonly SlabState[],
   { allocs, frees }: Rates = { allocs: 0, frees: 0 },
   peakSlabs: Int32Array,
-  { pageSize, seconds }: { readonly pageSize: number; readonly seconds: number },
+  {
+    pageSize,
+    seconds,
+    found,
+  }: { readonly pageSize: number; readonly seconds: number; readonly found: ClassCache | undefined },
 ): CacheResult {
   const { size, oo, slabsMade, orderFallbacks, failed } = cache.info;
   const sums = sumOfSlabs(slabs, oo, pageSize);
   return {
     name: spec.names[0]!,
     names: spec.names,
+    isCertain: found?.isCertain ?? true,
+    how: found?.how ?? null,
+    why: found?.why ?? 'no event is of it',
     size,
     objectsPerSlab: oo.objects,
     order: oo.order,
@@ -241,12 +316,26 @@ function cacheResult(
 
 // ---- what was not understood ---------------------------------------------------------------------------------------------
 
-function notUnderstood({ trace, names, estimate, state }: ResultOptions): string[] {
-  const { objects, lost, pointers } = trace.report;
+function notUnderstood(options: ResultOptions): string[] {
+  const { trace, estimate, state, plan, mismatch } = options;
+  const { objects, lost, pointers, believedCpus } = trace.report;
   const { counts } = state;
   const some = (count: number, one: string, many: string) =>
     count === 1 ? `1 ${one}` : `${formatCount(count)} ${many}`;
-  const sentences = [`${estimate.history.source}.`];
+  const sentences = [
+    ...mismatch.map((why) => `The snapshots are of another recording: ${why}.`),
+    ...plan.overruled.map((words) => `${words[0]!.toUpperCase()}${words.slice(1)}.`),
+    `${estimate.history.source}.`,
+    ...plan.assumed.map((words) => `${words}.`),
+  ];
+  const odd = believedCpus?.odd ?? [];
+  if (odd.length > 0) {
+    const told = odd.slice(0, TOLD).map(([cpu, events]) => `CPU ${cpu} (${some(events, 'event', 'events')})`);
+    const rest = odd.length > TOLD ? ` and ${odd.length - TOLD} more` : '';
+    sentences.push(
+      `Too few events name ${told.join(', ')}${rest} to believe that there was one: others had them.`,
+    );
+  }
   if (lost > 0) sentences.push(lostWords(lost));
   if (pointers === 'hashed')
     sentences.push('Pointers are hashed: which pages are a slab is taken from flags and order of events.');
@@ -266,18 +355,55 @@ function notUnderstood({ trace, names, estimate, state }: ResultOptions): string
     sentences.push(
       `${some(objects.unseen, 'free is', 'frees are')} of objects whose allocation is not in the trace: ${told.join('; ')}.`,
     );
-  for (const how of ['choice', 'unnamed'] as const) {
-    const classes = trace.classes.filter(
-      ({ kind }, id) => kind === CLASS_KIND.CACHE && names[id]!.how === how,
-    );
-    const allocs = classes.reduce((sum, each) => sum + each.allocs, 0);
-    if (allocs === 0) continue;
-    const which = [...new Set(classes.map(({ site }) => site))].slice(0, 3).join(', ');
-    sentences.push(
-      how === 'choice'
-        ? `${some(allocs, 'object is', 'objects are')} in one of several caches that fit, and the largest was taken (${which}).`
-        : `${some(allocs, 'object is', 'objects are')} in caches that are not known by name (${which}).`,
-    );
-  }
-  return sentences;
+  return [...sentences, ...likelyNames(options), ...leftOut(options)];
 }
+
+/** Of classes without a certain name: what was taken and why, the ones of most objects first. */
+function likelyNames({ trace, names, built }: ResultOptions): string[] {
+  const groups = new Map<string, { label: string; why: string; allocs: number; how: HowNamed }>();
+  for (const [id, { kind, allocs }] of trace.classes.entries()) {
+    const { name, how, why, isCertain } = names[id]!;
+    if (kind !== CLASS_KIND.CACHE || allocs === 0 || (isCertain && how !== 'unnamed')) continue;
+    const route = built.routes[id]!;
+    const shown = route.to === 'cache' ? route.cache.spec.names[0]! : name;
+    const key = how === 'unnamed' ? how : `${shown} ${why}`;
+    const had = groups.get(key);
+    const label = how === 'unnamed' ? shown : `${shown}?`;
+    groups.set(key, { label, why, how, ...had, allocs: (had?.allocs ?? 0) + allocs });
+  }
+  const all = [...groups.values()].sort((a, b) => b.allocs - a.allocs);
+  const unnamed = all.filter(({ how }) => how === 'unnamed');
+  const likely = all.filter(({ how }) => how !== 'unnamed');
+  const objects = (count: number) => (count === 1 ? '1 object' : `${count} objects`);
+  const words = likely
+    .slice(0, TOLD)
+    .map(({ label, why, allocs }) => `${label} is likely and no more, for ${objects(allocs)}: ${why}.`);
+  const rest = likely.slice(TOLD);
+  if (rest.length > 0) {
+    const allocs = rest.reduce((sum, each) => sum + each.allocs, 0);
+    words.push(`${rest.length} more names are likely and no more, for ${objects(allocs)}.`);
+  }
+  for (const { label, allocs } of unnamed)
+    words.push(
+      `${objects(allocs)} ${allocs === 1 ? 'is' : 'are'} in caches whose names nothing tells, ${label} the first of them.`,
+    );
+  return words;
+}
+
+/** Frees of something of which only the caller is known, or a name without a size. */
+function leftOut({ trace, names, built }: ResultOptions): string[] {
+  const all = new Map<string, number>();
+  for (const [id, { kind, frees }] of trace.classes.entries()) {
+    if (kind !== CLASS_KIND.CACHE_FREE || built.routes[id]!.to !== 'nowhere') continue;
+    const { name } = names[id]!;
+    all.set(name, (all.get(name) ?? 0) + frees);
+  }
+  const sorted = [...all].sort((a, b) => b[1] - a[1]);
+  if (sorted.length === 0) return [];
+  const told = sorted.slice(0, TOLD).map(([name, frees]) => (frees === 1 ? name : `${name} ${frees}`));
+  const rest = sorted.length > TOLD ? ` and ${sorted.length - TOLD} more` : '';
+  return [`No event tells the size of what was freed of ${told.join(', ')}${rest}: no slab was made for it.`];
+}
+
+/** How many names a sentence tells. */
+const TOLD = 3;

@@ -22,7 +22,6 @@ import { __GFP, C_NR_SLABS, CACHE_WORDS, GFP_KNOWN_BITS } from '../../machine/in
 import type { KmemCache } from '../../slab/index.js';
 import {
   AGAIN,
-  CLASS_KIND,
   GREW,
   LARGE_PAGES,
   OP,
@@ -43,6 +42,8 @@ import {
   type Measure,
   type MeasureSave,
   MOST_REQUESTED,
+  PEAK_REQUESTED,
+  PEAK_ROW,
   REQUESTED,
 } from './measure.js';
 import { createUnseen, type UnseenCounts, type UnseenSave } from './unseen.js';
@@ -86,6 +87,7 @@ export interface RunSave {
   readonly unseen: UnseenSave;
   readonly stop: number;
   readonly nextTick: number;
+  readonly toldPages: number;
 }
 
 /** What a run leaves behind, beside its machine. */
@@ -121,8 +123,8 @@ const CACHE = 1;
 const STRATEGY = 2;
 const PAGES = 3;
 
-/** Stands for the address of what another event tells of. */
-const ELSEWHERE = 1;
+/** Stands for the address of what another event tells of. Of whole pages too: no page frame has half a number. */
+const ELSEWHERE = 0.5;
 
 /** SLAB's reapers come at ticks of 4 ms. */
 const TICK_NS = 4e6;
@@ -147,16 +149,21 @@ export function createRun(options: RunOptions): Run {
   const { slabsOf, sums } = measure;
   const counts: OwnCounts = { allocs: 0, frees: 0, failed: 0, failedPages: 0, implied: 0, unknown: 0 };
 
-  const { kinds, caches, strategies, orders, cacheIds, slabWords, gfps, bytes } = classTables(trace, built);
+  const { kinds, caches, strategies, orders, areTold, cacheIds, slabWords, gfps, bytes } = classTables(
+    trace,
+    built,
+  );
   // A division in front of each row would cost as much as the rest of it.
   const cpuOf = Uint16Array.from({ length: trace.cpus }, (_, cpu) => cpu % cpus);
   // By slot.
   const addresses = new Float64Array(trace.slots);
   const slotClass = new Int32Array(trace.slots);
   const slotRow = new Float64Array(trace.slots);
+  /** The row of, or behind, what happens without an event. */
+  let rowOfUnseen = 0;
   const changed = (cache: KmemCache) => {
     const slabs = cacheWords[cache.id * CACHE_WORDS + C_NR_SLABS]!;
-    if (slabs !== slabsOf[cache.id]) measure.slabsChanged(cache.id, slabs);
+    if (slabs !== slabsOf[cache.id]) measure.slabsChanged(cache.id, slabs, rowOfUnseen);
   };
   const unseen = createUnseen({
     built,
@@ -170,10 +177,18 @@ export function createRun(options: RunOptions): Run {
   /** By class: whether the trace tells when its cache takes a slab. */
   const infers = options.learn && inferrable(trace, built);
 
-  function requested(more: number): void {
+  /** Blocks of pages that an event told of and that no large kmalloc has claimed yet. */
+  let toldPages = 0;
+
+  function requested(more: number, slot: number): void {
     const now = sums[REQUESTED]! + more;
     sums[REQUESTED] = now;
     if (now > sums[MOST_REQUESTED]!) sums[MOST_REQUESTED] = now;
+    // Above all while less than the peak is held (measure.ts).
+    if (now > sums[PEAK_REQUESTED]!) {
+      sums[PEAK_REQUESTED] = now;
+      sums[PEAK_ROW] = slotRow[slot]!;
+    }
   }
 
   function allocate(id: number, slot: number, cpu: number): void {
@@ -183,19 +198,22 @@ export function createRun(options: RunOptions): Run {
     const address = cache.alloc(gfps[id] as Gfp, cpu);
     addresses[slot] = address;
     if (address === 0) counts.failed++;
-    else requested(bytes[id]!);
+    else requested(bytes[id]!, slot);
     const slabs = cacheWords[slabWords[id]!]!;
-    if (slabs !== slabsOf[cacheIds[id]!]) measure.slabsChanged(cacheIds[id]!, slabs);
+    if (slabs !== slabsOf[cacheIds[id]!]) measure.slabsChanged(cacheIds[id]!, slabs, slotRow[slot]!);
   }
 
   function allocateElsewhere(id: number, slot: number, cpu: number): void {
     const strategy = strategies[id];
-    if (kinds[id] === PAGES) allocatePages(id, slot, gfps[id]! | __GFP.COMP, true);
-    else addresses[slot] = strategy === undefined ? ELSEWHERE : strategy.alloc(cpu);
-    if (addresses[slot] !== 0) requested(bytes[id]!);
+    if (kinds[id] !== PAGES) addresses[slot] = strategy === undefined ? ELSEWHERE : strategy.alloc(cpu);
+    else if (areTold[id] === 1 && toldPages > 0) {
+      toldPages--;
+      addresses[slot] = ELSEWHERE;
+    } else allocatePages(id, slot, gfps[id]! | __GFP.COMP, true);
+    if (addresses[slot] !== 0) requested(bytes[id]!, slot);
     if (strategy === undefined) return;
     if (addresses[slot] === 0) counts.failed++;
-    measure.objectPagesChanged();
+    measure.objectPagesChanged(slotRow[slot]!);
   }
 
   function release(slot: number, cpu: number): void {
@@ -210,16 +228,17 @@ export function createRun(options: RunOptions): Run {
     if (cache === undefined) return releaseElsewhere(id, address, cpu);
     cache.free(address as PhysAddr, cpu);
     const slabs = cacheWords[slabWords[id]!]!;
-    if (slabs !== slabsOf[cacheIds[id]!]) measure.slabsChanged(cacheIds[id]!, slabs);
+    if (slabs !== slabsOf[cacheIds[id]!]) measure.slabsChanged(cacheIds[id]!, slabs, 0);
   }
 
   function releaseElsewhere(id: number, address: number, cpu: number): void {
     const order = orders[id]!;
+    if (address === ELSEWHERE) return;
     if (kinds[id] === PAGES) {
       machine.freePages((Math.abs(address) - 1) as Pfn, order);
       if (address > 0) measure.otherPagesChanged(-(1 << order));
     } else strategies[id]?.free(address as PhysAddr, cpu);
-    if (address < 0 || strategies[id] !== undefined) measure.objectPagesChanged();
+    if (address < 0 || strategies[id] !== undefined) measure.objectPagesChanged(0);
   }
 
   /** The address of pages is their first pfn + 1, negative if objects lie in them. */
@@ -228,11 +247,12 @@ export function createRun(options: RunOptions): Run {
     slotClass[slot] = id;
     addresses[slot] = holdObjects ? -(pfn + 1) : pfn + 1;
     if (pfn === NO_PFN) counts.failedPages++;
-    else if (holdObjects) measure.objectPagesChanged();
+    else if (holdObjects) measure.objectPagesChanged(slotRow[slot]!);
     else measure.otherPagesChanged(1 << orders[id]!);
   }
 
-  function freeUnseen(id: number, again: boolean, cpu: number): void {
+  function freeUnseen(id: number, again: boolean, cpu: number, row: number): void {
+    rowOfUnseen = row;
     if (kinds[id] === CACHE) unseen.free(caches[id]!, again, cpu);
     else counts.unknown++;
   }
@@ -247,6 +267,7 @@ export function createRun(options: RunOptions): Run {
     if ((op & OP_MASK) === OP.PAGE_ALLOC) {
       if (op & OVER) release(slot, 0);
       slotRow[slot] = row;
+      if (op & LARGE_PAGES) toldPages++;
       allocatePages(id, slot, gfps[id]!, (op & LARGE_PAGES) !== 0);
     } else if ((op & OP_MASK) === OP.PAGE_FREE) {
       if (!(op & UNSEEN)) return release(slot, 0);
@@ -272,12 +293,14 @@ export function createRun(options: RunOptions): Run {
         }
         slotRow[at] = first + i;
         allocs++;
-        if (infers !== undefined && infers[classes[i]!] === 1)
+        if (infers !== undefined && infers[classes[i]!] === 1) {
+          rowOfUnseen = first + i;
           unseen.infer(caches[classes[i]!]!, first + i, on, (what & GREW) !== 0);
+        }
         allocate(classes[i]!, at, on);
       } else if (kind === OP.FREE) {
         const on = cpuOf[cpu[i]!]!;
-        if (what & UNSEEN) freeUnseen(classes[i]!, (what & AGAIN) !== 0, on);
+        if (what & UNSEEN) freeUnseen(classes[i]!, (what & AGAIN) !== 0, on, first + i);
         else {
           frees++;
           release(slot[i]!, on);
@@ -303,6 +326,8 @@ export function createRun(options: RunOptions): Run {
       const time = chunk.time[at]!;
       if (time >= nextTick) {
         followClock(time);
+        // A reaper may have given slabs back.
+        measure.objectPagesChanged(chunk.first + at);
         nextTick = (Math.floor(time / TICK_NS) + 1) * TICK_NS;
       }
       let end = at + 1;
@@ -323,7 +348,10 @@ export function createRun(options: RunOptions): Run {
     for (let at = from; at < end; ) {
       done = chunk.first + at;
       stopHere();
-      if (repeatAt <= done) repeatAt = unseen.repeat(done);
+      if (repeatAt <= done) {
+        rowOfUnseen = done;
+        repeatAt = unseen.repeat(done);
+      }
       measure.begin(done, chunk.time[at]!);
       const until = Math.min(measure.pieceEnd, stops[stop] ?? rows, repeatAt) - chunk.first;
       const to = Math.min(Math.max(until, at + 1), end);
@@ -374,10 +402,11 @@ export function createRun(options: RunOptions): Run {
       unseen: unseen.save(),
       stop,
       nextTick,
+      toldPages,
     }),
     restore(save) {
       done = save.row;
-      ({ stop, nextTick } = save);
+      ({ stop, nextTick, toldPages } = save);
       Object.assign(counts, save.counts);
       measure.restore(save.measure);
       repeatAt = unseen.restore(save.unseen);
@@ -393,14 +422,15 @@ function classTables(trace: Trace, { routes }: BuiltMachine) {
   const caches = routes.map((route) => (route.to === 'cache' ? route.cache.cache : undefined));
   const strategies = routes.map((route) => (route.to === 'strategy' ? route.strategy : undefined));
   const orders = Uint8Array.from(routes, (route) => (route.to === 'pages' ? route.order : 0));
+  const areTold = Uint8Array.from(routes, (route) => (route.to === 'pages' && route.areTold ? 1 : 0));
   const cacheIds = Int32Array.from(routes, (route) => (route.to === 'cache' ? route.cache.cache.id : 0));
   const slabWords = cacheIds.map((id) => id * CACHE_WORDS + C_NR_SLABS);
   const gfps = Int32Array.from(trace.classes, ({ gfp }) => gfp & GFP_KNOWN_BITS);
-  // What SLAB asks for itself was not asked for by anybody else.
-  const bytes = Float64Array.from(trace.classes, ({ kind, bytesReq }, id) =>
-    kinds[id] === NOWHERE && kind !== CLASS_KIND.LARGE ? 0 : bytesReq,
+  // What SLAB asks for itself was not asked for by anybody else; what is left out is told of in a note.
+  const bytes = Float64Array.from(trace.classes, ({ bytesReq }, id) =>
+    kinds[id] === NOWHERE ? 0 : bytesReq,
   );
-  return { kinds, caches, strategies, orders, cacheIds, slabWords, gfps, bytes };
+  return { kinds, caches, strategies, orders, areTold, cacheIds, slabWords, gfps, bytes };
 }
 
 /** By class: 1 if pointers show when its cache takes a slab, for then they do so whenever it does. */

@@ -34,6 +34,8 @@ export interface SnapshotCache {
   readonly destroyByRcu: boolean;
   readonly hasConstructor: boolean;
   readonly usersize: number;
+  /** Objects of a sheaf, from 6.18 on; 0 where there are none. */
+  readonly sheafCapacity: number;
 }
 
 /** A zone of /proc/zoneinfo. Pages. */
@@ -171,6 +173,7 @@ function readCache(json: unknown, name: string, where: string, file: string): Sn
     destroyByRcu: json.destroy_by_rcu === 1,
     hasConstructor: typeof json.ctor === 'string' && json.ctor.trim() !== '',
     usersize: typeof json.usersize === 'number' ? json.usersize : 0,
+    sheafCapacity: typeof json.sheaf_capacity === 'number' ? json.sheaf_capacity : 0,
   };
 }
 

@@ -16,7 +16,7 @@ export interface StartedReplay {
 
 /** Throws UnknownNameError, ArgumentError for settings that make no machine. */
 export function startReplay(
-  { trace, plan, names, estimate }: Recorded,
+  { trace, plan, names, estimate, mismatch }: Recorded,
   whatIf: WhatIf,
   { onProgress }: { readonly onProgress?: ((rows: number) => void) | undefined } = {},
 ): StartedReplay {
@@ -29,7 +29,7 @@ export function startReplay(
     run,
     finish() {
       const { settings } = whatIf;
-      return resultOf({ trace, plan, names, estimate, built, stock, state: run.end(), settings });
+      return resultOf({ trace, plan, names, estimate, mismatch, built, stock, state: run.end(), settings });
     },
   };
 }

@@ -3,14 +3,47 @@ import { formatBytes, formatCount } from '../../base/index.js';
 import { formatShare } from '../compare-words.js';
 import { cacheDifferences } from './differences.js';
 import type { ErrorSummary, Nearness } from './nearness.js';
-import type { ReplayResult } from './result.js';
+import type { CacheResult, ReplayResult } from './result.js';
 
 /** How many caches or pins a sentence tells. */
 const TOLD = 3;
 
-/** What a what-if's result is called: its settings, or `as recorded`. */
-export function replayName({ settings }: Pick<ReplayResult, 'settings'>): string {
-  return settings.length === 0 ? 'as recorded' : settings.join(' ');
+/** What a what-if's result is called: its settings, or `as recorded`; `as told` where a person said other than the snapshots do. */
+export function replayName({
+  settings,
+  machine,
+}: Pick<ReplayResult, 'settings'> & Partial<Pick<ReplayResult, 'machine'>>): string {
+  if (settings.length > 0) return settings.join(' ');
+  return (machine?.overruled.length ?? 0) > 0 ? 'as told' : 'as recorded';
+}
+
+/** A cache's name as it is shown: with a `?` where it is likely and no more. What nothing names begins with one. */
+export function cacheLabel({ name, isCertain }: Pick<CacheResult, 'name' | 'isCertain'>): string {
+  return isCertain ? name : `${name}?`;
+}
+
+/** Labels of a result's caches by their names. */
+export function cacheLabels({ caches }: Pick<ReplayResult, 'caches'>): (name: string) => string {
+  const labels = new Map(caches.map((cache) => [cache.name, cacheLabel(cache)]));
+  return (name) => labels.get(name) ?? name;
+}
+
+/** Labels of several results' caches by their names: who is likely in one of them is likely in all. */
+export function labelsOf(results: readonly Pick<ReplayResult, 'caches'>[]): (name: string) => string {
+  const each = results.map(cacheLabels);
+  return (name) => each.map((label) => label(name)).find((label) => label !== name) ?? name;
+}
+
+/** `Linux 6.1?, SLUB?`, `4 CPUs`, `6.00 GiB?`: what was made up has a `?`. */
+export function machineParts({ machine }: Pick<ReplayResult, 'machine'>): string[] {
+  const { evidence } = machine;
+  const mark = (fact: keyof typeof evidence) => (evidence[fact] === 'assumed' ? '?' : '');
+  return [
+    `Linux ${machine.kernel}${mark('kernel')}, ${machine.allocator.toUpperCase()}${mark('allocator')}`,
+    `${count(machine.cpus, 'CPU')}${mark('cpus')}`,
+    `${formatBytes(machine.memory)}${mark('memory')}`,
+    ...(machine.pageSize === 4096 ? [] : [`pages of ${formatBytes(machine.pageSize)}${mark('pageSize')}`]),
+  ];
 }
 
 /** One result by itself. */
@@ -31,7 +64,7 @@ export function resultWords(result: ReplayResult): string[] {
   if (pin !== undefined) {
     const who = pin.site === '' ? 'from before the trace' : `(${pin.site}, ${pin.comm})`;
     words.push(
-      `Biggest pin: ${count(pin.objects, 'object')} of ${pin.cache} ${who} ${pin.objects === 1 ? 'keeps' : 'keep'} ` +
+      `Biggest pin: ${count(pin.objects, 'object')} of ${cacheLabels(result)(pin.cache)} ${who} ${pin.objects === 1 ? 'keeps' : 'keep'} ` +
         `${formatBytes(pin.bytes)} in ${count(pin.slabs, 'sparse slab')}.`,
     );
   }
@@ -51,9 +84,10 @@ export function compareReplays(base: ReplayResult, other: ReplayResult): string[
   ];
   const caches = cacheDifferences([base, other]);
   if (caches.length > 0) {
+    const label = labelsOf([base, other]);
     const told = caches
       .slice(0, TOLD)
-      .map(({ name: cache, peaks: [before, after] }) => `${cache} ${signed(after! - before!)}`);
+      .map(({ name: cache, peaks: [before, after] }) => `${label(cache)} ${signed(after! - before!)}`);
     const rest = caches.length > TOLD ? ` and ${count(caches.length - TOLD, 'other cache')}` : '';
     words.push(`The peaks that differ most: ${told.join(', ')}${rest}.`);
   }

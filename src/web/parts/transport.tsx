@@ -33,7 +33,8 @@ async function step(by: -1 | 1): Promise<void> {
 }
 
 function Strip({ trace }: { readonly trace: OpenedTrace }) {
-  const { peak } = trace.result;
+  // The cursor stands in front of an event: behind the peak's is where it is held.
+  const peakAt = trace.result.peak.row + 1;
   const at = shownCursor.value;
   useKeys([
     { keys: ',', does: 'to the previous event (of the picked cache)', run: () => void step(-1) },
@@ -42,7 +43,7 @@ function Strip({ trace }: { readonly trace: OpenedTrace }) {
     { keys: '>', does: '1,000 events on', run: () => moveCursor(at + 1000) },
     { keys: 'Home', does: 'to the first event', run: () => moveCursor(0) },
     { keys: 'End', does: 'behind the last event', run: () => moveCursor(rows.value) },
-    { keys: 'p', does: 'to the peak', run: () => moveCursor(peak.row) },
+    { keys: 'p', does: 'to the peak', run: () => moveCursor(peakAt) },
     { keys: 'Space', does: 'play, or stop', run: togglePlay },
   ]);
   const held = useAnswer(() => engine.call('heldAt', { row: at }), String(at), trace);
@@ -68,7 +69,7 @@ function Strip({ trace }: { readonly trace: OpenedTrace }) {
         <button type="button" onClick={() => void step(1)} aria-label="Next event" title="Next event (.)">
           ›
         </button>
-        <button type="button" onClick={() => moveCursor(peak.row)} title="To the peak (p)">
+        <button type="button" onClick={() => moveCursor(peakAt)} title="To the peak (p)">
           Peak
         </button>
       </div>

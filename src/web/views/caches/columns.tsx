@@ -1,6 +1,7 @@
 /** The columns of the table of caches: what slabtop and slabinfo show, and what of it is waste. */
 import { formatBytes, formatCount } from '../../../base/index.js';
 import { type CacheAt, formatShare } from '../../../lab/index.js';
+import { shownCache } from '../../parts/cache-label.js';
 import { cacheColour } from '../../parts/colours.js';
 import type { TableColumn } from '../../parts/data-table.js';
 import type { TableOrder } from '../../parts/table-order.js';
@@ -66,7 +67,8 @@ export const CACHE_COLUMNS: readonly TableColumn<CacheAt>[] = [
     value: ({ name }) => name,
     cell: ({ name }) => (
       <>
-        <span class="swatch" style={{ background: cacheColour(name) }} /> <span class="mono">{name}</span>
+        <span class="swatch" style={{ background: cacheColour(name) }} />{' '}
+        <span class="mono">{shownCache(name)}</span>
       </>
     ),
     title: ({ names }) => names.join(', '),

@@ -14,6 +14,7 @@ import {
   siteWords,
   taskWords,
 } from '../../../lab/index.js';
+import { shownCache } from '../../parts/cache-label.js';
 import { useAnswer } from '../../parts/use-answer.js';
 import { goTo } from '../../state/link.js';
 import { selection, type ViewName, whatIfs } from '../../state/store.js';
@@ -44,7 +45,7 @@ export function CacheDetailPanel({
   return (
     <aside class="cache-detail" aria-label={`Cache ${name}`} aria-busy={isWaiting}>
       <header>
-        <h2 class="mono">{value?.at.name ?? name}</h2>
+        <h2 class="mono">{shownCache(value?.at.name ?? name)}</h2>
         <button
           type="button"
           class="quiet"

@@ -2,6 +2,7 @@
 import { useState } from 'preact/hooks';
 import { formatAddress, formatBytes, formatCount } from '../../../base/index.js';
 import { type CacheSlab, type FrameAt, type Pin, type SlabMap, siteWords } from '../../../lab/index.js';
+import { shownCache } from '../../parts/cache-label.js';
 import { cacheColour, palette } from '../../parts/colours.js';
 import { formatSpan } from '../../parts/format.js';
 import { useAnswer } from '../../parts/use-answer.js';
@@ -53,7 +54,7 @@ function Picked({ at, frame, slab, enter }: SideProps) {
         <>
           <p>
             <span class="swatch" style={{ background: cacheColour(slab.cache) }} />{' '}
-            <span class="mono">{slab.cache}</span> slab {slab.serial}
+            <span class="mono">{shownCache(slab.cache)}</span> slab {slab.serial}
           </p>
           <SlabFacts slab={slab} />
           <div class="toolbar">
@@ -137,7 +138,7 @@ function Colours() {
               }}
             >
               <span class="swatch" style={{ background: cacheColour(name) }} />{' '}
-              <span class="mono">{name}</span>
+              <span class="mono">{shownCache(name)}</span>
             </button>
           </li>
         ))}
@@ -187,7 +188,7 @@ function Pins({ at, enter }: { readonly at: MemoryAt; readonly enter: (frame: nu
             >
               <span>
                 <span class="swatch" style={{ background: cacheColour(pin.cache) }} />{' '}
-                <span class="mono">{pin.cache}</span>
+                <span class="mono">{shownCache(pin.cache)}</span>
               </span>
               <span class="bytes">{formatBytes(pin.bytes)}</span>
               <span class="mono site">{siteWords(pin.site)}</span>

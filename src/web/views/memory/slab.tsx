@@ -2,6 +2,7 @@
 import { useState } from 'preact/hooks';
 import { formatAddress, formatBytes } from '../../../base/index.js';
 import type { ObjectMap, SlabMap } from '../../../lab/index.js';
+import { shownCache } from '../../parts/cache-label.js';
 import { Canvas } from '../../parts/canvas.js';
 import { cacheColour, type Palette } from '../../parts/colours.js';
 import { DataTable, type TableColumn } from '../../parts/data-table.js';
@@ -45,7 +46,7 @@ export function SlabView({ slab, leave }: SlabProps) {
         </button>
         <h2>
           <span class="swatch" style={{ background: cacheColour(slab.cache) }} />{' '}
-          <span class="mono">{slab.cache}</span> slab {slab.serial}
+          <span class="mono">{shownCache(slab.cache)}</span> slab {slab.serial}
         </h2>
       </header>
       <SlabFacts slab={slab} />

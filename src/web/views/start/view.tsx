@@ -1,6 +1,7 @@
 /** Where one begins: a place for files, examples a click away, and, when a trace is open, what it is and what of it could not be read. */
 import { useRef } from 'preact/hooks';
 import { formatBytes, formatCount } from '../../../base/index.js';
+import { machineParts } from '../../../lab/index.js';
 import { formatSpan } from '../../parts/format.js';
 import { goTo } from '../../state/link.js';
 import { openFiles } from '../../state/opening.js';
@@ -126,8 +127,7 @@ function TraceCard({ trace }: { readonly trace: OpenedTrace }) {
         <dd>{[read.format, ...trace.packed].join(', ')}</dd>
         <dt>machine</dt>
         <dd>
-          Linux {result.machine.kernel}, {result.machine.allocator.toUpperCase()},{' '}
-          {formatBytes(result.machine.memory)}
+          {machineParts(result).join(', ')}
           {trace.snapshots === undefined ? '; no snapshots were given' : `; snapshots: ${trace.snapshots}`}
         </dd>
         <dt>peak</dt>

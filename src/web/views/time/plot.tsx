@@ -2,6 +2,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { formatBytes, formatCount } from '../../../base/index.js';
 import type { LevelColumns } from '../../../lab/index.js';
+import { shownCache } from '../../parts/cache-label.js';
 import { Canvas, type Draw } from '../../parts/canvas.js';
 import { formatSpan } from '../../parts/format.js';
 import { moveCursor, range } from '../../state/store.js';
@@ -128,7 +129,7 @@ function Words({ tile, scale, top, names, timeOf, pointer }: PlotProps & { reado
       <div>{formatBytes(tile.series[0]!.last[column]!)} in all</div>
       {layer >= 0 && names[layer] !== undefined && (
         <div>
-          <span class="mono">{names[layer]}</span> {formatBytes(size)}
+          <span class="mono">{shownCache(names[layer] ?? '')}</span> {formatBytes(size)}
         </div>
       )}
     </div>

@@ -6,6 +6,9 @@ import { cacheRows, shapesText, shapeText } from './cache-rows.js';
 const cache = (name: string, peakBytes: number, bytes: number, size = 64): CacheResult => ({
   name,
   names: [name],
+  isCertain: true,
+  how: 'frees',
+  why: 'from its frees, 1 of 1',
   size,
   objectsPerSlab: 4096 / size,
   order: 0,

@@ -13,6 +13,7 @@ import {
   siteWords,
   taskWords,
 } from '../../../lab/index.js';
+import { shownCache } from '../../parts/cache-label.js';
 import { DataTable, type TableColumn } from '../../parts/data-table.js';
 import { orderedRows, type TableOrder } from '../../parts/table-order.js';
 import { type CacheRow, cacheRows, shapesText, shapeText } from './cache-rows.js';
@@ -211,7 +212,7 @@ const ROW_COLUMNS: readonly TableColumn<CacheRow>[] = [
     id: 'name',
     head: 'cache',
     value: ({ name }) => name,
-    cell: ({ name }) => <span class="mono">{name}</span>,
+    cell: ({ name }) => <span class="mono">{shownCache(name)}</span>,
     title: ({ name }) => name,
     left: true,
     width: '10rem',
@@ -424,7 +425,7 @@ function PinsTable({ name, pins }: { readonly name: string; readonly pins: reado
         <tbody>
           {pins.slice(0, PINS_TOLD).map(({ cache, site, comm, pids, objects, slabs, bytes }) => (
             <tr key={`${cache} ${site} ${comm}`}>
-              <td class="mono">{cache}</td>
+              <td class="mono">{shownCache(cache)}</td>
               <td class="mono">{siteWords(site)}</td>
               <td class="mono">{taskWords({ comm, pids })}</td>
               <td class="number">{formatCount(objects)}</td>
