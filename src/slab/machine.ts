@@ -669,7 +669,7 @@ export class Machine {
         // Rate-limited as in the kernel: ten blocks in a burst. There is no clock here that would let more through later.
         if (++failures > 10) return;
         const info = readCache(ledger, id);
-        const block = outOfMemoryBlock(gfp, {
+        const facts = {
           name: info.name,
           objectSize: info.objectSize,
           size: info.size,
@@ -679,7 +679,8 @@ export class Machine {
           objects: info.totalObjects,
           free: this.#allocator.freeOnNode(id),
           raisedByDebug: info.min.order > orderOf(info.objectSize, profile.pageSize),
-        });
+        };
+        const block = outOfMemoryBlock(gfp, facts, profile.gfp);
         for (const line of block) log.add(line);
       },
       cacheName: (id) => cacheName(ledger, id),

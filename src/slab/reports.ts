@@ -2,7 +2,7 @@
  * What a slab allocator prints when it is misused or finds no memory, in the kernel's words.
  */
 import type { Gfp } from '../base/index.js';
-import { formatGfp } from '../machine/index.js';
+import { formatGfp, type GfpNumbers, gfpHex } from '../machine/index.js';
 
 /** Where an allocator's messages go, and the names it needs for them. */
 export interface CacheReports {
@@ -15,9 +15,10 @@ export interface CacheReports {
 }
 
 /** The warning for zone bits in a slab request; the allocation goes on without them. */
-export function unexpectedGfp(wrong: number, fixed: number): string {
+export function unexpectedGfp(wrong: number, fixed: number, numbers?: GfpNumbers): string {
   // printk writes no name for no flags, where trace events write "none".
-  const named = (flags: number) => `0x${(flags >>> 0).toString(16)} (${flags === 0 ? '' : formatGfp(flags)})`;
+  const named = (flags: number) =>
+    `${gfpHex(flags, numbers)} (${flags === 0 ? '' : formatGfp(flags, numbers)})`;
   return `Unexpected gfp: ${named(wrong)}. Fixing up to gfp: ${named(fixed)}. Fix your code!`;
 }
 
@@ -37,9 +38,9 @@ export interface OutOfMemoryFacts {
 }
 
 /** What the kernel prints when SLUB gets no pages for a slab (`slab_out_of_memory`), line by line. */
-export function outOfMemoryBlock(gfp: Gfp, facts: OutOfMemoryFacts): string[] {
+export function outOfMemoryBlock(gfp: Gfp, facts: OutOfMemoryFacts, numbers?: GfpNumbers): string[] {
   const lines = [
-    `SLUB: Unable to allocate memory on node -1, gfp=0x${(gfp >>> 0).toString(16)}(${formatGfp(gfp)})`,
+    `SLUB: Unable to allocate memory on node -1, gfp=${gfpHex(gfp, numbers)}(${formatGfp(gfp, numbers)})`,
     `  cache: ${facts.name}, object size: ${facts.objectSize}, buffer size: ${facts.size}, ` +
       `default order: ${facts.order}, min order: ${facts.minOrder}`,
   ];
