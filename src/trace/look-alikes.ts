@@ -48,7 +48,7 @@ const TEXTS: readonly (readonly [shape: RegExp, what: string, instead: string])[
     RECORD,
   ],
   [
-    /^\s*Active \/ Total Objects \(% used\)/m,
+    /^ *Active \/ Total Objects \(% used\)/m,
     'what slabtop prints, which no command takes',
     'the text of /proc/slabinfo says the same and more, and slablab open shows that',
   ],
