@@ -5,7 +5,7 @@
 import type { Command } from 'commander';
 import { ArgumentError, largestOf, lookUp, parseSize } from '../base/index.js';
 import { BOARDS, rangesMap } from '../machine/index.js';
-import { type AllocatorName, KERNELS, type MachineOptions } from '../slab/index.js';
+import { type AllocatorName, KERNELS, kernelNamed, type MachineOptions } from '../slab/index.js';
 import { displayWidth, wrap, wrapCommand } from './render/text.js';
 
 /** For an option that counts. The engine knows the limits; what is no number at all is refused here. */
@@ -113,7 +113,7 @@ export function addMachineOptions(
 ): Command {
   const boards = [...BOARDS.keys()].join(', ');
   const count = wholeNumber('--cpus');
-  const release = nameOf('kernel', KERNELS);
+  const release = (name: string) => kernelNamed(name).name;
   const [cpusHelp, kernels] = [`CPUs of ${about}`, [...KERNELS.keys()].join(', ')];
   command
     .option('--machine <name>', `${boards} (default: ${machine})`, nameOf('machine', BOARDS))

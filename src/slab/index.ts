@@ -9,6 +9,7 @@ export * from './debug-profile.js';
 export type { DebugSlabs } from './debug-slabs.js';
 export type { Caller } from './debug-track.js';
 export * from './flags.js';
+export * from './kernel-names.js';
 export * from './kmalloc.js';
 export type { HotKmalloc } from './kmalloc-hot.js';
 export * from './kmem-cache.js';

@@ -50,7 +50,7 @@ import {
 import { ledgerRoom } from '../ledger-room.js';
 import { STRATEGIES } from '../strategies.js';
 import type { Strategy } from '../strategy.js';
-import { SLABS_OWN, specFromEvents } from './evidence.js';
+import { IN_THE_DISTANCE, SLABS_OWN, specFromEvents } from './evidence.js';
 import { type CacheSpec, layoutOf, type MachinePlan, withPageSize } from './plan.js';
 import type { CacheChange, WhatIf } from './what-if.js';
 
@@ -293,20 +293,29 @@ class Builder {
 
   // ---- making them -------------------------------------------------------------------------------------------------------
 
+  /** What lies as far apart as a cache's objects do; under the other allocator, which adds other things, what was asked for. */
+  #byDistance(spec: CacheSpec): CacheSpec {
+    const isOther = this.#machine.boot.allocator !== this.#plan.kernel.allocator;
+    const objectSize = isOther ? spec.objectSize : spec.layout.size;
+    return { ...spec, objectSize, align: 0, ctor: false, flags: spec.flags & ~IN_THE_DISTANCE };
+  }
+
   #layoutNow(spec: CacheSpec): CacheSpec['layout'] {
     if (!this.#relayout) return spec.layout;
     // The other allocator cannot have it.
     const fits = (spec.layout.slab !== undefined) === (this.#machine.boot.allocator === 'slab');
-    if (!spec.derivable && fits) {
-      this.#notes.push(`${spec.name} keeps its recorded layout: the kernel's rules do not give it`);
-      return spec.layout;
-    }
-    if (!spec.derivable)
+    const isByDistance = !spec.derivable && (spec.source === 'events' || this.#resized);
+    if (!spec.derivable && !isByDistance) {
       this.#notes.push(
-        `${spec.name} has the layout of the kernel's rules, which do not give its recorded one`,
+        fits
+          ? `${spec.name} keeps its recorded layout: the kernel's rules do not give it`
+          : `${spec.name} has the layout of the kernel's rules, which do not give its recorded one`,
       );
-    const flags = withBootDebug(spec.flags, this.#machine.boot.debug, spec.names[0]);
-    const layout = layoutOf({ ...spec, flags }, this.#kernel, this.#machine.boot);
+      if (fits) return spec.layout;
+    }
+    const like = isByDistance ? this.#byDistance(spec) : spec;
+    const flags = withBootDebug(like.flags, this.#machine.boot.debug, spec.names[0]);
+    const layout = layoutOf({ ...like, flags }, this.#kernel, this.#machine.boot);
     if (layout === null) {
       throw new ArgumentError(
         `no slab of order ${this.#machine.boot.maxOrder} or less holds an object of ${spec.name}: ${spec.objectSize} bytes`,

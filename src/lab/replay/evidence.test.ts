@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { runsOf } from '../../base/runs.case.test.js';
 import {
   CLASS_KIND,
   createBatch,
@@ -14,10 +15,10 @@ import {
   type Trace,
   type TraceChunk,
 } from '../../trace/index.js';
-import { REQUESTED } from './measure.js';
+import { OTHER_PAGES, REQUESTED } from './measure.js';
 import { prepareReplay, replay } from './replay.js';
 import { startReplay } from './start.js';
-import { AS_RECORDED } from './what-if.js';
+import { AS_RECORDED, parseWhatIf } from './what-if.js';
 
 /** A cache of the made-up kernel. */
 interface Made {
@@ -213,7 +214,7 @@ test('as recorded holds at least what was asked for, at every event, in caches t
       for (let row = 0; row < trace.rows; row++) {
         run.advance(row + 1);
         const taken = machine.zones().reduce((pages, { managed, free }) => pages + managed - free, 0);
-        const bytes = taken * PAGE - state.measure.sums[1]! * PAGE;
+        const bytes = taken * PAGE - state.measure.sums[OTHER_PAGES]! * PAGE;
         const requested = state.measure.sums[REQUESTED]!;
         assert.ok(bytes >= requested, `row ${row}: ${bytes} held, ${requested} asked for`);
         if (bytes > most.bytes || (bytes === most.bytes && requested > most.requested))
@@ -246,7 +247,39 @@ test('as recorded holds at least what was asked for, at every event, in caches t
       for (const { name, size, slabsMade } of result.caches)
         assert.ok(slabsMade === 0 || sizes.has(size), `${name} of ${size} bytes`);
     }),
-    { numRuns: 60 },
+    { numRuns: runsOf(60) },
+  );
+});
+
+test('the peak of a what-if too is the event with most asked for, of those at which most is held', () => {
+  const settings = fc.constantFrom(
+    'slub_max_order=0',
+    'allocator=slab',
+    'cpus=8',
+    'page_size=16K',
+    'sheaves',
+    'slub_debug=FZ',
+  );
+  fc.assert(
+    fc.property(kernels, settings, (kernel, setting) => {
+      const trace = traced(kernel);
+      const { built, run, finish } = startReplay(prepareReplay({ trace }), parseWhatIf([setting]));
+      const { machine } = built;
+      const { sums } = run.state.measure;
+      let most = { bytes: -1, requested: 0, row: 0 };
+      for (let row = 0; row < trace.rows; row++) {
+        run.advance(row + 1);
+        const taken = machine.zones().reduce((pages, { managed, free }) => pages + managed - free, 0);
+        const bytes = (taken - sums[OTHER_PAGES]!) * machine.kernel.pageSize;
+        const requested = sums[REQUESTED]!;
+        if (bytes > most.bytes || (bytes === most.bytes && requested > most.requested))
+          most = { bytes, requested, row };
+      }
+      const { time: _, ...peak } = finish().peak;
+      machine.validate();
+      if (most.requested > 0) assert.deepEqual(peak, most, setting);
+    }),
+    { numRuns: runsOf(40) },
   );
 });
 
@@ -265,7 +298,7 @@ test('where pointers are real a page is one cache’s, and who shares it goes by
         }
       }
     }),
-    { numRuns: 40 },
+    { numRuns: runsOf(40) },
   );
 });
 

@@ -124,7 +124,7 @@ function groupsOf(
 const TOLD = 4;
 
 /** Flags that make more of an object than its bytes: the distance has that already. */
-const IN_THE_DISTANCE = SLAB.HWCACHE_ALIGN | SLAB.TYPESAFE_BY_RCU | SLAB_DEBUG_FLAGS;
+export const IN_THE_DISTANCE = SLAB.HWCACHE_ALIGN | SLAB.TYPESAFE_BY_RCU | SLAB_DEBUG_FLAGS;
 
 /**
  * The cache of some classes by what their events say; `like` is what is known of a cache of that name otherwise. Undefined where no slab

@@ -22,13 +22,15 @@
  * makes them anew by the kernel's rules from object size, alignment and flags; `derivable` says where those rules give the recorded
  * numbers, and where they do not the what-if leaves the cache as it was.
  */
-import { ArgumentError, formatBytes, isPowerOfTwo, largestOf, lookUp } from '../../base/index.js';
+import { ArgumentError, formatBytes, isPowerOfTwo, largestOf } from '../../base/index.js';
 import type { MemoryMap, RamRange, ZoneName, ZoneSpec } from '../../machine/index.js';
 import {
   type CacheLayout,
   cacheLayout,
   KERNELS,
   type KernelProfile,
+  kernelBefore,
+  kernelNamed,
   Machine,
   type MachineBoot,
   type MachineOptions,
@@ -129,15 +131,9 @@ function profileOf(
   allocator: 'slub' | 'slab',
   { kernel, pageSize }: PlanOptions,
 ): { profile: KernelProfile; note: string } {
-  const [major = 0, minor = 0] = recorded.split('.').map(Number);
-  const isBefore = (name: string) => {
-    const [otherMajor = 0, otherMinor = 0] = name.split('.').map(Number);
-    return otherMajor < major || (otherMajor === major && otherMinor <= minor);
-  };
-  const names = [...KERNELS.keys()];
-  const name = kernel ?? names.findLast(isBefore) ?? names[0]!;
-  const known = lookUp('kernel', name, KERNELS);
-  const isOther = kernel === undefined && recorded !== '' && `${major}.${minor}` !== name;
+  const name = kernel ?? kernelBefore(recorded) ?? [...KERNELS.keys()][0]!;
+  const known = kernelNamed(name);
+  const isOther = kernel === undefined && recorded !== '' && !`${recorded}.`.startsWith(`${name}.`);
   const profile = allocator === 'slab' ? slabKernel(known) : known;
   return {
     profile:
@@ -192,7 +188,11 @@ export function planFromSnapshots(
     evidence,
     isPreset: false,
     showsOrders: false,
-    assumed: [...assumedWords(machine, profile, evidence), ...sheavesLeftOut(full)],
+    assumed: [
+      ...assumedWords(machine, profile, evidence),
+      ...(note === '' ? [] : [`${note.slice(2)[0]!.toUpperCase()}${note.slice(3)}: its rules may differ`]),
+      ...sheavesLeftOut(full),
+    ],
     overruled: overruledBy(options, snapshots, last),
     source: `${caches.length} caches from ${what} of snapshot ${last.name} in ${snapshots.file}${notes}`,
   };
@@ -201,7 +201,7 @@ export function planFromSnapshots(
 /** A machine as a kernel's profile has it when it has just booted. */
 export function planFromProfile(cpus: number, options: PlanOptions = {}): MachinePlan {
   const { shown } = options;
-  const canBeSlab = options.kernel === undefined || lookUp('kernel', options.kernel, KERNELS).slab !== null;
+  const canBeSlab = options.kernel === undefined || kernelNamed(options.kernel).slab !== null;
   const allocator = options.allocator ?? (canBeSlab ? shown?.allocator : undefined) ?? 'slub';
   const { profile, note } = profileOf('', allocator, options);
   const saysMemory = options.machine !== undefined || options.memory !== undefined;
