@@ -4,12 +4,11 @@ import { spawn, spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import type { CompareResult, LayoutReport } from '../lab/index.js';
 import { type Ended, enterFolder, MAIN, slablab, spawnSlablab, widest } from './command-line.case.test.js';
 
-const TRUTH = fileURLToPath(new URL('../../truth/', import.meta.url));
+const TRUTH = 'truth';
 const folder = enterFolder('cli');
 
 function file(name: string, content: string | Uint8Array): string {
@@ -98,7 +97,7 @@ test('what cannot be meant is refused with exit code 2', async () => {
     ['layout --size 8 --align 3', 'new_cache: alignment 3 is no power of two'],
     ['layout --size 8 --debug X', 'slub_debug knows the letters'],
     ['layout --size 8 --slub-max-order 99', 'slub_max_order is a whole number from 0 to 10'],
-    ['compare a b', "too many arguments for 'compare'"],
+    ['compare a b', "slablab compare takes one argument: 'b' is one too many"],
     ['compare steady --cpus many', "--cpus takes a whole number, not 'many'"],
     ['compare steady --cpus 0', 'a machine has 1 to'],
     ['compare steady --live 0', 'a steady workload has'],
