@@ -105,7 +105,7 @@ test('what cannot be meant is refused with exit code 2', async () => {
     ['compare steady --points 0', 'a series has at least one point'],
     ['compare steady --memory 1', 'mt8173 takes 4 MiB'],
     ['compare steady --memory 4G --ram 1G-2G', '--ram says how much memory there is'],
-    ['compare steady --ram 2G-1G', 'RAM ranges must ascend'],
+    ['compare steady --ram 2G-1G', "RAM range '2G-1G' ends where it begins, or before"],
     ['compare steady --workload recorded', "which workload: 'steady' or"],
     ['compare steady --json --format csv', '--json is a format of its own'],
     ['compare steady --strategies ,', '--strategies takes words'],
