@@ -180,3 +180,24 @@ test('what is advised next never waits for a person to type', () => {
   const { out } = spawnSlablab('info -', 'alloc dentry 100\n');
   assert.match(out, /\n {2}… \| slablab info - --report dentry\n$/);
 });
+
+test('lost events are told once', async () => {
+  const { out } = await slablab('replay truth/traces/sample-ftrace-overrun.txt.gz');
+  assert.equal(out.match(/\blost\b/g)?.length, 1, out);
+  assert.match(out, /5,504 events were lost while this was recorded/);
+});
+
+test('one number of frees without an allocation, of convert and of replay', async () => {
+  const trace = 'truth/traces/boot-find-public.txt.gz';
+  const { out: converted } = await slablab(`convert ${trace} -o boot.slt`);
+  const { out: replayed } = await slablab(`replay boot.slt --snapshots ${SNAPSHOTS}`);
+  assert.match(converted, /\n1,014 frees are of objects whose/);
+  assert.match(replayed, /\n {2}1,014 frees are of objects whose/);
+  assert.match(converted, /\n1 free is missing from the trace: its address was handed out again/);
+  assert.match(replayed, /; of 5 more nothing is\s+known\./);
+});
+
+test('one strategy alone is not said to need least', async () => {
+  const { out } = await slablab('compare steady --strategies slub-dma32');
+  assert.match(out, /kmem cache, DMA32 \(SLUB\) needs: /);
+});
