@@ -157,12 +157,14 @@ function cutAsBefore(shown, printed) {
     const first = index === 0 ? 0 : findLike(printed, segment[0], from);
     if (first < 0) return undefined;
     const isLast = index === cuts.length;
-    const last = isLast ? printed.length - 1 : findLike(printed, segment.at(-1), first);
-    if (last < 0) return undefined;
+    const found = isLast ? printed.length - 1 : findLike(printed, segment.at(-1), first);
+    // A line that broke elsewhere: as many lines as before.
+    const last = found < 0 ? Math.min(first + segment.length, printed.length) - 1 : found;
     written.push(...printed.slice(first, last + 1));
     from = last + 1;
   }
-  return written;
+  // Who ran it in how many seconds is no news.
+  return written.map((line) => shown.find((old) => sameLine(old, line)) ?? line);
 }
 
 /** The line itself, or one that differs in its figures, or one that begins with the same words. */

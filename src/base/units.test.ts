@@ -5,6 +5,7 @@ import { ArgumentError } from './errors.js';
 import {
   formatAddress,
   formatBytes,
+  formatBytesAlike,
   formatCount,
   formatMiB,
   GIB,
@@ -107,4 +108,9 @@ test('other formats', () => {
     '337,378',
     '1,234,567',
   ]);
+});
+
+test('sizes of one sentence are written alike', () => {
+  assert.deepEqual(formatBytesAlike([8 * GIB - 2 * MIB, 5 * GIB]), ['8.00 GiB', '5.00 GiB']);
+  assert.deepEqual(formatBytesAlike([4 * GIB, GIB]), ['4 GiB', '1 GiB']);
 });

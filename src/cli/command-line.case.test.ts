@@ -3,7 +3,7 @@
  * program, where that is what is tested: standard input, pipes, signals, exit codes.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
@@ -79,10 +79,14 @@ function split(words: string | readonly string[]): readonly string[] {
   return typeof words === 'string' ? words.split(' ').filter((word) => word !== '') : words;
 }
 
-/** A folder of the test file's own, which is the working directory from now on and goes away at the end. */
+/**
+ * A folder of the test file's own, which is the working directory from now on and goes away at the end. `truth` in it is the repository's:
+ * a command that is given such a name prints the same wherever the checkout lies.
+ */
 export function enterFolder(name: string): string {
   const folder = mkdtempSync(join(tmpdir(), `slablab-${name}-`));
   const before = process.cwd();
+  symlinkSync(fileURLToPath(new URL('../../truth', import.meta.url)), join(folder, 'truth'));
   process.chdir(folder);
   after(() => {
     process.chdir(before);

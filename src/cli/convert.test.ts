@@ -8,24 +8,22 @@ import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { enterFolder, MAIN, slablab, spawnForHasty, spawnSlablab } from './command-line.case.test.js';
 
-const TRACES = fileURLToPath(new URL('../../truth/traces/', import.meta.url));
 const folder = enterFolder('convert');
 
-const recorded = (name: string) => join(TRACES, name);
+const recorded = (name: string) => `truth/traces/${name}`;
 const TEXT = gunzipSync(readFileSync(recorded('sample-trace-cmd-report.txt.gz')));
 
 test('a trace becomes a file, and what was done is said within 80 columns', async () => {
   const { code, out, err } = await slablab(['convert', recorded('tar-public.dat.gz'), '-o', 'tar.slt']);
   assert.deepEqual({ code, err }, { code: 0, err: '' });
-  assert.match(out, /tar-public\.dat\.gz: trace\.dat version \d, gzip\n?.*287,878 events/);
+  assert.match(out, /^truth\/traces\/tar-public\.dat\.gz: trace\.dat version \d, gzip · 287,878 events\n/);
   assert.match(out, /tar\.slt: 2\.\d\d MiB \(9\.\d an event\)/);
   assert.match(
     out,
-    /1,706 frees are missing from the trace: their\s+addresses\s+were\s+handed\s+out\s+again\s+\(ovl_alloc_entry\s+1,706\)\./,
+    /1,706 frees are missing from the trace: their\s+addresses\s+were\s+handed\s+out\s+again\s+\(ovl_alloc_entry\)\./,
   );
   assert.match(out, /\nNext:\n {2}slablab replay tar\.slt\n$/);
-  // A path is not broken.
-  for (const line of out.split('\n').slice(1)) assert.ok([...line].length <= 80, line);
+  for (const line of out.split('\n')) assert.ok([...line].length <= 80, line);
   assert.ok(readFileSync(join(folder, 'tar.slt')).length < 10 * 287_878);
   assert.deepEqual(
     readdirSync(folder).filter((name) => name.includes('partial')),
@@ -73,7 +71,7 @@ test('what cannot be read or written ends as it should, and leaves nothing behin
   writeFileSync(join(folder, 'cut.gz'), readFileSync(recorded('sock-public.txt.gz')).subarray(0, 200_000));
   writeFileSync(join(folder, 'same.txt'), TEXT);
   for (const [args, code, message] of [
-    [['convert', '-o', 'x'], 2, /missing required argument 'trace'/],
+    [['convert', '-o', 'x'], 2, /slablab convert needs <trace>/],
     [['convert', 'same.txt'], 2, /the file to write is missing: -o FILE\.slt/],
     [['convert', 'same.txt', '--output', 'x'], 2, /has no option --output; did you mean --out\?/],
     [['convert', 'same.txt', '-o', 'same.txt'], 2, /same\.txt is what is read: write another file/],

@@ -4,8 +4,9 @@ import type { Command } from 'commander';
 import { ArgumentError, formatBytes } from '../base/index.js';
 import { type Conversion, convertTrace, inputName, STDOUT, withOutput } from '../node/index.js';
 import { TRACE_FILE_SCHEMA } from '../trace/index.js';
-import { withExamples } from './options.js';
+import { withExamples, withExplanation } from './options.js';
 import { createMeter } from './progress.js';
+import { RECORD_HELP } from './recorded.js';
 import { counted, readReportJson, readWords, resolveWords } from './render/replay-findings.js';
 import { wrap, wrapCommand, wrapParts } from './render/text.js';
 import type { OpenSession, Session } from './session.js';
@@ -37,6 +38,7 @@ export function addConvert(program: Command, open: OpenSession): void {
     ['slablab convert boot.txt.gz -o boot.slt', 'of /sys/kernel/tracing/trace'],
     ['perf script | slablab convert - -o perf.slt', 'from standard input'],
   ]);
+  withExplanation(command, RECORD_HELP);
   command.action(async (trace: string, flags: ConvertFlags) => {
     await runConvert(trace, { ...command.optsWithGlobals<ConvertFlags>(), ...flags }, open(command));
   });

@@ -34,10 +34,10 @@ export interface Failure {
 /** What a command's file should have been. */
 const HINTS: ReadonlyMap<string, string> = new Map([
   ['verify', 'truth/README.md says what a recording holds'],
-  ['replay', 'docs/replay.md says what can be replayed, and how to record it'],
-  ['convert', 'docs/replay.md says what can be read, and how to record it'],
-  ['open', 'docs/page.md says what the page opens'],
-  ['sweep', 'docs/replay.md says what can be replayed, and how to record it'],
+  ['replay', "'slablab convert --help' says what can be read, and how to record it"],
+  ['convert', "'slablab convert --help' says what can be read, and how to record it"],
+  ['open', "'slablab open --help' says what the page opens"],
+  ['sweep', "'slablab convert --help' says what can be read, and how to record it"],
   ['info', "'slablab info --help' says what a script is"],
   ['sysfs', "'slablab info --help' says what a script is"],
   ['iommu', "'slablab iommu --help' says what a script is"],

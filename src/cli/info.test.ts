@@ -119,7 +119,7 @@ test('what cannot be meant is refused', async () => {
     [['info', '--aliasse'], 2, 'slablab info has no option --aliasse; did you mean --aliases?'],
     [['info', bad], 3, `${bad}:2: 'a' has 0 live objects: cannot free 3`],
     [['info', join(folder, 'none.slab')], 3, `${join(folder, 'none.slab')}: no such file`],
-    [['sysfs'], 2, "missing required argument 'dir'"],
+    [['sysfs'], 2, 'slablab sysfs needs <dir>'],
     [['sysfs', SCRIPT], 3, `${SCRIPT}: expected a folder, but it, or a part of the path, is a file`],
     [['sysfs', folder], 3, `${folder}: expected an empty folder, but something is in it`],
   ] as const) {

@@ -255,7 +255,7 @@ test('what cannot be meant is refused', async () => {
   file('bad.json', '{"meta": {"schema": "v7s-1"}}');
   for (const [words, code, message] of [
     ['iommu genrated', 2, "no load or file is called 'genrated'; did you mean 'generated'"],
-    ['iommu a b', 2, "too many arguments for 'iommu'"],
+    ['iommu a b', 2, "slablab iommu takes one argument: 'b' is one too many"],
     ['iommu --wlak 0', 2, 'slablab iommu has no option --wlak; did you mean --walk?'],
     ['iommu --walk x', 2, "--walk: 'x' is no address"],
     ['iommu --walk 0x100000000', 2, 'an input address has 32 bits here: there is no 0x100000000 to walk'],

@@ -68,7 +68,7 @@ export function addLayout(program: Command, open: OpenSession): void {
     .addOption(new Option('--nomerge', 'the same as --no-merge').hideHelp())
     .option('--faithful', 'accept nonsensical arguments, as the kernel does where it survives them');
   withExamples(command, [
-    ['slablab layout --size 192', 'a dentry'],
+    ['slablab layout --size 192', 'any object of 192 bytes'],
     ['slablab layout --size 1024 --align 1024 --flags CACHE_DMA32', 'an IOMMU table'],
     ['slablab layout --size 1024 --align 1024 --debug FZPU', 'what slub_debug makes of it'],
     ['slablab layout --size 700 --cpus 64', 'on a large machine'],

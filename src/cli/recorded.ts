@@ -63,6 +63,16 @@ export function planWords({
     .join(' ');
 }
 
+/** What of kmem a recorder has to write down. */
+export const RECORD_HELP = `
+How to record (EVENTS are kmem:kmalloc, kmalloc_node, kfree, kmem_cache_alloc,
+kmem_cache_alloc_node, kmem_cache_free, mm_page_alloc and mm_page_free):
+  trace-cmd record -C mono -b 40000 -e kmem:kmalloc -e kmem:kfree … COMMAND
+  perf record -a -m 8192 -k mono -e kmem:kmalloc,kmem:kfree,… COMMAND
+  boot with no_hash_pointers trace_clock=mono trace_buf_size=40M
+  trace_event=kmem:kmalloc,kmem:kfree,…; then read /sys/kernel/tracing/trace
+`;
+
 export interface OpenedRecording {
   readonly recorded: Recorded;
   readonly opened: OpenedTrace;

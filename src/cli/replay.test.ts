@@ -3,16 +3,14 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { parquetReadObjects } from 'hyparquet';
 import { openTrace } from '../node/index.js';
 import { enterFolder, slablab, spawnForHasty } from './command-line.case.test.js';
 
-const TRACES = fileURLToPath(new URL('../../truth/traces/', import.meta.url));
 const folder = enterFolder('replay');
 
-const recorded = (name: string) => join(TRACES, name);
+const recorded = (name: string) => `truth/traces/${name}`;
 const SNAPSHOTS = 'boot.json.gz';
 /** Few events, for what is done many times. */
 const FEW = recorded('sample-ftrace-boot-no_hash_pointers.txt.gz');
@@ -255,7 +253,7 @@ test('what no machine can have is left out and told', async () => {
 
 test('a mistake on the command line gets the nearest word and exit code 2, before the trace is read', async () => {
   for (const [args, message] of [
-    [['replay'], /missing required argument 'trace'/],
+    [['replay'], /slablab replay needs <trace>/],
     [
       ['replay', 'nowhere', '--set', 'slub_maxorder=0'],
       /no setting is called 'slub_maxorder'; did you mean 'slub_max_order'/,
@@ -395,7 +393,7 @@ test('a sweep that was stopped goes on where it was, also to Parquet', async () 
       .join(','),
   );
   assert.deepEqual(csv, lines.slice(1, 5));
-  assert.match((await slablab([...SWEEP, '-o', 'sweep.parquet'])).out, /4 of them were there/);
+  assert.match((await slablab([...SWEEP, '-o', 'sweep.parquet'])).out, /4 were there already/);
   const others = await slablab(['sweep', FEW, '--set', 'cpus=1', '-o', 'sweep.csv']);
   assert.equal(others.code, 2);
   assert.match(others.err, /sweep\.csv holds rows of another sweep/);

@@ -43,7 +43,9 @@ export class Terminal {
   progress(text: string): () => void {
     const { stderr } = this.#streams;
     if (stderr.isTTY !== true) return () => {};
-    stderr.write(`${[...text].slice(0, this.width - 1).join('')}`);
+    const signs = [...text];
+    const room = this.width - 1;
+    stderr.write(signs.length <= room ? text : `${signs.slice(0, room - 1).join('')}…`);
     return () => stderr.write('\r\u001b[K');
   }
 

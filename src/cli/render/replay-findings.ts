@@ -69,7 +69,7 @@ export function resolveWords({ backwards, objects, pages, marksLeftOut }: Resolv
   ];
   return all.flatMap(([count, one, many, rest]) => {
     if (count === 0) return [];
-    return [`${count === 1 ? `One ${one}` : `${formatCount(count)} ${many}`} ${rest}`];
+    return [`${count === 1 ? `1 ${one}` : `${formatCount(count)} ${many}`} ${rest}`];
   });
 }
 
@@ -82,8 +82,9 @@ function unseenOrigins(unseen: number, again: number): string {
   return rest === 0 ? sure : `${sure}, ${formatCount(rest)} ${older}`;
 }
 
-/** `maple_node 1,009, kfree_rcu 5 and 8 more`. */
+/** `maple_node 1,009, kfree_rcu 5 and 8 more`; a name alone where all are of it. */
 function told(counts: readonly (readonly [name: string, count: number])[]): string {
+  if (counts.length === 1) return counts[0]![0] || 'unnamed';
   const sorted = [...counts].sort(([, a], [, b]) => b - a);
   const first = sorted
     .slice(0, NAMES_TOLD)

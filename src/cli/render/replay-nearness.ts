@@ -27,6 +27,8 @@ export interface HeldRows {
 }
 
 const FAILED_SHOWN = 12;
+/** The number of slabs is what the kernel says exactly; which of them are on a node's list depends on moments. */
+const COUNTS = 'What passes or fails is the first row, slabs; the other rows do not count.';
 
 /** Small caches and the snapshot that the past was estimated from are no evidence either way. */
 export function holdRows({ rows, leastSlabs, judgedAt }: Nearness, within: number): HeldRows {
@@ -72,6 +74,7 @@ export function nearnessScreen(
       : []),
     '',
     ...summaries(nearness, terminal),
+    ...wrap(COUNTS, textWidth).map(style.dim),
     ...(shown.length > 0 ? ['', style.bold(head), ...rowTable(shown, terminal)] : []),
     ...(rest > 0 ? [`  and ${rest} more with --verbose`] : []),
     '',

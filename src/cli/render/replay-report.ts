@@ -67,9 +67,10 @@ export function assumptions({ source, trace, base, others }: ReplayReport): stri
   const notUnderstood = base.notUnderstood.filter(
     (words) => !isTold || words !== lostWords(trace.report.lost),
   );
-  const words = [...read, ...notUnderstood, ...alike(base.notes), ...own];
+  const words = [...read, ...notUnderstood.map(sentence), ...alike(base.notes), ...own];
   // The resolver says more of what a reader says too.
-  return [...new Set(words)].map(sentence);
+  // A note may begin with the name of a cache, which is written as it is.
+  return [...new Set(words)].map((each) => (/[.?!]$/.test(each) ? each : `${each}.`));
 }
 
 /** How many names a sentence tells of many. */

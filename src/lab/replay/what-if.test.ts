@@ -45,9 +45,16 @@ test('settings of the machine, by the names of boot parameters', () => {
   assert.equal(parseWhatIf(['slab_nomerge=0']).slubNomerge, false);
 });
 
-test('settings of caches: flags add up, of the rest the last counts, and a name may have dots', () => {
+test('a setting that is given twice is refused', () => {
+  for (const twice of [
+    ['slub_max_order=1', 'slub_max_order=2'],
+    ['dentry.size=200', 'cpus=2', 'dentry.size=256'],
+  ])
+    assert.throws(() => parseWhatIf(twice), /is set twice in one what-if/);
+});
+
+test('settings of caches: flags add up, and a name may have dots', () => {
   const { caches } = parseWhatIf([
-    'dentry.size=200',
     'dentry.flags+=ACCOUNT',
     'dentry.flags+=SLAB_HWCACHE_ALIGN|CACHE_DMA32',
     'dentry.flags-=RECLAIM_ACCOUNT',
