@@ -11,9 +11,10 @@ import {
   machineOf,
   USUAL,
   wholeNumber,
-  withExamples,
+ 
   wordList,
 } from './options.js';
+import { withExamples } from './examples.js';
 import { compareScreen, exportColumns } from './render/compare-screen.js';
 import { renderCsv, renderMarkdown } from './render/table.js';
 import type { OpenSession, Session } from './session.js';
@@ -34,7 +35,6 @@ interface CompareFlags extends MachineWords {
 export function addCompare(program: Command, open: OpenSession): void {
   const command = program
     .command('compare')
-    .summary('where should these objects come from, and what does each choice cost?')
     .description(
       'Replays a workload of IOMMU tables against every place they could come from, and says what each ' +
         'one holds, where it lies, and what fails.',
@@ -79,8 +79,9 @@ function strategyList(text: string): string[] {
 async function runCompare(
   word: string | undefined,
   flags: CompareFlags,
-  { terminal, typed }: Session,
+  session: Session,
 ): Promise<void> {
+  const { terminal, typed } = session;
   if (word !== undefined && flags.workload !== undefined && word !== flags.workload) {
     throw new ArgumentError(`which workload: '${word}' or --workload ${flags.workload}?`);
   }
@@ -101,7 +102,7 @@ async function runCompare(
   });
   done();
   const wide = flags.wide === true;
-  if (flags.json) terminal.printJson(result);
+  if (flags.json) session.printJson(result);
   else if (flags.format === 'csv') terminal.print(renderCsv(exportColumns(result, wide), result.strategies));
   else if (flags.format === 'md')
     terminal.print(renderMarkdown(exportColumns(result, wide), result.strategies));

@@ -31,7 +31,8 @@ import {
   machineParts,
   scriptedMachine,
 } from './built-machine.js';
-import { DRIVER_MACHINE, wholeNumber, withExamples } from './options.js';
+import { DRIVER_MACHINE, wholeNumber } from './options.js';
+import { withExamples } from './examples.js';
 import { procScreen, sortRows } from './render/proc-screen.js';
 import { wrap, wrapCommand, wrapParts } from './render/text.js';
 import type { OpenSession, Session } from './session.js';
@@ -70,7 +71,6 @@ with the series that slablab grew from; a released kernel's tool has no D.
 export function addInfo(program: Command, open: OpenSession): void {
   const command = program
     .command('info')
-    .summary("the slabinfo tool's reports on a machine")
     .description(
       "Prints what the kernel's slabinfo tool would: all caches, one of them, totals, or which names share one. The " +
         'machine is built by a script, or by a workload up to the moment when most of its tables are live. With ' +
@@ -240,10 +240,9 @@ function printJson(
   tree: SysfsTree,
   caches: readonly SlabinfoCache[],
   flags: InfoFlags,
-  { terminal }: Session,
+  session: Session,
 ): void {
-  terminal.printJson({
-    version: 1,
+  session.printJson({
     state,
     machine: {
       kernel: machine.kernel.name,
@@ -259,13 +258,14 @@ function printJson(
 }
 
 /** /proc/slabinfo: its text, or for people the caches that have slabs. */
-function printProc({ machine, state, parts }: Built, flags: InfoFlags, { terminal, typed }: Session): void {
+function printProc({ machine, state, parts }: Built, flags: InfoFlags, session: Session): void {
+  const { terminal, typed } = session;
   const rows = slabinfoRows(machine);
   if (flags.json) {
     const { kernel, cpus, boot } = machine;
     const { pageSize } = kernel;
     const about = { kernel: kernel.name, allocator: boot.allocator, cpus, pageSize, nomerge: !flags.merge };
-    return terminal.printJson({ version: 1, state, machine: about, slabinfo: rows });
+    return session.printJson({ state, machine: about, slabinfo: rows });
   }
   if (flags.proc) return terminal.print(formatSlabinfo(rows).trimEnd().split('\n'));
   const { textWidth: width } = terminal;

@@ -10,7 +10,7 @@ import {
   STRATEGIES,
 } from '../lab/index.js';
 import { IOMMU_LOADS, loadIommu } from '../node/index.js';
-import { EXIT } from './failure.js';
+import { EXIT } from './exit.js';
 import {
   addMachineOptions,
   DRIVER_MACHINE,
@@ -18,9 +18,10 @@ import {
   machineOf,
   USUAL,
   wholeNumber,
-  withExamples,
+ 
   wordList,
 } from './options.js';
+import { withExamples } from './examples.js';
 import { iommuScreen } from './render/iommu-screen.js';
 import type { OpenSession, Session } from './session.js';
 
@@ -72,7 +73,6 @@ of the driver itself. What the kernel refuses is reported and the run goes on.
 export function addIommu(program: Command, open: OpenSession): void {
   const command = program
     .command('iommu')
-    .summary("an IOMMU's page tables: what a load makes of them, and where they lie")
     .description(
       'Runs a script of maps and unmaps through the driver for ARMv7 short descriptors, bit for bit: its tables, ' +
         'their memory, what the kernel refuses and why, and how an address is walked.',
@@ -144,7 +144,7 @@ async function runCommand(name: string, flags: IommuFlags, session: Session): Pr
   const refused = result.domain.refused !== null;
   const failed = flags.strict === true && (result.load.failed > 0 || result.crash !== null);
   if (refused || failed) session.exitCode = EXIT.differs;
-  if (flags.json) return terminal.printJson(result);
+  if (flags.json) return session.printJson(result);
   terminal.print(
     iommuScreen(result, { terminal, wide: flags.wide === true, typed, compare: compareCommand(name, flags) }),
   );

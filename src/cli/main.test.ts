@@ -189,8 +189,8 @@ test('compare says how the recorded kernel did', async () => {
 });
 
 test('--json is the result, and the table and CSV say the same', async () => {
-  const result = JSON.parse((await slablab(`compare ${MANY} ${FEW} --points 7 --json`)).out) as CompareResult;
-  assert.equal(result.version, 1);
+  const result = JSON.parse((await slablab(`compare ${MANY} ${FEW} --points 7 --json`)).out) as CompareResult & { schema: string };
+  assert.equal(result.schema, 'slablab/compare/2');
   assert.equal(result.strategies[0]!.series.length, 7);
   const table = (await slablab(`compare ${MANY} ${FEW}`)).out.split('\n');
   const csv = (await slablab(`compare ${MANY} ${FEW} --format csv`)).out.trimEnd().split('\n');
@@ -287,8 +287,8 @@ test('layout tells what a kernel makes of a table', async () => {
   assert.match(out, /\n {2}allocflags +GFP_DMA32\|__GFP_COMP\n/);
   assert.match(out, /│ +left red zone +│ +object +│c│d│e│f│░+ padding ░+│/);
   const json = (await slablab('layout --size 1K --align 0x400 --flags SLAB_CACHE_DMA32 --cpus 4 --json')).out;
-  const report = JSON.parse(json) as LayoutReport;
-  assert.equal(report.version, 1);
+  const report = JSON.parse(json) as LayoutReport & { schema: string };
+  assert.equal(report.schema, 'slablab/layout/2');
   assert.deepEqual([report.alone!.order, report.alone!.objects, report.merged], [2, 16, null]);
 });
 

@@ -66,6 +66,8 @@ export function planWords({
 export interface OpenedRecording {
   readonly recorded: Recorded;
   readonly opened: OpenedTrace;
+  /** The text of the snapshots, if there are any. */
+  readonly snapshots: string | undefined;
 }
 
 /** Opens a trace and its snapshots, and finds out what a replay needs to know. */
@@ -77,10 +79,8 @@ export async function openRecording(
 ): Promise<OpenedRecording> {
   // Found out before a large file is read.
   const plan = planOptions(flags);
-  const snapshots =
-    flags.snapshots === undefined
-      ? undefined
-      : readSnapshots(await readInput(flags.snapshots), inputName(flags.snapshots));
+  const text = flags.snapshots === undefined ? undefined : await readInput(flags.snapshots);
+  const snapshots = text === undefined ? undefined : readSnapshots(text, inputName(flags.snapshots!));
   const meter = createMeter(terminal, `reading ${inputName(path)}`);
   try {
     const opened = await openTrace(path, {
@@ -93,7 +93,7 @@ export async function openRecording(
     const { tell, done } = rowsMeter(terminal, 'finding out what was there before', trace.rows);
     const recorded = prepareReplay({ ...plan, trace, snapshots, onProgress: tell });
     done();
-    return { recorded, opened };
+    return { recorded, opened, snapshots: text };
   } finally {
     meter.done();
   }

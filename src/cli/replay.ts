@@ -2,8 +2,9 @@
 import type { Command } from 'commander';
 import { ArgumentError } from '../base/index.js';
 import { AS_RECORDED, type ReplayResult, replay, replayName, type WhatIf } from '../lab/index.js';
-import { withOutput } from '../node/index.js';
-import { type Format, format, withExamples } from './options.js';
+import { prepareOutput } from '../node/index.js';
+import { type Format, format } from './options.js';
+import { withExamples } from './examples.js';
 import { addRecordedOptions, openRecording, type RecordedFlags, rowsMeter } from './recorded.js';
 import { replayColumns, replayJson, replayRowsOf } from './render/replay-export.js';
 import { replayHtml } from './render/replay-html.js';
@@ -37,7 +38,6 @@ Settings of a what-if:
 export function addReplay(program: Command, open: OpenSession): void {
   const command = program
     .command('replay')
-    .summary("a real kernel's allocations, under another configuration")
     .description(
       'Runs a recorded kmem trace through the engine, as it was recorded and under each what-if: what it holds over time, what ' +
         'each cache costs, who keeps sparse slabs.',
@@ -68,12 +68,18 @@ export function addReplay(program: Command, open: OpenSession): void {
   });
 }
 
-async function runReplay(path: string, flags: ReplayFlags, { terminal, typed }: Session): Promise<void> {
+async function runReplay(path: string, flags: ReplayFlags, session: Session): Promise<void> {
+  const { terminal, typed } = session;
   const shape = flags.csv ? 'csv' : flags.format;
   if (flags.json && shape !== undefined)
     throw new ArgumentError('--json is a format of its own: leave --format and --csv out');
   const base = flags.vs === undefined ? AS_RECORDED : readWhatIf(flags.vs);
   const whatIfs = (flags.set ?? []).map(readWhatIf);
+  const { html } = flags;
+  const page =
+    html === undefined
+      ? undefined
+      : prepareOutput(html, { inputs: [path, flags.snapshots, flags.kallsyms] });
   const { recorded, opened } = await openRecording(path, flags, terminal);
   const { trace } = recorded;
   const run = (whatIf: WhatIf): ReplayResult => {
@@ -93,10 +99,9 @@ async function runReplay(path: string, flags: ReplayFlags, { terminal, typed }: 
     typed,
   };
   opened.close();
-  const { html } = flags;
-  if (html !== undefined) await withOutput(html, (file) => file.write(Buffer.from(replayHtml(report))));
-  if (html === '-') return;
-  if (flags.json) terminal.printJson(replayJson(report));
+  await page?.save((write) => write(Buffer.from(replayHtml(report))));
+  if (page?.isStdout) return;
+  if (flags.json) session.printJson(replayJson(report));
   else if (shape === 'csv') terminal.print(renderCsv(replayColumns(), replayRowsOf(report)));
   else if (shape === 'md') terminal.print(renderMarkdown(replayColumns(), replayRowsOf(report)));
   else terminal.print(replayScreen(report, { terminal, wide: flags.wide === true, html }));

@@ -64,7 +64,6 @@ export function compare(workload: Workload, options: CompareOptions = {}): Compa
   );
   results.sort((a, b) => fails(a) - fails(b) || a.peakBytes - b.peakBytes || a.meanBytes - b.meanBytes);
   const partial = {
-    version: 1 as const,
     machine: summarizeMachine(machineOptions),
     workload: summarizeWorkload(workload, eventsPerPoint),
     strategies: results,

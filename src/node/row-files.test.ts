@@ -15,6 +15,8 @@ const COLUMNS: readonly RowColumn[] = [
   { name: 'bytes', type: 'count' },
   { name: 'ratio', type: 'number' },
 ];
+/** Here every row has a place of its own. */
+const PLACE = { placeOf: (row: Row) => JSON.stringify(row) };
 const row: fc.Arbitrary<Row> = fc.record(
   {
     cell: fc.string({ unit: fc.constantFrom('a', ',', '"', '\n', '=', 'ü', ' ') }),
@@ -33,15 +35,15 @@ for (const suffix of ['csv', 'parquet']) {
     await fc.assert(
       fc.asyncProperty(fc.array(row, { maxLength: 6 }), fc.nat(6), async (rows, stop) => {
         const path = fresh(suffix);
-        const begun = await openRows(path, COLUMNS);
+        const begun = await openRows(path, COLUMNS, PLACE);
         assert.deepEqual(begun.rows, []);
         for (const each of rows.slice(0, stop)) begun.add(each);
-        const again = await openRows(path, COLUMNS);
+        const again = await openRows(path, COLUMNS, PLACE);
         assert.deepEqual(again.rows, rows.slice(0, stop));
         for (const each of rows.slice(stop)) again.add(each);
         const inOrder = [...rows].reverse();
         await again.finish(inOrder);
-        assert.deepEqual((await openRows(path, COLUMNS)).rows, inOrder);
+        assert.deepEqual((await openRows(path, COLUMNS, PLACE)).rows, inOrder);
         assert.equal(existsSync(`${path}.partial.csv`), false);
       }),
       { seed: 3, numRuns: 40 },
@@ -51,7 +53,7 @@ for (const suffix of ['csv', 'parquet']) {
 
 test('Parquet has the types that were meant', async () => {
   const path = fresh('parquet');
-  const file = await openRows(path, COLUMNS);
+  const file = await openRows(path, COLUMNS, PLACE);
   await file.finish([
     { cell: 'a', bytes: 2 ** 40, ratio: 0.5 },
     { cell: 'b', bytes: null, ratio: null },
@@ -65,10 +67,10 @@ test('Parquet has the types that were meant', async () => {
 
 test('a line that was cut off is no row, and the next one begins a line of its own', async () => {
   const path = fresh('csv');
-  const file = await openRows(path, COLUMNS);
+  const file = await openRows(path, COLUMNS, PLACE);
   file.add({ cell: 'one', bytes: 1, ratio: 1 });
   appendFileSync(path, 'two,2');
-  const again = await openRows(path, COLUMNS);
+  const again = await openRows(path, COLUMNS, PLACE);
   assert.deepEqual(again.rows, [{ cell: 'one', bytes: 1, ratio: 1 }]);
   again.add({ cell: 'two', bytes: 2, ratio: null });
   assert.equal(readFileSync(path, 'utf8'), 'cell,bytes,ratio\none,1,1\ntwo,2,\n');
@@ -77,16 +79,16 @@ test('a line that was cut off is no row, and the next one begins a line of its o
 test('a file of other columns, or of something else, is not written over', async () => {
   const path = fresh('csv');
   writeFileSync(path, 'cell,bytes\na,1\n');
-  await assert.rejects(openRows(path, COLUMNS), {
+  await assert.rejects(openRows(path, COLUMNS, PLACE), {
     name: 'ArgumentError',
     message: /holds rows of another sweep/,
   });
   writeFileSync(path, 'cell,bytes,ratio\na,1\n');
-  await assert.rejects(openRows(path, COLUMNS), {
+  await assert.rejects(openRows(path, COLUMNS, PLACE), {
     name: 'InputError',
     message: /:2: expected 3 fields, but there are 2/,
   });
   const parquet = fresh('parquet');
   writeFileSync(parquet, 'no parquet at all');
-  await assert.rejects(openRows(parquet, COLUMNS), { name: 'InputError', message: /is no Parquet file/ });
+  await assert.rejects(openRows(parquet, COLUMNS, PLACE), { name: 'InputError', message: /is no Parquet file/ });
 });

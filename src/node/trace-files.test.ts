@@ -19,7 +19,6 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { InputError } from '../base/index.js';
 import { TRACE_COLUMNS, type Trace, type TraceProgress } from '../trace/index.js';
-import { withOutput } from './output.js';
 import { FileBytes } from './spool.js';
 import { convertTrace, type OpenTraceOptions, openTrace } from './trace-files.js';
 
@@ -236,26 +235,4 @@ test('a file reads as its bytes, wherever and however much is asked for', () => 
     { seed: 11, numRuns: 60 },
   );
   closeSync(fd);
-});
-
-test('a written file appears whole or not at all', async () => {
-  const path = join(folder, 'out.slt');
-  await withOutput(path, (out) => out.write(Buffer.from('whole')));
-  assert.equal(readFileSync(path, 'utf8'), 'whole');
-  const failing = withOutput(path, (out) => {
-    out.write(Buffer.from('half'));
-    assert.equal(readFileSync(`${path}.partial`, 'utf8'), 'half');
-    throw new InputError('x', 0, 'no');
-  });
-  await assert.rejects(failing, { message: 'x: no' });
-  assert.equal(readFileSync(path, 'utf8'), 'whole');
-  assert.equal(readdirSync(folder).filter((name) => name.includes('partial')).length, 0);
-  await assert.rejects(
-    withOutput(folder, () => {}),
-    { message: /but it is a directory$/ },
-  );
-  await assert.rejects(
-    withOutput(join(folder, 'no', 'x'), () => {}),
-    { message: /there is no such folder$/ },
-  );
 });

@@ -11,13 +11,9 @@ import { readReportJson } from './replay-findings.js';
 import { assumptions, namedResults, type ReplayReport } from './replay-report.js';
 import type { Column } from './table.js';
 
-/** The schema of `--json`. A field more is no new version, one less or with another meaning is. */
-const VERSION = 1;
-
-export function replayJson(report: ReplayReport): unknown {
+export function replayJson(report: ReplayReport): object {
   const { file, packed, source, snapshots, trace, base } = report;
   return {
-    version: VERSION,
     trace: {
       file,
       packed,

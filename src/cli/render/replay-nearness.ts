@@ -37,9 +37,8 @@ export function holdRows({ rows, leastSlabs }: Nearness, within: number): HeldRo
   };
 }
 
-export function nearnessJson({ file, snapshots, within, nearness, held }: NearnessReport): unknown {
+export function nearnessJson({ file, snapshots, within, nearness, held }: NearnessReport): object {
   return {
-    version: 1,
     file,
     snapshots,
     within,
