@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { AS_RECORDED, prepareReplay, type ReplayResult, readSnapshots, replay } from '#lab';
-import { convertTrace, openTrace, readInput, prepareOutput } from '#node';
+import { convertTrace, openTrace, prepareOutput, readInput } from '#node';
 
 const FOLDER = fileURLToPath(new URL('../../truth/traces/', import.meta.url));
 const temps = mkdtempSync(join(tmpdir(), 'slablab-truth-'));

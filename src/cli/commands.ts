@@ -83,7 +83,11 @@ export const COMMANDS: readonly CommandEntry[] = [
 ];
 
 /** Adds all commands to the program: the one that is named with its options, of the others what help shows. */
-export async function addCommands(program: Command, argv: readonly string[], open: OpenSession): Promise<void> {
+export async function addCommands(
+  program: Command,
+  argv: readonly string[],
+  open: OpenSession,
+): Promise<void> {
   const asked = argv.find((word) => COMMANDS.some(({ name }) => name === word));
   for (const { name, summary, load } of COMMANDS) {
     if (name === asked) (await load())(program, open);

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { ArgumentError, formatCount, lookUp } from '../base/index.js';
 import { compare, STRATEGIES } from '../lab/index.js';
 import { loadWorkload, WORKLOADS } from '../node/index.js';
+import { withExamples } from './examples.js';
 import {
   addMachineOptions,
   DRIVER_MACHINE,
@@ -11,10 +12,8 @@ import {
   machineOf,
   USUAL,
   wholeNumber,
- 
   wordList,
 } from './options.js';
-import { withExamples } from './examples.js';
 import { compareScreen, exportColumns } from './render/compare-screen.js';
 import { renderCsv, renderMarkdown } from './render/table.js';
 import type { OpenSession, Session } from './session.js';
@@ -76,11 +75,7 @@ function strategyList(text: string): string[] {
   return ids;
 }
 
-async function runCompare(
-  word: string | undefined,
-  flags: CompareFlags,
-  session: Session,
-): Promise<void> {
+async function runCompare(word: string | undefined, flags: CompareFlags, session: Session): Promise<void> {
   const { terminal, typed } = session;
   if (word !== undefined && flags.workload !== undefined && word !== flags.workload) {
     throw new ArgumentError(`which workload: '${word}' or --workload ${flags.workload}?`);

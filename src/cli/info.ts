@@ -31,8 +31,8 @@ import {
   machineParts,
   scriptedMachine,
 } from './built-machine.js';
-import { DRIVER_MACHINE, wholeNumber } from './options.js';
 import { withExamples } from './examples.js';
+import { DRIVER_MACHINE, wholeNumber } from './options.js';
 import { procScreen, sortRows } from './render/proc-screen.js';
 import { wrap, wrapCommand, wrapParts } from './render/text.js';
 import type { OpenSession, Session } from './session.js';

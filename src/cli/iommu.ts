@@ -10,6 +10,7 @@ import {
   STRATEGIES,
 } from '../lab/index.js';
 import { IOMMU_LOADS, loadIommu } from '../node/index.js';
+import { withExamples } from './examples.js';
 import { EXIT } from './exit.js';
 import {
   addMachineOptions,
@@ -18,10 +19,8 @@ import {
   machineOf,
   USUAL,
   wholeNumber,
- 
   wordList,
 } from './options.js';
-import { withExamples } from './examples.js';
 import { iommuScreen } from './render/iommu-screen.js';
 import type { OpenSession, Session } from './session.js';
 

@@ -3,9 +3,9 @@ import { ArgumentError } from '../base/index.js';
 import { layoutReport } from '../lab/index.js';
 import { BOARDS } from '../machine/index.js';
 import { type AllocatorName, KERNELS, type MachineOptions, parseSlabFlags } from '../slab/index.js';
+import { withExamples } from './examples.js';
 import { EXIT } from './exit.js';
 import { allocatorList, sizeInBytes, wholeNumber, wordList } from './options.js';
-import { withExamples } from './examples.js';
 import { layoutScreen, sideBySideScreen } from './render/layout-screen.js';
 import type { OpenSession, Session } from './session.js';
 

@@ -1,6 +1,6 @@
 /** What all commands have in common, `compare`, `layout` and `verify`: run in this process, and in one of its own where that matters. */
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -189,7 +189,9 @@ test('compare says how the recorded kernel did', async () => {
 });
 
 test('--json is the result, and the table and CSV say the same', async () => {
-  const result = JSON.parse((await slablab(`compare ${MANY} ${FEW} --points 7 --json`)).out) as CompareResult & { schema: string };
+  const result = JSON.parse(
+    (await slablab(`compare ${MANY} ${FEW} --points 7 --json`)).out,
+  ) as CompareResult & { schema: string };
   assert.equal(result.schema, 'slablab/compare/2');
   assert.equal(result.strategies[0]!.series.length, 7);
   const table = (await slablab(`compare ${MANY} ${FEW}`)).out.split('\n');
@@ -259,20 +261,6 @@ test('colours never reach a pipe, and a closed pipe is silent', async () => {
   const closed = `${program} layout --size 8 | true; echo "\${PIPESTATUS[0]}"`;
   const ended = spawnSync('bash', ['-c', closed], { encoding: 'utf8' });
   assert.deepEqual([ended.stdout, ended.stderr], ['0\n', '']);
-});
-
-test('an interrupt ends it', async () => {
-  const child = spawn(process.execPath, [MAIN, 'compare', '-'], { stdio: ['pipe', 'pipe', 'pipe'] });
-  let err = '';
-  child.stderr.on('data', (data) => {
-    err += data;
-  });
-  setTimeout(() => child.kill('SIGINT'), 500);
-  const [code, signal] = await new Promise<[number | null, string | null]>((resolve) => {
-    child.on('exit', (...ended) => resolve(ended));
-  });
-  assert.ok(signal === 'SIGINT' || code === 130, 'a shell says 130');
-  assert.equal(err, '');
 });
 
 test('layout tells what a kernel makes of a table', async () => {

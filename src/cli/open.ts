@@ -13,9 +13,9 @@ import {
   servePage,
   shippedPagePath,
 } from '../node/index.js';
+import { withExamples } from './examples.js';
 import { SIGNAL_EXIT } from './exit.js';
 import { wholeNumber } from './options.js';
-import { withExamples } from './examples.js';
 import type { OpenSession, Session } from './session.js';
 
 interface OpenFlags {
@@ -84,7 +84,8 @@ async function fileOf(path: string): Promise<ServedFile> {
 
 function interrupted(): Promise<keyof typeof SIGNAL_EXIT> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve(signal));
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+      process.once(signal, () => resolve(signal));
   });
 }
 

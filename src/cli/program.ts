@@ -5,7 +5,7 @@ import { addCommands, termOf } from './commands.js';
 import { withExamples } from './examples.js';
 import { EXIT_WORDS } from './exit.js';
 import { explainError } from './failure.js';
-import { type ColourChoice, COLOURED, painted, wantsColour } from './render/style.js';
+import { COLOURED, type ColourChoice, painted, wantsColour } from './render/style.js';
 import { type OpenSession, Session } from './session.js';
 import { type Streams, Terminal, terminalWidth } from './terminal.js';
 import { packageVersion } from './version.js';
@@ -121,7 +121,8 @@ function colourChoice({ color }: { readonly color?: ColourChoice | boolean }): C
 function typedChoice(argv: readonly string[]): ColourChoice {
   if (argv.includes('--no-color')) return 'never';
   const at = argv.findLastIndex((word) => /^--color(=|$)/.test(word));
-  const word = at < 0 ? undefined : argv[at]!.includes('=') ? argv[at]!.slice('--color='.length) : argv[at + 1];
+  const word =
+    at < 0 ? undefined : argv[at]!.includes('=') ? argv[at]!.slice('--color='.length) : argv[at + 1];
   return CHOICES.get(word ?? '') ?? 'auto';
 }
 

@@ -50,7 +50,7 @@ async function results(args: readonly string[]): Promise<Result[]> {
   const { code, out, err } = await slablab([...args, '--json']);
   assert.equal(code, 0, err);
   const { version, results: all } = JSON.parse(out) as { version: number; results: Result[] };
-  assert.equal(version, 1);
+  assert.equal(version, 2);
   return all;
 }
 
@@ -266,7 +266,7 @@ test('a mistake on the command line gets the nearest word and exit code 2, befor
     ],
     [
       ['replay', 'nowhere', '--set', 'cpus=many'],
-      /'cpus=many': expected a whole number from 1, but there stands 'many'/,
+      /'cpus=many': expected a whole number from 1 to 1024, but there stands 'many'/,
     ],
     [['replay', 'nowhere', '--set', 'cpus=1..4'], /a range is for 'slablab sweep'/],
     [
@@ -353,7 +353,7 @@ test('a sweep is the same rows whoever computes them: all cores, one core, one c
   assert.equal(all.code, 0, all.err);
   const lines = all.out.trimEnd().split('\n');
   assert.equal(lines.length, 5);
-  assert.match(lines[0]!, /^slub_max_order,cpus,trace,machine,events,peakBytes,/);
+  assert.match(lines[0]!, /^slub_max_order,cpus,trace,machine,events,inputDigest,peakBytes,/);
   assert.equal((await slablab([...SWEEP, '--jobs', '1'])).out, all.out);
   for (const cell of [0, 3]) {
     const one = await slablab([...SWEEP, '--cell', String(cell)]);
@@ -399,10 +399,14 @@ test('a sweep that was stopped goes on where it was, also to Parquet', async () 
 });
 
 test('a cell that makes no machine is a row with the reason', async () => {
-  const { code, out } = await slablab(['sweep', FEW, '--set', 'cpus=1,100000']);
-  assert.equal(code, 0);
+  const { code, out, err } = await slablab(['sweep', FEW, '--set', 'kmalloc-1k.size=-,1M']);
+  assert.equal(code, 1);
+  assert.match(err, /^slablab: 1 of 2 cells failed, the first because kmalloc-1k\.size: /);
   const [head, good, bad] = out.trimEnd().split('\n');
   assert.match(head!, /,error$/);
   assert.match(good!, /,$/);
-  assert.match(bad!, /^100000,[^,]+,,1999,,+"?[^,]+/);
+  assert.match(bad!, /^1M,[^,]+,,1999,[0-9a-f]{32},,+"?[^,]+/);
+  // What no kernel takes is known before.
+  for (const set of ['cpus=1,100000', 'slub_max_order=11..12'])
+    assert.equal((await slablab(['sweep', 'nowhere', '--set', set])).code, 2, set);
 });

@@ -3,8 +3,8 @@ import type { Command } from 'commander';
 import { ArgumentError } from '../base/index.js';
 import { AS_RECORDED, type ReplayResult, replay, replayName, type WhatIf } from '../lab/index.js';
 import { prepareOutput } from '../node/index.js';
-import { type Format, format } from './options.js';
 import { withExamples } from './examples.js';
+import { type Format, format } from './options.js';
 import { addRecordedOptions, openRecording, type RecordedFlags, rowsMeter } from './recorded.js';
 import { replayColumns, replayJson, replayRowsOf } from './render/replay-export.js';
 import { replayHtml } from './render/replay-html.js';
@@ -77,9 +77,7 @@ async function runReplay(path: string, flags: ReplayFlags, session: Session): Pr
   const whatIfs = (flags.set ?? []).map(readWhatIf);
   const { html } = flags;
   const page =
-    html === undefined
-      ? undefined
-      : prepareOutput(html, { inputs: [path, flags.snapshots, flags.kallsyms] });
+    html === undefined ? undefined : prepareOutput(html, { inputs: [path, flags.snapshots, flags.kallsyms] });
   const { recorded, opened } = await openRecording(path, flags, terminal);
   const { trace } = recorded;
   const run = (whatIf: WhatIf): ReplayResult => {

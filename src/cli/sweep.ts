@@ -25,13 +25,13 @@ import {
   sweepDigest,
   sweepRow,
 } from '../node/index.js';
+import { withExamples } from './examples.js';
 import { EXIT } from './exit.js';
 import { wholeNumber } from './options.js';
-import { withExamples } from './examples.js';
 import { createMeter } from './progress.js';
 import { addRecordedOptions, openRecording, planOptions, planWords, type RecordedFlags } from './recorded.js';
-import { type Column, renderTable } from './render/table.js';
 import { counted } from './render/replay-findings.js';
+import { type Column, renderTable } from './render/table.js';
 import { wrap, wrapCommand } from './render/text.js';
 import { SETTINGS_HELP } from './replay.js';
 import type { OpenSession, Session } from './session.js';
@@ -253,6 +253,7 @@ function sweepScreen(
     ...(found > 0 ? [`${formatCount(found)} of them were there`] : []),
     ...(refused > 0 ? [`${formatCount(refused)} are no machine, see the column error`] : []),
   ];
+  if (good.length === 0) return wrap(`${head.join('; ')}.`, textWidth, '  ');
   const sql = `SELECT * FROM '${out}' ORDER BY peakBytes LIMIT 5`;
   return [
     ...wrap(`${head.join('; ')}.`, textWidth, '  '),

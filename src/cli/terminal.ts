@@ -1,5 +1,5 @@
 import { printable } from '../base/index.js';
-import { type ColourChoice, COLOURED, PLAIN, painted, type Style, wantsColour } from './render/style.js';
+import { COLOURED, type ColourChoice, PLAIN, painted, type Style, wantsColour } from './render/style.js';
 
 /** What the command line needs of the process. */
 export interface Streams {
@@ -41,7 +41,14 @@ export class Terminal {
 
   /** Fields with a tab between them, a line each: what `cut -f` takes apart. */
   printFields(rows: readonly (readonly string[])[]): void {
-    this.#write(rows.map((fields) => fields.map((field) => printable(field)).join('\t').trimEnd()));
+    this.#write(
+      rows.map((fields) =>
+        fields
+          .map((field) => printable(field))
+          .join('\t')
+          .trimEnd(),
+      ),
+    );
   }
 
   /** Signs that are none to look at are escaped as JSON can: who reads it gets what there was. */

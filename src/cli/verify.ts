@@ -20,9 +20,9 @@ import {
   readJson,
   shippedRecordings,
 } from '../node/index.js';
+import { withExamples } from './examples.js';
 import { EXIT } from './exit.js';
 import { explainError } from './failure.js';
-import { withExamples } from './examples.js';
 import { wrap } from './render/text.js';
 import type { OpenSession, Session } from './session.js';
 import { verifyTrace } from './verify-trace.js';

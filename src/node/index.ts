@@ -3,7 +3,7 @@ export * from './files.js';
 export * from './iommu-loads.js';
 export { type Output, prepareOutput, STDOUT, type Write } from './output.js';
 export { OutputError } from './output-errors.js';
-export { prepareFolder, type FolderTree, type OutputFolder } from './output-folder.js';
+export { type FolderTree, type OutputFolder, prepareFolder } from './output-folder.js';
 export * from './page-server.js';
 export * from './row-files.js';
 export * from './shipped.js';

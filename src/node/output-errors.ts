@@ -18,7 +18,7 @@ const OTHER_NAME = 'name a file in a folder that is there';
 
 /** The system's words for what cannot be written: ours, and what helps. */
 const REASONS: ReadonlyMap<string, readonly [why: string, hint: string]> = new Map([
-  ['ENOENT', ['there is no such folder', "make the folder first, or name one that is there"]],
+  ['ENOENT', ['there is no such folder', 'make the folder first, or name one that is there']],
   ['ENOTDIR', ['a part of the path is no folder', OTHER_NAME]],
   ['EISDIR', ['it is a directory', OTHER_NAME]],
   ['ENAMETOOLONG', ['its name is too long', 'give it a shorter name']],

@@ -27,7 +27,10 @@ import { OutputError, writeError } from './output-errors.js';
 
 /** What is to lie in a folder: directories of files with their modes, and links beside them. */
 export interface FolderTree {
-  readonly directories: ReadonlyMap<string, ReadonlyMap<string, { readonly text: string; readonly mode: number }>>;
+  readonly directories: ReadonlyMap<
+    string,
+    ReadonlyMap<string, { readonly text: string; readonly mode: number }>
+  >;
   readonly links: ReadonlyMap<string, string>;
 }
 
@@ -45,7 +48,10 @@ export interface FolderOptions {
 }
 
 /** Throws OutputError for what is no folder, or not an empty one, and NoPermissionError where the system refuses. */
-export function prepareFolder(folder: string, { inputs = [], force = false }: FolderOptions = {}): OutputFolder {
+export function prepareFolder(
+  folder: string,
+  { inputs = [], force = false }: FolderOptions = {},
+): OutputFolder {
   if (folder === '') throw new OutputError(folder, 'expected the name of a folder to write, but it is empty');
   const there = naming(folder, () => folderAt(folder));
   if (there === undefined) {
@@ -162,7 +168,11 @@ function checkName(folder: string, name: string): void {
 }
 
 /** A script that lies where a cache's file would be put. */
-function refuseInputs(folder: string, { directories, links }: FolderTree, inputs: readonly (string | undefined)[]): void {
+function refuseInputs(
+  folder: string,
+  { directories, links }: FolderTree,
+  inputs: readonly (string | undefined)[],
+): void {
   const paths = [
     ...[...directories].flatMap(([directory, files]) => [
       join(folder, directory),

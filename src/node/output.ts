@@ -102,7 +102,8 @@ export function prepareOutput(path: string, options: OutputOptions = {}): Output
     path,
     isStdout: target.kind === 'descriptor' && target.fd === STDOUT_FD,
     file: target.kind === 'file' ? target.path : undefined,
-    save: (step) => (target.kind === 'file' ? replaceFile(path, target, step) : writeInto(path, target, step)),
+    save: (step) =>
+      target.kind === 'file' ? replaceFile(path, target, step) : writeInto(path, target, step),
   };
 }
 
@@ -110,7 +111,8 @@ export function prepareOutput(path: string, options: OutputOptions = {}): Output
 function targetOf(path: string): Target {
   if (path === STDOUT) return descriptorTarget(STDOUT_FD);
   if (path === '') throw new OutputError(path, 'expected the name of a file to write, but it is empty');
-  if (path.endsWith('/')) throw new OutputError(path, 'expected the name of a file to write, but it ends as a folder does');
+  if (path.endsWith('/'))
+    throw new OutputError(path, 'expected the name of a file to write, but it ends as a folder does');
   let at = resolve(path);
   for (let links = 0; links < LINKS_MAX; links++) {
     const stat = lstatSync(at, { throwIfNoEntry: false });
@@ -179,7 +181,8 @@ async function writeInto<T>(
   step: (write: Write) => Promise<T> | T,
 ): Promise<T> {
   // Not 'w': what is there is neither made nor cut.
-  const fd = target.kind === 'descriptor' ? target.fd : naming(name, () => openSync(target.path, constants.O_WRONLY));
+  const fd =
+    target.kind === 'descriptor' ? target.fd : naming(name, () => openSync(target.path, constants.O_WRONLY));
   try {
     return await step((bytes) => naming(name, () => writeAll(fd, bytes)));
   } finally {
@@ -205,7 +208,7 @@ async function replaceFile<T>(
         }
         if (temp !== undefined) return temp.write(bytes);
         // Whoever wrote it may use its memory again.
-        waiting.push(bytes.slice());
+        waiting.push(Uint8Array.from(bytes));
         waits += bytes.length;
       }),
     );

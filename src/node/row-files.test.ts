@@ -90,5 +90,8 @@ test('a file of other columns, or of something else, is not written over', async
   });
   const parquet = fresh('parquet');
   writeFileSync(parquet, 'no parquet at all');
-  await assert.rejects(openRows(parquet, COLUMNS, PLACE), { name: 'InputError', message: /is no Parquet file/ });
+  await assert.rejects(openRows(parquet, COLUMNS, PLACE), {
+    name: 'InputError',
+    message: /is no Parquet file/,
+  });
 });

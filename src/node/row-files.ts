@@ -49,6 +49,8 @@ export interface RowColumn {
   readonly name: string;
   /** Words, whole numbers, any numbers. */
   readonly type: 'text' | 'count' | 'number';
+  /** It says what a row was computed from. Files that are older than such a column cannot be gone on with. */
+  readonly isDigest?: true;
 }
 
 /** A table on disk that can be gone on with after a break. */
@@ -331,11 +333,10 @@ function checkColumns(path: string, columns: readonly RowColumn[], found: readon
   const wanted = columns.map(({ name }) => name);
   const missing = wanted.find((name, i) => found[i] !== name);
   if (missing === undefined && found.length === wanted.length) return;
-  const added = wanted.filter((name) => !found.includes(name));
-  if (added.length === 1 && found.every((name, i) => name === wanted.filter((each) => each !== added[0])[i]))
+  const before = columns.filter(({ isDigest }) => !isDigest).map(({ name }) => name);
+  if (found.length === before.length && before.every((name, i) => found[i] === name))
     throw new ArgumentError(
-      `${path} was written by an older slablab: its rows do not say '${added[0]}', so nobody knows what they were computed ` +
-        'from; name another file, or take this one away',
+      `${path} was written by an older slablab, whose rows do not say what they were computed from: name another file, or remove it`,
     );
   throw new ArgumentError(
     `${path} holds rows of another sweep: expected the columns ${wanted.join(', ')}, but there are ${found.join(', ')}`,

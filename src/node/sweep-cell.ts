@@ -38,7 +38,7 @@ export function sweepColumns(axes: readonly SweepAxis[]): RowColumn[] {
     { name: 'trace', type: 'text' },
     { name: 'machine', type: 'text' },
     { name: 'events', type: 'count' },
-    { name: 'inputDigest', type: 'text' },
+    { name: 'inputDigest', type: 'text', isDigest: true },
     ...FIGURES.map(([name]): RowColumn => ({ name, type: 'count' })),
     { name: 'error', type: 'text' },
   ];
@@ -50,7 +50,12 @@ export function placeOfRow(axes: readonly SweepAxis[], row: Row): string {
 }
 
 /** Whether a row is the result of a cell: of the same place, and computed from the same. */
-export function isRowOf(axes: readonly SweepAxis[], row: Row, cell: SweepCell, subject: SweepSubject): boolean {
+export function isRowOf(
+  axes: readonly SweepAxis[],
+  row: Row,
+  cell: SweepCell,
+  subject: SweepSubject,
+): boolean {
   const wanted = sweepRow(axes, cell, subject, { refused: '' });
   return placeOfRow(axes, row) === placeOfRow(axes, wanted) && row.inputDigest === wanted.inputDigest;
 }

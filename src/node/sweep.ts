@@ -18,7 +18,13 @@ import type { PlanOptions } from '../lab/index.js';
 import type { Row, RowFile } from './row-files.js';
 import type { FileBytes } from './spool.js';
 import type { SweepAxis, SweepCell } from './sweep-axes.js';
-import { placeOfRow, type SweepAnswer, type SweepSubject, type SweepWorkerData, sweepRow } from './sweep-cell.js';
+import {
+  placeOfRow,
+  type SweepAnswer,
+  type SweepSubject,
+  type SweepWorkerData,
+  sweepRow,
+} from './sweep-cell.js';
 import { runPool } from './worker-pool.js';
 
 /** What is swept over what, on how many cores, and where the rows go. */

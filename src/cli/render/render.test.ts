@@ -13,10 +13,10 @@ import { centre, displayWidth, padLeft, padRight, wrap, wrapCommand, wrapParts }
 
 test('widths count code points, not colours', () => {
   assert.equal(displayWidth('▁▂█'), 3);
-  assert.equal(displayWidth('\u001b[1mbold\u001b[22m'), 4);
+  assert.equal(displayWidth(COLOURED.bold('bold')), 4);
   assert.equal(displayWidth('🂡'), 1);
   assert.equal(padLeft('×', 3), '  ×');
-  assert.equal(padRight('\u001b[2mx\u001b[22m', 3), '\u001b[2mx\u001b[22m  ');
+  assert.equal(padRight(COLOURED.dim('x'), 3), `${COLOURED.dim('x')}  `);
   assert.equal(centre('ab', 5), ' ab  ');
 });
 

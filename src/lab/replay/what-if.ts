@@ -79,14 +79,20 @@ const MACHINE_SETTINGS: ReadonlyMap<string, Reader<WhatIf>> = new Map<string, Re
   ['allocator', (value) => ({ allocator: lookUp('allocator', value, ALLOCATORS) })],
   ['slub_min_order', (value, setting) => ({ slubMinOrder: whole(value, setting, 0, ORDER_MAX) })],
   ['slub_max_order', (value, setting) => ({ slubMaxOrder: whole(value, setting, 0, ORDER_MAX) })],
-  ['slub_min_objects', (value, setting) => ({ slubMinObjects: whole(value, setting, 0, SLUB_MIN_OBJECTS_MAX) })],
+  [
+    'slub_min_objects',
+    (value, setting) => ({ slubMinObjects: whole(value, setting, 0, SLUB_MIN_OBJECTS_MAX) }),
+  ],
   ['slab_nomerge', (value, setting) => ({ slubNomerge: yesOrNo(value, setting) })],
   ['slub_debug', (value) => ({ slubDebug: debugWords(value) })],
   ['cpus', (value, setting) => ({ cpus: whole(value, setting, 1, CPUS_MAX) })],
   ['page_size', (value, setting) => ({ pageSize: pageSize(value, setting) })],
   ['cpu_partial', (value, setting) => ({ cpuPartial: whole(value, setting) })],
   ['min_partial', (value, setting) => ({ minPartial: whole(value, setting) })],
-  ['sheaves', (value, setting) => ({ sheaves: value === '' ? 'usual' : whole(value, setting, 0, SHEAF_CAPACITY_MAX) })],
+  [
+    'sheaves',
+    (value, setting) => ({ sheaves: value === '' ? 'usual' : whole(value, setting, 0, SHEAF_CAPACITY_MAX) }),
+  ],
 ]);
 
 /** Other words for the same: 6.9 renamed SLUB's parameters, and the older merge parameter still works. */
