@@ -5,6 +5,7 @@ import { loadWorkload, WORKLOADS } from '../node/index.js';
 import { withExamples } from './examples.js';
 import {
   addMachineOptions,
+  checkMachine,
   DRIVER_MACHINE,
   type Format,
   format,
@@ -85,6 +86,7 @@ async function runCompare(word: string | undefined, flags: CompareFlags, session
   const name = word ?? flags.workload;
   // Found out before a large file is read.
   const machine = { ...machineOf(flags, DRIVER_MACHINE), cpus: flags.cpus, kernel: flags.kernel };
+  checkMachine(machine);
   const workload = await loadWorkload(name, {
     ...(flags.live !== undefined && { live: flags.live }),
     ...(flags.seed !== undefined && { seed: flags.seed }),

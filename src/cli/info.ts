@@ -32,7 +32,7 @@ import {
   scriptedMachine,
 } from './built-machine.js';
 import { withExamples } from './examples.js';
-import { DRIVER_MACHINE, wholeNumber } from './options.js';
+import { checkMachine, DRIVER_MACHINE, wholeNumber } from './options.js';
 import { procScreen, sortRows } from './render/proc-screen.js';
 import { wrap, wrapCommand, wrapParts } from './render/text.js';
 import type { OpenSession, Session } from './session.js';
@@ -161,12 +161,17 @@ async function build(script: string | undefined, flags: InfoFlags, { terminal }:
   }
   const { live, seed } = flags;
   const options = machineOptions(flags, DRIVER_MACHINE);
+  checkMachine(options);
   const workload = await loadWorkload(flags.workload, {
     ...(live !== undefined && { live }),
     ...(seed !== undefined && { seed }),
   });
   const done = terminal.progress(`replaying up to ${formatCount(workload.peakLive)} live tables …`);
-  const machine = machineAtPeak(workload, options);
+  const machine = machineAtPeak(workload, options, (booted) => {
+    const { report, allocator } = flags;
+    // A word that names no cache, before what takes seconds.
+    if (report !== undefined && allocator !== 'slab') reportedCache(report, booted, flags);
+  });
   done();
   const state = `${workload.title}: at the peak, with ${formatCount(workload.peakLive)} tables live.`;
   return {
@@ -174,6 +179,15 @@ async function build(script: string | undefined, flags: InfoFlags, { terminal }:
     state: state[0]!.toUpperCase() + state.slice(1),
     parts: machineParts(flags, DRIVER_MACHINE),
   };
+}
+
+function reportedCache(name: string, machine: Machine, { firstAlias }: InfoFlags): SlabinfoCache {
+  const tree = sysfsTree(machine, { cacheDma32: true });
+  return findCache(
+    name,
+    tree,
+    slabinfoCaches(tree, machine.kernel.pageSize, { firstAlias: firstAlias === true }),
+  );
 }
 
 /** By its directory or by any name that leads there. */

@@ -14,6 +14,7 @@ import { withExamples } from './examples.js';
 import { EXIT } from './exit.js';
 import {
   addMachineOptions,
+  checkMachine,
   DRIVER_MACHINE,
   type MachineWords,
   machineOf,
@@ -132,6 +133,7 @@ function eachAddress(text: string, before: readonly number[] = []): number[] {
 async function runCommand(name: string, flags: IommuFlags, session: Session): Promise<void> {
   const { terminal, typed } = session;
   const options = optionsOf(flags);
+  checkMachine(options.machine ?? {});
   const load = await loadIommu(name, {
     ...(flags.seed !== undefined && { seed: flags.seed }),
     ...(flags.ops !== undefined && { ops: flags.ops }),

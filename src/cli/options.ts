@@ -5,7 +5,7 @@
 import type { Command } from 'commander';
 import { ArgumentError, lookUp, parseSize } from '../base/index.js';
 import { BOARDS, rangesMap } from '../machine/index.js';
-import { type AllocatorName, KERNELS, type MachineOptions } from '../slab/index.js';
+import { type AllocatorName, KERNELS, Machine, type MachineOptions } from '../slab/index.js';
 
 /** For an option that counts. The engine knows the limits; what is no number at all is refused here. */
 export function wholeNumber(option: string): (text: string) => number {
@@ -111,6 +111,11 @@ export function addMachineOptions(
   else command.option('--cpus <n>', cpusHelp, count, cpus);
   if (kernel === undefined) return command.option('--kernel <release>', `of ${about}: ${kernels}`, release);
   return command.option('--kernel <release>', kernels, release, kernel);
+}
+
+/** Throws ArgumentError for options that make no machine, which is found out before anything is read. */
+export function checkMachine(options: MachineOptions): void {
+  Machine.create({ ...options, standing: false });
 }
 
 /** The board that the options name, or its zones over other RAM. */

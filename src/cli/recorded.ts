@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { type PlanOptions, prepareReplay, type Recorded, readSnapshots } from '../lab/index.js';
 import { inputName, type OpenedTrace, type OpenTraceOptions, openTrace, readInput } from '../node/index.js';
 import type { AllocatorName } from '../slab/index.js';
-import { addMachineOptions, allocator, machineOf } from './options.js';
+import { addMachineOptions, allocator, checkMachine, machineOf } from './options.js';
 import { createMeter } from './progress.js';
 import type { Terminal } from './terminal.js';
 
@@ -35,16 +35,18 @@ export function addRecordedOptions(command: Command): Command {
     .option('--kallsyms <file>', 'its /proc/kallsyms, to name the addresses in a perf.data');
 }
 
-/** What the options say of the recorded machine. */
+/** What the options say of the recorded machine. Throws ArgumentError for what makes none. */
 export function planOptions(flags: RecordedFlags): PlanOptions {
   const { machine, memory, ram, cpus, kernel, allocator: its } = flags;
   const isSaid = machine !== undefined || memory !== undefined || ram !== undefined;
-  return {
+  const options = {
     ...(isSaid && machineOf(flags, DEFAULT_BOARD)),
     ...(cpus !== undefined && { cpus }),
     ...(kernel !== undefined && { kernel }),
     ...(its !== undefined && { allocator: its }),
   };
+  checkMachine(options);
+  return options;
 }
 
 /** The same as a person would say it, `` where they said nothing. */

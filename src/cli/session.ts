@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { withUnits } from './json-units.js';
 import type { ColourChoice } from './render/style.js';
 import { type Streams, Terminal } from './terminal.js';
 import { packageVersion } from './version.js';
@@ -32,7 +33,7 @@ export class Session {
       command: this.#command,
       slablab: packageVersion(),
     };
-    return { ...head, ...value, ...head };
+    return { ...head, ...(withUnits(value) as object), ...head };
   }
 }
 

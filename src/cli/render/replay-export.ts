@@ -65,7 +65,7 @@ const sum = (of: (cache: CacheResult) => number) => (result: ReplayResult) =>
 const FULLNESS: readonly (keyof Fullness)[] = ['empty', 'quarter', 'half', 'threeQuarters', 'most', 'full'];
 
 const FIGURES: readonly Figure[] = [
-  ['size', ({ size }) => size, null],
+  ['sizeBytes', ({ size }) => size, null],
   ['objectsPerSlab', ({ objectsPerSlab }) => objectsPerSlab, null],
   ['order', ({ order }) => order, null],
   ['peakBytes', ({ peakBytes }) => peakBytes, ({ peak }) => peak.bytes],

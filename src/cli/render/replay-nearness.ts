@@ -41,7 +41,7 @@ export function nearnessJson({ file, snapshots, within, nearness, held }: Nearne
   return {
     file,
     snapshots,
-    within,
+    withinPercent: within * 100,
     passed: held.passed.length,
     failed: held.failed.length,
     ...nearness,
