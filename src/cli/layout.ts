@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { ArgumentError } from '../base/index.js';
-import { layoutReport } from '../lab/index.js';
+import { layoutReport } from '../lab/layout.js';
 import { BOARDS } from '../machine/index.js';
 import { type AllocatorName, KERNELS, type MachineOptions, parseSlabFlags } from '../slab/index.js';
 import { withExamples } from './examples.js';

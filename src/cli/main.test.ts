@@ -191,9 +191,9 @@ test('compare says how the recorded kernel did', async () => {
 test('--json is the result, and the table and CSV say the same', async () => {
   const result = JSON.parse(
     (await slablab(`compare ${MANY} ${FEW} --points 7 --json`)).out,
-  ) as CompareResult & { schema: string };
+  ) as CompareResult & { schema: string; strategies: { seriesBytes: number[] }[] };
   assert.equal(result.schema, 'slablab/compare/2');
-  assert.equal(result.strategies[0]!.series.length, 7);
+  assert.equal(result.strategies[0]!.seriesBytes.length, 7);
   const table = (await slablab(`compare ${MANY} ${FEW}`)).out.split('\n');
   const csv = (await slablab(`compare ${MANY} ${FEW} --format csv`)).out.trimEnd().split('\n');
   assert.equal(csv.length, 4);

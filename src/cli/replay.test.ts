@@ -1,5 +1,6 @@
 /** `slablab replay`, `sweep` and `verify` of a trace, as they are typed. They run in this process, for they are many. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
@@ -7,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { parquetReadObjects } from 'hyparquet';
 import { openTrace } from '../node/index.js';
-import { enterFolder, slablab, spawnForHasty } from './command-line.case.test.js';
+import { enterFolder, MAIN, slablab, spawnForHasty } from './command-line.case.test.js';
 
 const TRACES = fileURLToPath(new URL('../../truth/traces/', import.meta.url));
 const folder = enterFolder('replay');
@@ -37,7 +38,7 @@ interface Result {
 
 interface Cache {
   readonly name: string;
-  readonly size: number;
+  readonly sizeBytes: number;
   readonly objectsPerSlab: number;
   readonly order: number;
   readonly slabs: number;
@@ -79,8 +80,8 @@ test('a struct that grows costs what can be worked out by hand', async () => {
   const [base, grown] = await results([...BOOT, '--set', 'dentry.size=200']);
   const [was, is] = [cacheOf(base!, 'dentry'), cacheOf(grown!, 'dentry')];
   // 192 bytes: 21 in a page. 200: 20. Hardly any dentry is freed before the peak, so slabs are as full as they can be.
-  assert.deepEqual([was.size, was.objectsPerSlab, was.order], [192, 21, 0]);
-  assert.deepEqual([is.size, is.objectsPerSlab, is.order], [200, 20, 0]);
+  assert.deepEqual([was.sizeBytes, was.objectsPerSlab, was.order], [192, 21, 0]);
+  assert.deepEqual([is.sizeBytes, is.objectsPerSlab, is.order], [200, 20, 0]);
   assert.ok(
     was.peakSlabs - Math.ceil(peak / 21) <= 2 && was.peakSlabs >= Math.ceil(peak / 21),
     `${was.peakSlabs}`,
@@ -125,7 +126,7 @@ test('three what-ifs of a recorded boot take seconds, and each is the same alone
   assert.deepEqual({ ...alone[1], name: '' }, { ...all[3], name: '' });
   assert.deepEqual(alone[0], all[0]);
   // With order 0 no slab is larger than a page, but where an object is.
-  for (const { size, order } of all[1]!.caches)
+  for (const { sizeBytes: size, order } of all[1]!.caches)
     assert.equal(order, Math.ceil(Math.log2(Math.ceil(size / 4096))), `${size}`);
 });
 
@@ -168,7 +169,14 @@ test('CSV has a row for each cache of each machine, and a row for all', async ()
     .split('\n')
     .map((line) => line.split(','));
   const head = lines[0]!;
-  assert.deepEqual(head.slice(0, 6), ['whatIf', 'cache', 'size', 'objectsPerSlab', 'order', 'peakBytes']);
+  assert.deepEqual(head.slice(0, 6), [
+    'whatIf',
+    'cache',
+    'sizeBytes',
+    'objectsPerSlab',
+    'order',
+    'peakBytes',
+  ]);
   assert.ok(lines.every((line) => line.length === head.length));
   const at = (name: string) => head.indexOf(name);
   const rows = lines.filter(([whatIf]) => whatIf === 'cpus=2');
@@ -396,6 +404,72 @@ test('a sweep that was stopped goes on where it was, also to Parquet', async () 
   const others = await slablab(['sweep', FEW, '--set', 'cpus=1', '-o', 'sweep.csv']);
   assert.equal(others.code, 2);
   assert.match(others.err, /sweep\.csv holds rows of another sweep/);
+});
+
+test('a row is of what it was computed from, whatever that is called', async () => {
+  const sweep = ['sweep', 'it.txt', '--set', 'cpus=1', '-o', 'it.csv', '--snapshots', 'it.json.gz'];
+  const rowsOf = async () => {
+    const { code, out, err } = await slablab([...sweep, '--json']);
+    assert.equal(code, 0, err);
+    const { rows } = JSON.parse(out) as { rows: Record<string, unknown>[] };
+    // The file says the same, and nothing of what was there under these names before.
+    assert.equal(readFileSync('it.csv', 'utf8').trimEnd().split('\n').length, 2);
+    return rows;
+  };
+  const snapshots = readFileSync(SNAPSHOTS);
+  const other = Buffer.from(
+    gunzipSync(snapshots).toString().replaceAll('mem=', 'men=').replace('"meta": {', '"meta": { "x": 1,'),
+  );
+  const text = gunzipSync(readFileSync(FEW));
+  writeFileSync('it.txt', text);
+  writeFileSync('it.json.gz', snapshots);
+  const [first] = await rowsOf();
+  assert.deepEqual(await rowsOf(), [first]);
+  writeFileSync('it.json.gz', other);
+  const [second] = await rowsOf();
+  assert.notEqual(second!.inputDigest, first!.inputDigest);
+  // As many events, one of them another: a trace that was recorded again.
+  writeFileSync('it.json.gz', snapshots);
+  const again = text.toString().replace(/bytes_req=\d+ bytes_alloc=\d+/, 'bytes_req=4000 bytes_alloc=4096');
+  assert.notEqual(again, text.toString());
+  writeFileSync('it.txt', again);
+  const [third] = await rowsOf();
+  assert.equal(third!.events, first!.events);
+  assert.notEqual(third!.inputDigest, first!.inputDigest);
+  // Back to the first: what it came to is known by what it is, not by when it was.
+  writeFileSync('it.txt', text);
+  assert.deepEqual(await rowsOf(), [first]);
+  // The same trace in another format is the same.
+  await slablab(['convert', 'it.txt', '-o', 'it.slt']);
+  const digest = async (file: string) =>
+    (
+      JSON.parse((await slablab(['sweep', file, '--set', 'cpus=1', '--json'])).out) as {
+        rows: Record<string, unknown>[];
+      }
+    ).rows[0]!.inputDigest;
+  assert.equal(await digest('it.slt'), await digest('it.txt'));
+});
+
+test('several programs may compute the cells of one file at once', async () => {
+  const cells = [0, 1, 2, 3].map(
+    (cell) =>
+      new Promise<number | null>((done) => {
+        spawn(process.execPath, [MAIN, ...SWEEP, '--cell', String(cell), '-o', 'at-once.csv'], {
+          cwd: folder,
+        }).on('close', done);
+      }),
+  );
+  assert.deepEqual(await Promise.all(cells), [0, 0, 0, 0]);
+  const there = await slablab([...SWEEP, '-o', 'at-once.csv']);
+  assert.match(there.out, /4 of them were there/);
+  const fresh = await slablab(SWEEP);
+  assert.equal(readFileSync('at-once.csv', 'utf8'), fresh.out);
+});
+
+test('--list and --json name the schema', async () => {
+  const { axes, cells, schema } = JSON.parse((await slablab([...SWEEP, '--list', '--json'])).out);
+  assert.equal(schema, 'slablab/sweep/2');
+  assert.deepEqual([axes.length, cells.length, cells[2].settings], [2, 4, ['slub_max_order=0', 'cpus=1']]);
 });
 
 test('a cell that makes no machine is a row with the reason', async () => {

@@ -76,6 +76,65 @@ test('a line that was cut off is no row, and the next one begins a line of its o
   assert.equal(readFileSync(path, 'utf8'), 'cell,bytes,ratio\none,1,1\ntwo,2,\n');
 });
 
+test('a file that is empty, or was cut off in its first line, gets its head', async () => {
+  for (const begun of ['', 'c', 'cell,bytes,rat', 'cell,bytes,ratio', 'cell,bytes,ratio\n']) {
+    const path = fresh('csv');
+    writeFileSync(path, begun);
+    const file = await openRows(path, COLUMNS, PLACE);
+    assert.deepEqual(file.rows, []);
+    file.add({ cell: 'one', bytes: 1, ratio: null });
+    file.add({ cell: 'two', bytes: 2, ratio: null });
+    assert.equal(readFileSync(path, 'utf8'), 'cell,bytes,ratio\none,1,\ntwo,2,\n');
+    assert.equal((await openRows(path, COLUMNS, PLACE)).rows.length, 2);
+  }
+});
+
+test('a text that is no table stays as it is, its last line too', async () => {
+  for (const text of ['my notes', 'my notes\nand more', 'x,y\n1,2']) {
+    const path = fresh('csv');
+    writeFileSync(path, text);
+    await assert.rejects(openRows(path, COLUMNS, PLACE), { name: 'ArgumentError' });
+    assert.equal(readFileSync(path, 'utf8'), text);
+  }
+});
+
+test('rows of before they said what they were computed from are told as such', async () => {
+  const path = fresh('csv');
+  writeFileSync(path, 'cell,bytes,ratio\na,1,1\n');
+  await assert.rejects(openRows(path, [...COLUMNS, { name: 'of', type: 'text', isDigest: true }], PLACE), {
+    name: 'ArgumentError',
+    message: /was written by an older slablab, whose rows do not say what they were computed from/,
+  });
+});
+
+for (const suffix of ['csv', 'parquet'])
+  test(`${suffix}: two writers at once lose no row and write none twice, whatever they do in which order`, async () => {
+    const step = fc.record({ who: fc.nat(1), what: fc.constantFrom('add', 'add', 'finish') });
+    const placeOf = (row: Row) => String(row.cell);
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 12 }), async (steps) => {
+        const path = fresh(suffix);
+        const [one, two] = [
+          await openRows(path, COLUMNS, { placeOf }),
+          await openRows(path, COLUMNS, { placeOf }),
+        ];
+        const own: Row[][] = [[], []];
+        for (const [i, { who, what }] of steps.entries()) {
+          const file = who === 0 ? one : two;
+          if (what === 'finish') await file.finish(own[who]!);
+          else {
+            const row = { cell: `${who}-${i}`, bytes: i, ratio: null };
+            file.add(row);
+            own[who]!.push(row);
+          }
+        }
+        const rows = (await openRows(path, COLUMNS, { placeOf })).rows.map(placeOf).sort();
+        assert.deepEqual(rows, own.flat().map(placeOf).sort());
+      }),
+      { seed: 5, numRuns: 60 },
+    );
+  });
+
 test('a file of other columns, or of something else, is not written over', async () => {
   const path = fresh('csv');
   writeFileSync(path, 'cell,bytes\na,1\n');
