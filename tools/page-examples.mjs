@@ -2,14 +2,14 @@
 // of an IOMMU's tables. They are fetched when somebody clicks on one. The last step of `npm run build:page`.
 import { copyFileSync, mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { convertTrace, withOutput } from '../dist/node/index.js';
+import { convertTrace, prepareOutput } from '../dist/node/index.js';
 
 const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 const examples = 'dist/page/examples';
 
 mkdirSync(at(examples), { recursive: true });
-const trace = await withOutput(at(`${examples}/boot-find.slt`), (file) =>
-  convertTrace(at('truth/traces/boot-find-public.txt.gz'), (bytes) => file.write(bytes)),
+const trace = await prepareOutput(at(`${examples}/boot-find.slt`)).save((write) =>
+  convertTrace(at('truth/traces/boot-find-public.txt.gz'), write),
 );
 copyFileSync(
   at('truth/traces/boot-find-public.snapshots.json.gz'),

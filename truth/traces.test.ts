@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { AS_RECORDED, prepareReplay, type ReplayResult, readSnapshots, replay } from '#lab';
-import { convertTrace, openTrace, readInput, withOutput } from '#node';
+import { convertTrace, openTrace, prepareOutput, readInput } from '#node';
 
 const FOLDER = fileURLToPath(new URL('../../truth/traces/', import.meta.url));
 const temps = mkdtempSync(join(tmpdir(), 'slablab-truth-'));
@@ -57,7 +57,7 @@ for (const [name, ...formats] of [
     assert.ok(first.caches.length > 40 && first.counts.allocs > 60_000);
     assert.deepEqual(figures(await replayed(binary!, name)), figures(first));
     const saved = join(temps, `${name}.slt`);
-    await withOutput(saved, (out) => convertTrace(text!, (bytes) => out.write(bytes)));
+    await prepareOutput(saved).save((write) => convertTrace(text!, write));
     assert.deepEqual(await replayed(saved, name), first);
   });
 }

@@ -1,3 +1,9 @@
+import { printable, printableLines } from './printable.js';
+
+/** Signs of what a file can make a message say, and of a word in it. */
+const MESSAGE_MAX = 2000;
+const WORD_MAX = 200;
+
 /**
  * Every error that slablab throws on purpose. A reader of a message learns what was expected, what came,
  * and where: file and line, or address and cache. `code` is stable; messages may get better.
@@ -8,8 +14,9 @@ export class SlablabError extends Error {
   /** A stable word for programs, such as `bad-free`. */
   readonly code: string;
 
+  /** Whatever a file said in it, `message` can be shown. */
   constructor(code: string, message: string) {
-    super(message);
+    super(printableLines(message));
     this.name = new.target.name;
     this.code = code;
   }
@@ -206,7 +213,7 @@ export class InputError extends SlablabError {
   readonly line: number;
 
   constructor(file: string, line: number, message: string) {
-    super('input', `${file}${line > 0 ? `:${line}` : ''}: ${message}`);
+    super('input', printable(`${file}${line > 0 ? `:${line}` : ''}: `) + printable(message, MESSAGE_MAX));
     this.file = file;
     this.line = line;
   }
@@ -227,7 +234,7 @@ export class UnknownNameError extends SlablabError {
       suggestions.length > 0
         ? `did you mean ${suggestions.map((s) => `'${s}'`).join(' or ')}?`
         : `known: ${cut.join(', ')}`;
-    super('unknown-name', `no ${kind} is called '${word}'; ${hint}`);
+    super('unknown-name', `no ${kind} is called '${printable(word, WORD_MAX)}'; ${hint}`);
     this.word = word;
     this.suggestions = suggestions;
   }

@@ -3,6 +3,7 @@
  * character.
  */
 import { InputError } from './errors.js';
+import { printable } from './printable.js';
 
 /** Whether a parsed value has names: neither a list nor null. */
 export function isObject(value: unknown): value is Record<string, unknown> {
@@ -20,10 +21,7 @@ export function parseJson(text: string, file: string): unknown {
     const { at, expected } = findJsonError(text);
     const line = text.slice(0, at).split('\n').length;
     const rest = text.slice(at).split('\n', 1)[0]!;
-    const stands =
-      at >= text.length
-        ? 'the file ends'
-        : `there stands ${rest.length > 40 ? `${rest.slice(0, 40)}…` : rest}`;
+    const stands = at >= text.length ? 'the file ends' : `there stands ${printable(rest, 40)}`;
     throw new NotJsonError(file, line, `not JSON: expected ${expected}, but ${stands}`);
   }
 }

@@ -2,8 +2,10 @@ import type { Command } from 'commander';
 import { ArgumentError, formatCount, lookUp } from '../base/index.js';
 import { compare, STRATEGIES } from '../lab/index.js';
 import { loadWorkload, WORKLOADS } from '../node/index.js';
+import { withExamples } from './examples.js';
 import {
   addMachineOptions,
+  checkMachine,
   DRIVER_MACHINE,
   type Format,
   format,
@@ -12,7 +14,6 @@ import {
   machineOf,
   USUAL,
   wholeNumber,
-  withExamples,
   wordList,
 } from './options.js';
 import { compareScreen, exportColumns } from './render/compare-screen.js';
@@ -36,7 +37,6 @@ interface CompareFlags extends MachineWords {
 export function addCompare(program: Command, open: OpenSession): void {
   const command = program
     .command('compare')
-    .summary('where should these objects come from, and what does each choice cost?')
     .description(
       'Replays a workload of IOMMU tables against every place they could come from, and says what each ' +
         'one holds, where it lies, and what fails.',
@@ -79,11 +79,8 @@ function strategyList(text: string): string[] {
   return ids;
 }
 
-async function runCompare(
-  word: string | undefined,
-  flags: CompareFlags,
-  { terminal, typed }: Session,
-): Promise<void> {
+async function runCompare(word: string | undefined, flags: CompareFlags, session: Session): Promise<void> {
+  const { terminal, typed } = session;
   if (word !== undefined && flags.workload !== undefined && word !== flags.workload) {
     throw new ArgumentError(`which workload: '${word}' or --workload ${flags.workload}?`);
   }
@@ -91,6 +88,7 @@ async function runCompare(
   const name = word ?? flags.workload;
   // Found out before a large file is read.
   const machine = { ...machineOf(flags, DRIVER_MACHINE), cpus: flags.cpus, kernel: flags.kernel };
+  checkMachine(machine);
   const workload = await loadWorkload(name, {
     ...(flags.live !== undefined && { live: flags.live }),
     ...(flags.seed !== undefined && { seed: flags.seed }),
@@ -103,7 +101,7 @@ async function runCompare(
   });
   done();
   const wide = flags.wide === true;
-  if (flags.json) terminal.printJson(result);
+  if (flags.json) session.printJson(result);
   else if (shape === 'csv') terminal.print(renderCsv(exportColumns(result, wide), result.strategies));
   else if (shape === 'md') terminal.print(renderMarkdown(exportColumns(result, wide), result.strategies));
   else terminal.print(compareScreen(result, { terminal, wide, typed }));

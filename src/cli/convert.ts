@@ -1,10 +1,9 @@
 /** `slablab convert`: a trace of any format as a .slt, which opens at once. */
-import { existsSync, realpathSync } from 'node:fs';
 import type { Command } from 'commander';
 import { ArgumentError, formatBytes } from '../base/index.js';
-import { type Conversion, convertTrace, inputName, STDOUT, withOutput } from '../node/index.js';
+import { type Conversion, convertTrace, inputName, prepareOutput } from '../node/index.js';
 import { TRACE_FILE_SCHEMA } from '../trace/index.js';
-import { withExamples, withExplanation } from './options.js';
+import { withExamples, withExplanation } from './examples.js';
 import { createMeter } from './progress.js';
 import { RECORD_HELP } from './recorded.js';
 import { counted, readReportJson, readWords, resolveWords } from './render/replay-findings.js';
@@ -20,7 +19,6 @@ interface ConvertFlags {
 export function addConvert(program: Command, open: OpenSession): void {
   const command = program
     .command('convert')
-    .summary('a recorded trace as a small file that opens at once')
     .description(
       'Reads a kmem trace of any format and writes it as a .slt: columns, resolved and checked, which replay and sweep open at once.',
     )
@@ -51,34 +49,35 @@ async function runConvert(
 ): Promise<void> {
   if (out === undefined)
     throw new ArgumentError('the file to write is missing: -o FILE.slt, or -o - for standard output');
-  if (out !== STDOUT && path !== '-' && existsSync(out) && realpathSync(out) === realpathSync(path))
-    throw new ArgumentError(`${out} is what is read: write another file`);
+  const output = prepareOutput(out, { inputs: [path, kallsyms], isBinary: true });
   const { terminal } = session;
   const meter = createMeter(terminal, `reading ${inputName(path)}`);
   try {
-    const result = await withOutput(out, (file) =>
-      convertTrace(path, (bytes) => file.write(bytes), {
+    const result = await output.save((write) =>
+      convertTrace(path, write, {
         ...(kallsyms !== undefined && { kallsyms }),
         onProgress: meter.tell,
       }),
     );
     meter.done();
-    // Standard output is the file.
-    if (out === STDOUT) return;
-    if (json) terminal.printJson(conversionJson(result, out));
+    // Standard output is the file: what was done is said beside it.
+    if (output.isStdout) {
+      if (json) terminal.complain(JSON.stringify(session.jsonOf(conversionJson(result, out))));
+      return;
+    }
+    if (json) session.printJson(conversionJson(result, out));
     else terminal.print(conversionScreen(result, out, terminal.textWidth));
   } finally {
     meter.done();
   }
 }
 
-function conversionJson({ file, packed, head, read, bytes }: Conversion, out: string): unknown {
+function conversionJson({ file, packed, head, read, bytes }: Conversion, out: string): object {
   return {
-    version: 1,
     file,
     packed,
     out,
-    schema: TRACE_FILE_SCHEMA,
+    fileSchema: TRACE_FILE_SCHEMA,
     bytes,
     events: head.rows,
     classes: head.classes.length,

@@ -1,13 +1,4 @@
-/**
- * # How a command ends
- *
- *     0  done                      2  the command line is wrong            4  no permission
- *     1  a check did not hold      3  a file is not what it should be      130  interrupted
- *
- * 130 is what a shell says of a program that a signal ended. 70 is a fault of slablab itself. An error is a
- * line on stderr, and a line that helps.
- */
-
+/** What becomes of an error: an exit code (exit.ts), a line that says what is wrong, and a line that helps. */
 import type { Command } from 'commander';
 import { CommanderError } from 'commander';
 import {
@@ -21,9 +12,7 @@ import {
   SlablabError,
   UnknownNameError,
 } from '../base/index.js';
-import { NoPermissionError } from '../node/index.js';
-
-export const EXIT = { ok: 0, differs: 1, usage: 2, input: 3, permission: 4, internal: 70 } as const;
+import { EXIT } from './exit.js';
 
 export interface Failure {
   readonly exitCode: number;
@@ -58,7 +47,8 @@ export function explainError(
   if (error instanceof CommanderError) return explainCommander(error, command, help, argv);
   // Whoever read our output has seen enough.
   if ((error as NodeJS.ErrnoException).code === 'EPIPE') return undefined;
-  if (error instanceof NoPermissionError) {
+  // By its code: the room that throws it is not loaded for who asks for help.
+  if (error instanceof SlablabError && error.code === 'no-permission') {
     return {
       exitCode: EXIT.permission,
       message: error.message,
@@ -66,7 +56,8 @@ export function explainError(
     };
   }
   if (error instanceof InputError) {
-    const hint = HINTS.get(command.name()) ?? WORKLOAD_HINT;
+    const own = 'hint' in error && typeof error.hint === 'string' ? error.hint : undefined;
+    const hint = own ?? HINTS.get(command.name()) ?? WORKLOAD_HINT;
     return { exitCode: EXIT.input, message: error.message, hint };
   }
   if (error instanceof KernelPanicError)

@@ -71,7 +71,7 @@ test('info of a script: list, report, totals, aliases', async () => {
 test('info as JSON', async () => {
   const { out } = await slablab(['info', SCRIPT, '--json', '--report', 'tables']);
   const json = JSON.parse(out);
-  assert.deepEqual([json.version, json.machine.kernel, json.caches.length], [1, '6.1', 1]);
+  assert.deepEqual([json.version, json.machine.kernel, json.caches.length], [2, '6.1', 1]);
   const [cache] = json.caches;
   assert.deepEqual([cache.id, cache.cacheDma32, cache.names.length], [':D-0001024', true, 2]);
   assert.equal(json.totals.active, 2);
@@ -166,8 +166,12 @@ test('sysfs without cache_dma32, as JSON', async () => {
     '6.12',
     '--no-standing',
   ]);
-  assert.deepEqual(JSON.parse(out), {
-    version: 1,
+  const { slablab: tool, ...json } = JSON.parse(out);
+  assert.match(tool, /^\d+\.\d+\.\d+$/);
+  assert.deepEqual(json, {
+    schema: 'slablab/sysfs/2',
+    version: 2,
+    command: 'sysfs',
     folder: dir,
     kernel: '6.12',
     cpus: 4,

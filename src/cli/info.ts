@@ -32,7 +32,8 @@ import {
   merges,
   scriptedMachine,
 } from './built-machine.js';
-import { DRIVER_MACHINE, wholeNumber, withExamples, withExplanation } from './options.js';
+import { withExamples, withExplanation } from './examples.js';
+import { checkMachine, DRIVER_MACHINE, wholeNumber } from './options.js';
 import { procScreen, sortRows } from './render/proc-screen.js';
 import { wrap, wrapCommand, wrapParts } from './render/text.js';
 import type { OpenSession, Session } from './session.js';
@@ -71,7 +72,6 @@ with the series that slablab grew from; a released kernel's tool has no D.
 export function addInfo(program: Command, open: OpenSession): void {
   const command = program
     .command('info')
-    .summary("the slabinfo tool's reports on a machine")
     .description(
       "Prints what the kernel's slabinfo tool would: all caches, one of them, totals, or which names share one. The " +
         'machine is built by a script, or by a workload up to the moment when most of its tables are live. With ' +
@@ -162,12 +162,17 @@ async function build(script: string | undefined, flags: InfoFlags, { terminal }:
   }
   const { live, seed } = flags;
   const options = machineOptions(flags, DRIVER_MACHINE);
+  checkMachine(options);
   const workload = await loadWorkload(flags.workload, {
     ...(live !== undefined && { live }),
     ...(seed !== undefined && { seed }),
   });
   const done = terminal.progress(`replaying up to ${formatCount(workload.peakLive)} live tables …`);
-  const machine = machineAtPeak(workload, options);
+  const machine = machineAtPeak(workload, options, (booted) => {
+    const { report, allocator } = flags;
+    // A word that names no cache, before what takes seconds.
+    if (report !== undefined && allocator !== 'slab') reportedCache(report, booted, flags);
+  });
   done();
   const state = `${workload.title}: at the peak, with ${formatCount(workload.peakLive)} tables live.`;
   return {
@@ -175,6 +180,15 @@ async function build(script: string | undefined, flags: InfoFlags, { terminal }:
     state: state[0]!.toUpperCase() + state.slice(1),
     parts: machineParts(flags, DRIVER_MACHINE),
   };
+}
+
+function reportedCache(name: string, machine: Machine, { firstAlias }: InfoFlags): SlabinfoCache {
+  const tree = sysfsTree(machine, { cacheDma32: true });
+  return findCache(
+    name,
+    tree,
+    slabinfoCaches(tree, machine.kernel.pageSize, { firstAlias: firstAlias === true }),
+  );
 }
 
 /** By its directory or by any name that leads there. */
@@ -241,10 +255,9 @@ function printJson(
   tree: SysfsTree,
   caches: readonly SlabinfoCache[],
   flags: InfoFlags,
-  { terminal }: Session,
+  session: Session,
 ): void {
-  terminal.printJson({
-    version: 1,
+  session.printJson({
     state,
     machine: {
       kernel: machine.kernel.name,
@@ -260,13 +273,14 @@ function printJson(
 }
 
 /** /proc/slabinfo: its text, or for people the caches that have slabs. */
-function printProc({ machine, state, parts }: Built, flags: InfoFlags, { terminal, typed }: Session): void {
+function printProc({ machine, state, parts }: Built, flags: InfoFlags, session: Session): void {
+  const { terminal, typed } = session;
   const rows = slabinfoRows(machine);
   if (flags.json) {
     const { kernel, cpus, boot } = machine;
     const { pageSize } = kernel;
     const about = { kernel: kernel.name, allocator: boot.allocator, cpus, pageSize, nomerge: !merges(flags) };
-    return terminal.printJson({ version: 1, state, machine: about, slabinfo: rows });
+    return session.printJson({ state, machine: about, slabinfo: rows });
   }
   if (flags.proc) return terminal.print(formatSlabinfo(rows).trimEnd().split('\n'));
   const { textWidth: width } = terminal;

@@ -169,8 +169,8 @@ test('which side of 4 GiB the tables lie on is said of what is there', async () 
 
 test('--json holds all of it', async () => {
   const { out } = await slablab('iommu frame.iommu --json --walk 0x20000');
-  const result = JSON.parse(out) as IommuResult;
-  assert.equal(result.version, 1);
+  const result = JSON.parse(out) as IommuResult & { schema: string };
+  assert.equal(result.schema, 'slablab/iommu/2');
   assert.deepEqual([result.load.operations, result.load.failed, result.load.bugs], [6, 1, 1]);
   assert.deepEqual([result.failures[0]!.line, result.failures[0]!.ret], [5, -17]);
   assert.equal(result.walks[0]!.steps.at(-1)!.output, 0x51000000);

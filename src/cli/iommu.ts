@@ -10,16 +10,16 @@ import {
   STRATEGIES,
 } from '../lab/index.js';
 import { IOMMU_LOADS, loadIommu } from '../node/index.js';
-import { EXIT } from './failure.js';
+import { withExamples, withExplanation } from './examples.js';
+import { EXIT } from './exit.js';
 import {
   addMachineOptions,
+  checkMachine,
   DRIVER_MACHINE,
   type MachineWords,
   machineOf,
   USUAL,
   wholeNumber,
-  withExamples,
-  withExplanation,
   wordList,
 } from './options.js';
 import { iommuScreen } from './render/iommu-screen.js';
@@ -73,7 +73,6 @@ of the driver itself. What the kernel refuses is reported and the run goes on.
 export function addIommu(program: Command, open: OpenSession): void {
   const command = program
     .command('iommu')
-    .summary("an IOMMU's page tables: what a load makes of them, and where they lie")
     .description(
       'Runs a script of maps and unmaps through the driver for ARMv7 short descriptors, bit for bit: its tables, ' +
         'their memory, what the kernel refuses and why, and how an address is walked.',
@@ -134,6 +133,7 @@ function eachAddress(text: string, before: readonly number[] = []): number[] {
 async function runCommand(name: string, flags: IommuFlags, session: Session): Promise<void> {
   const { terminal, typed } = session;
   const options = optionsOf(flags);
+  checkMachine(options.machine ?? {});
   const load = await loadIommu(name, {
     ...(flags.seed !== undefined && { seed: flags.seed }),
     ...(flags.ops !== undefined && { ops: flags.ops }),
@@ -145,7 +145,7 @@ async function runCommand(name: string, flags: IommuFlags, session: Session): Pr
   const refused = result.domain.refused !== null;
   const failed = flags.strict === true && (result.load.failed > 0 || result.crash !== null);
   if (refused || failed) session.exitCode = EXIT.differs;
-  if (flags.json) return terminal.printJson(result);
+  if (flags.json) return session.printJson(result);
   terminal.print(
     iommuScreen(result, { terminal, wide: flags.wide === true, typed, compare: compareCommand(name, flags) }),
   );

@@ -1,10 +1,11 @@
 import { type Command, Option } from 'commander';
 import { ArgumentError } from '../base/index.js';
-import { layoutReport } from '../lab/index.js';
+import { layoutReport } from '../lab/layout.js';
 import { BOARDS } from '../machine/index.js';
 import { type AllocatorName, KERNELS, type MachineOptions, parseSlabFlags } from '../slab/index.js';
-import { EXIT } from './failure.js';
-import { allocatorList, sizeInBytes, wholeNumber, withExamples, wordList } from './options.js';
+import { withExamples } from './examples.js';
+import { EXIT } from './exit.js';
+import { allocatorList, sizeInBytes, wholeNumber, wordList } from './options.js';
 import { layoutScreen, sideBySideScreen } from './render/layout-screen.js';
 import type { OpenSession, Session } from './session.js';
 
@@ -34,7 +35,6 @@ interface LayoutFlags {
 export function addLayout(program: Command, open: OpenSession): void {
   const command = program
     .command('layout')
-    .summary('what would kmem_cache_create make of a size, an alignment and flags?')
     .description(
       'Says what a kernel makes of one cache: where the free pointer lies, or with SLAB the list of free objects, how many ' +
         'objects a slab has and how much of it is wasted, and which cache that is there already it joins.',
@@ -110,7 +110,7 @@ function runLayout(flags: LayoutFlags, session: Session): void {
   );
   const [report] = reports;
   if (reports.some(({ refused }) => refused !== null)) session.exitCode = EXIT.differs;
-  if (flags.json) terminal.printJson(reports.length === 1 ? report : { version: 1, kernels: reports });
+  if (flags.json) session.printJson(reports.length === 1 ? report! : { kernels: reports });
   else if (reports.length === 1) terminal.print(layoutScreen(report!, { terminal, typed }));
   else terminal.print(sideBySideScreen(reports, { terminal, typed }));
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { EXIT } from './failure.js';
+import { EXIT } from './exit.js';
 import { run } from './program.js';
 
 for (const stream of [process.stdout, process.stderr]) {

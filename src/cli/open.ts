@@ -13,7 +13,9 @@ import {
   servePage,
   shippedPagePath,
 } from '../node/index.js';
-import { wholeNumber, withExamples } from './options.js';
+import { withExamples } from './examples.js';
+import { SIGNAL_EXIT } from './exit.js';
+import { wholeNumber } from './options.js';
 import type { OpenSession, Session } from './session.js';
 
 interface OpenFlags {
@@ -23,15 +25,12 @@ interface OpenFlags {
   readonly json?: true;
 }
 
-/** What a shell says of a program that a signal ended. */
-const INTERRUPTED = 130;
 /** What standard input is called in the page. */
 const STDIN_FILE = 'standard-input';
 
 export function addOpen(program: Command, open: OpenSession): void {
   const command = program
     .command('open')
-    .summary('a trace in the page: time, memory, caches, what if')
     .description(
       'Serves the page to this machine alone, with a file open in it. Nothing leaves the machine; Ctrl-C ends it.',
     )
@@ -64,15 +63,15 @@ async function runOpen(path: string | undefined, flags: OpenFlags, session: Sess
   ];
   const server = await servePage({ folder, files, port });
   const { terminal } = session;
-  if (json) terminal.printJson({ version: 1, url: server.url, files: files.map(({ name }) => name) });
+  if (json) session.printJson({ url: server.url, files: files.map(({ name }) => name) });
   else terminal.print([server.url]);
   if (browser && !json) startBrowser(server.url);
   const words = files.length === 0 ? 'serving the page' : `serving the page with ${path}`;
   const clear = terminal.progress(`${words}; Ctrl-C ends it`);
-  await interrupted();
+  const signal = await interrupted();
   clear();
   await server.close();
-  session.exitCode = INTERRUPTED;
+  session.exitCode = SIGNAL_EXIT[signal];
 }
 
 /** Throws InputError for what is no file that slablab reads, before a browser finds out. */
@@ -83,9 +82,10 @@ async function fileOf(path: string): Promise<ServedFile> {
   return servedFile(path, basename(path), size);
 }
 
-function interrupted(): Promise<void> {
+function interrupted(): Promise<keyof typeof SIGNAL_EXIT> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+      process.once(signal, () => resolve(signal));
   });
 }
 

@@ -3,10 +3,9 @@
  * examples.
  */
 import type { Command } from 'commander';
-import { ArgumentError, largestOf, lookUp, parseSize } from '../base/index.js';
+import { ArgumentError, lookUp, parseSize } from '../base/index.js';
 import { BOARDS, rangesMap } from '../machine/index.js';
-import { type AllocatorName, KERNELS, kernelNamed, type MachineOptions } from '../slab/index.js';
-import { displayWidth, wrap, wrapCommand } from './render/text.js';
+import { type AllocatorName, KERNELS, kernelNamed, Machine, type MachineOptions } from '../slab/index.js';
 
 /** For an option that counts. The engine knows the limits; what is no number at all is refused here. */
 export function wholeNumber(option: string): (text: string) => number {
@@ -127,6 +126,11 @@ export function addMachineOptions(
   return command.option('--kernel <release>', kernels, release, kernel);
 }
 
+/** Throws ArgumentError for options that make no machine, which is found out before anything is read. */
+export function checkMachine(options: MachineOptions): void {
+  Machine.create({ ...options, standing: false });
+}
+
 /** The board that the options name, or its zones over other RAM. */
 export function machineOf(
   { machine, memory, ram }: MachineWords,
@@ -137,39 +141,4 @@ export function machineOf(
   if (memory !== undefined)
     throw new ArgumentError('--ram says how much memory there is: --memory cannot be given with it');
   return { machine: rangesMap(ram, board) };
-}
-
-/** Puts examples before everything else in a command's help: what to type, then what it does. */
-export function withExamples(
-  command: Command,
-  examples: readonly (readonly [type: string, does: string])[],
-): Command {
-  const column = largestOf(examples.map(([type]) => type.length).filter((length) => length <= 46));
-  return command.addHelpText('before', ({ command: helped }) => {
-    const width = helpWidth(helped);
-    const beside = largestOf(examples.map(([, does]) => does.length)) + column + 4 <= width;
-    const lines = examples.flatMap(([type, does]) => {
-      if (!beside) return [...wrapCommand(type, width), ...wrap(does, width, '      ', '      ')];
-      if (type.length <= column) return [`  ${type.padEnd(column)}  ${does}`];
-      return [`  ${type}`, `  ${' '.repeat(column)}  ${does}`];
-    });
-    return ['Examples:', ...lines, ''].join('\n');
-  });
-}
-
-/** Text after a command's help, written for 80 columns. */
-export function withExplanation(command: Command, text: string): Command {
-  return command.addHelpText('after', ({ command: helped }) => {
-    const width = helpWidth(helped);
-    const lines = text.split('\n').flatMap((line) => {
-      if (displayWidth(line) <= width) return [line];
-      const begin = /^ */.exec(line)![0];
-      return wrap(line, width, `${begin}    `, begin);
-    });
-    return lines.join('\n');
-  });
-}
-
-function helpWidth(command: Command): number {
-  return command.configureOutput().getOutHelpWidth?.() ?? 80;
 }

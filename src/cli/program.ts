@@ -1,23 +1,15 @@
 /** The command line as a whole: its commands, the options that all share, and what becomes of an error. */
 import { Command, type Help } from 'commander';
-import { nearestNames, UnknownNameError } from '../base/index.js';
-import { packageVersion } from '../node/index.js';
-import { addCompare } from './compare.js';
-import { addConvert } from './convert.js';
+import { lookUp, nearestNames, UnknownNameError } from '../base/index.js';
+import { addCommands, termOf } from './commands.js';
+import { withExamples } from './examples.js';
+import { EXIT_WORDS } from './exit.js';
 import { explainError } from './failure.js';
-import { addInfo } from './info.js';
-import { addIommu } from './iommu.js';
-import { addLayout } from './layout.js';
-import { addOpen } from './open.js';
-import { withExamples } from './options.js';
-import { COLOURED, wantsColour } from './render/style.js';
+import { COLOURED, type ColourChoice, painted, wantsColour } from './render/style.js';
 import { wrap } from './render/text.js';
-import { addReplay } from './replay.js';
-import { Session } from './session.js';
-import { addSweep } from './sweep.js';
-import { addSysfs } from './sysfs.js';
+import { type OpenSession, Session } from './session.js';
 import { type Streams, Terminal, terminalWidth } from './terminal.js';
-import { addVerify } from './verify.js';
+import { packageVersion } from './version.js';
 
 /** Columns of help that a description has beside its option, at least. */
 const BESIDE_MIN = 24;
@@ -28,27 +20,27 @@ export async function run(argv: readonly string[], streams: Streams): Promise<nu
   let command = new Command('slablab');
   let session: Session | undefined;
   const open = (running: Command) => {
-    session = new Session(streams, argv, wantsColours(running));
+    session = new Session(streams, argv, colourChoice(running.optsWithGlobals()), running.name());
     return session;
   };
-  const program = buildProgram(command, argv, streams, open);
-  for (const each of [program, ...program.commands]) {
-    each.exitOverride((error) => {
-      command = each;
-      throw error;
-    });
-  }
-  program.hook('preSubcommand', (_, subcommand) => {
-    command = subcommand;
-  });
   try {
+    const program = await buildProgram(command, argv, streams, open);
+    for (const each of [program, ...program.commands]) {
+      each.exitOverride((error) => {
+        command = each;
+        throw error;
+      });
+    }
+    program.hook('preSubcommand', (_, subcommand) => {
+      command = subcommand;
+    });
     refuseUnknownHelp(argv, program);
     await program.parseAsync(argv, { from: 'user' });
     return session?.exitCode ?? 0;
   } catch (error) {
     const failure = explainError(error, command, argv);
     if (failure === undefined) return 0;
-    const terminal = new Terminal(streams, false);
+    const terminal = new Terminal(streams, 'never');
     terminal.complain(`slablab: ${failure.message}`);
     terminal.complain(`  ${failure.hint}`);
     if (streams.env.SLABLAB_DEBUG === '1' && error instanceof Error) terminal.complain(error.stack ?? '');
@@ -56,13 +48,14 @@ export async function run(argv: readonly string[], streams: Streams): Promise<nu
   }
 }
 
-function buildProgram(
+async function buildProgram(
   program: Command,
   argv: readonly string[],
   streams: Streams,
-  open: (c: Command) => Session,
-): Command {
-  const colour = !argv.includes('--no-color') && wantsColour(streams.stdout, streams.env, true);
+  open: OpenSession,
+): Promise<Command> {
+  const colour = wantsColour(streams.stdout, streams.env, typedChoice(argv));
+  const write = (text: string) => streams.stdout.write(text.split('\n').map(painted).join('\n'));
   const width = () => Math.min(terminalWidth(streams), 100);
   program
     .description(
@@ -71,7 +64,8 @@ function buildProgram(
     )
     .version(packageVersion(), '--version', 'print the version')
     .option('--json', 'print everything as JSON, versioned')
-    .option('--no-color', 'print without colours; NO_COLOR and TERM=dumb do the same')
+    .option('--color <when>', 'always, never or auto, as FORCE_COLOR, NO_COLOR and TERM=dumb say', colourWord)
+    .option('--no-color', 'the same as --color=never')
     .helpOption('-h, --help', 'print help')
     .helpCommand('help [command]', 'print help for a command')
     .showSuggestionAfterError(false)
@@ -80,11 +74,13 @@ function buildProgram(
       minWidthToWrap: 20,
       formatItem: helpItem,
       styleTitle: (title) => (colour ? COLOURED.bold(title) : title),
+      // A command that is not loaded does not know its options.
+      subcommandTerm: termOf,
     })
     .configureOutput({
       // Help for somebody who typed no command is what they came for, no error.
-      writeOut: (text) => streams.stdout.write(text),
-      writeErr: (text) => streams.stdout.write(text),
+      writeOut: write,
+      writeErr: write,
       outputError: () => {},
       getOutHelpWidth: width,
       getErrHelpWidth: width,
@@ -100,16 +96,8 @@ function buildProgram(
     ['slablab replay trace.txt', 'a recorded kernel, on another machine'],
     ['slablab verify', 'is the engine right?'],
   ]);
-  addCompare(program, open);
-  addLayout(program, open);
-  addIommu(program, open);
-  addInfo(program, open);
-  addSysfs(program, open);
-  addReplay(program, open);
-  addSweep(program, open);
-  addConvert(program, open);
-  addOpen(program, open);
-  addVerify(program, open);
+  program.addHelpText('after', exitCodes);
+  await addCommands(program, argv, open);
   return program;
 }
 
@@ -123,8 +111,35 @@ function helpItem(term: string, termWidth: number, description: string, helper: 
   return wrap(description, width, ' '.repeat(termWidth + 4), first).join('\n');
 }
 
-function wantsColours(command: Command): boolean {
-  return command.optsWithGlobals<{ color: boolean }>().color;
+function exitCodes(): string {
+  const width = Math.max(...EXIT_WORDS.map(([code]) => code.length));
+  return ['', 'Exit codes:', ...EXIT_WORDS.map(([code, words]) => `  ${code.padEnd(width)}  ${words}`)].join(
+    '\n',
+  );
+}
+
+const CHOICES: ReadonlyMap<string, ColourChoice> = new Map([
+  ['always', 'always'],
+  ['never', 'never'],
+  ['auto', 'auto'],
+]);
+
+/** For `--color`. */
+function colourWord(text: string): ColourChoice {
+  return lookUp('choice of colours', text, CHOICES);
+}
+
+function colourChoice({ color }: { readonly color?: ColourChoice | boolean }): ColourChoice {
+  return color === false ? 'never' : color === undefined || color === true ? 'auto' : color;
+}
+
+/** Of a command line that is not read yet, for its help. */
+function typedChoice(argv: readonly string[]): ColourChoice {
+  if (argv.includes('--no-color')) return 'never';
+  const at = argv.findLastIndex((word) => /^--color(=|$)/.test(word));
+  const word =
+    at < 0 ? undefined : argv[at]!.includes('=') ? argv[at]!.slice('--color='.length) : argv[at + 1];
+  return CHOICES.get(word ?? '') ?? 'auto';
 }
 
 /** commander answers `help compar` with the help of everything. */

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { heldBackOf, type PlanOptions, prepareReplay, type Recorded, readSnapshots } from '../lab/index.js';
 import { inputName, type OpenedTrace, type OpenTraceOptions, openTrace, readInput } from '../node/index.js';
 import type { AllocatorName } from '../slab/index.js';
-import { addMachineOptions, allocator, machineOf } from './options.js';
+import { addMachineOptions, allocator, checkMachine, machineOf } from './options.js';
 import { createMeter } from './progress.js';
 import type { Terminal } from './terminal.js';
 
@@ -35,16 +35,18 @@ export function addRecordedOptions(command: Command): Command {
     .option('--kallsyms <file>', 'its /proc/kallsyms or System.map, to name call sites that are addresses');
 }
 
-/** What the options say of the recorded machine. */
+/** What the options say of the recorded machine. Throws ArgumentError for what makes none. */
 export function planOptions(flags: RecordedFlags): PlanOptions {
   const { machine, memory, ram, cpus, kernel, allocator: its } = flags;
   const isSaid = machine !== undefined || memory !== undefined || ram !== undefined;
-  return {
+  const options = {
     ...(isSaid && machineOf(flags, DEFAULT_BOARD)),
     ...(cpus !== undefined && { cpus }),
     ...(kernel !== undefined && { kernel }),
     ...(its !== undefined && { allocator: its }),
   };
+  checkMachine(options);
+  return options;
 }
 
 /** The same as a person would say it, `` where they said nothing. */
@@ -76,6 +78,8 @@ kmem_cache_alloc_node, kmem_cache_free, mm_page_alloc and mm_page_free):
 export interface OpenedRecording {
   readonly recorded: Recorded;
   readonly opened: OpenedTrace;
+  /** The text of the snapshots, if there are any. */
+  readonly snapshots: string | undefined;
 }
 
 /**
@@ -90,10 +94,8 @@ export async function openRecording(
 ): Promise<OpenedRecording> {
   // Found out before a large file is read.
   const plan = planOptions(flags);
-  const snapshots =
-    flags.snapshots === undefined
-      ? undefined
-      : readSnapshots(await readInput(flags.snapshots), inputName(flags.snapshots));
+  const text = flags.snapshots === undefined ? undefined : await readInput(flags.snapshots);
+  const snapshots = text === undefined ? undefined : readSnapshots(text, inputName(flags.snapshots!));
   const meter = createMeter(terminal, `reading ${inputName(path)}`);
   try {
     const opened = await openTrace(path, {
@@ -107,7 +109,7 @@ export async function openRecording(
     const heldBack = holdsBack && snapshots !== undefined ? heldBackOf(trace, snapshots) : undefined;
     const recorded = prepareReplay({ ...plan, trace, snapshots, heldBack, onProgress: tell });
     done();
-    return { recorded, opened };
+    return { recorded, opened, snapshots: text };
   } finally {
     meter.done();
   }

@@ -1,12 +1,13 @@
 /** `slablab replay`, `sweep` and `verify` of a trace, as they are typed. They run in this process, for they are many. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { parquetReadObjects } from 'hyparquet';
 import { openTrace } from '../node/index.js';
-import { enterFolder, slablab, spawnForHasty } from './command-line.case.test.js';
+import { enterFolder, MAIN, slablab, spawnForHasty } from './command-line.case.test.js';
 
 const folder = enterFolder('replay');
 
@@ -35,7 +36,7 @@ interface Result {
 
 interface Cache {
   readonly name: string;
-  readonly size: number;
+  readonly sizeBytes: number;
   readonly objectsPerSlab: number;
   readonly order: number;
   readonly slabs: number;
@@ -48,7 +49,7 @@ async function results(args: readonly string[]): Promise<Result[]> {
   const { code, out, err } = await slablab([...args, '--json']);
   assert.equal(code, 0, err);
   const { version, results: all } = JSON.parse(out) as { version: number; results: Result[] };
-  assert.equal(version, 1);
+  assert.equal(version, 2);
   return all;
 }
 
@@ -77,8 +78,8 @@ test('a struct that grows costs what can be worked out by hand', async () => {
   const [base, grown] = await results([...BOOT, '--set', 'dentry.size=200']);
   const [was, is] = [cacheOf(base!, 'dentry'), cacheOf(grown!, 'dentry')];
   // 192 bytes: 21 in a page. 200: 20. Hardly any dentry is freed before the peak, so slabs are as full as they can be.
-  assert.deepEqual([was.size, was.objectsPerSlab, was.order], [192, 21, 0]);
-  assert.deepEqual([is.size, is.objectsPerSlab, is.order], [200, 20, 0]);
+  assert.deepEqual([was.sizeBytes, was.objectsPerSlab, was.order], [192, 21, 0]);
+  assert.deepEqual([is.sizeBytes, is.objectsPerSlab, is.order], [200, 20, 0]);
   assert.ok(
     was.peakSlabs - Math.ceil(peak / 21) <= 2 && was.peakSlabs >= Math.ceil(peak / 21),
     `${was.peakSlabs}`,
@@ -123,7 +124,7 @@ test('three what-ifs of a recorded boot take seconds, and each is the same alone
   assert.deepEqual({ ...alone[1], name: '' }, { ...all[3], name: '' });
   assert.deepEqual(alone[0], all[0]);
   // With order 0 no slab is larger than a page, but where an object is.
-  for (const { size, order } of all[1]!.caches)
+  for (const { sizeBytes: size, order } of all[1]!.caches)
     assert.equal(order, Math.ceil(Math.log2(Math.ceil(size / 4096))), `${size}`);
 });
 
@@ -166,7 +167,14 @@ test('CSV has a row for each cache of each machine, and a row for all', async ()
     .split('\n')
     .map((line) => line.split(','));
   const head = lines[0]!;
-  assert.deepEqual(head.slice(0, 6), ['whatIf', 'cache', 'size', 'objectsPerSlab', 'order', 'peakBytes']);
+  assert.deepEqual(head.slice(0, 6), [
+    'whatIf',
+    'cache',
+    'sizeBytes',
+    'objectsPerSlab',
+    'order',
+    'peakBytes',
+  ]);
   assert.ok(lines.every((line) => line.length === head.length));
   const at = (name: string) => head.indexOf(name);
   const rows = lines.filter(([whatIf]) => whatIf === 'cpus=2');
@@ -264,7 +272,7 @@ test('a mistake on the command line gets the nearest word and exit code 2, befor
     ],
     [
       ['replay', 'nowhere', '--set', 'cpus=many'],
-      /'cpus=many': expected a whole number from 1, but there stands 'many'/,
+      /'cpus=many': expected a whole number from 1 to 1024, but there stands 'many'/,
     ],
     [['replay', 'nowhere', '--set', 'cpus=1..4'], /a range is for 'slablab sweep'/],
     [
@@ -354,7 +362,7 @@ test('a sweep is the same rows whoever computes them: all cores, one core, one c
   assert.equal(all.code, 0, all.err);
   const lines = all.out.trimEnd().split('\n');
   assert.equal(lines.length, 5);
-  assert.match(lines[0]!, /^slub_max_order,cpus,trace,machine,events,peakBytes,/);
+  assert.match(lines[0]!, /^slub_max_order,cpus,trace,machine,events,inputDigest,peakBytes,/);
   assert.equal((await slablab([...SWEEP, '--jobs', '1'])).out, all.out);
   for (const cell of [0, 3]) {
     const one = await slablab([...SWEEP, '--cell', String(cell)]);
@@ -399,11 +407,81 @@ test('a sweep that was stopped goes on where it was, also to Parquet', async () 
   assert.match(others.err, /sweep\.csv holds rows of another sweep/);
 });
 
+test('a row is of what it was computed from, whatever that is called', async () => {
+  const sweep = ['sweep', 'it.txt', '--set', 'cpus=1', '-o', 'it.csv', '--snapshots', 'it.json.gz'];
+  const rowsOf = async () => {
+    const { code, out, err } = await slablab([...sweep, '--json']);
+    assert.equal(code, 0, err);
+    const { rows } = JSON.parse(out) as { rows: Record<string, unknown>[] };
+    // The file says the same, and nothing of what was there under these names before.
+    assert.equal(readFileSync('it.csv', 'utf8').trimEnd().split('\n').length, 2);
+    return rows;
+  };
+  const snapshots = readFileSync(SNAPSHOTS);
+  const other = Buffer.from(
+    gunzipSync(snapshots).toString().replaceAll('mem=', 'men=').replace('"meta": {', '"meta": { "x": 1,'),
+  );
+  const text = gunzipSync(readFileSync(FEW));
+  writeFileSync('it.txt', text);
+  writeFileSync('it.json.gz', snapshots);
+  const [first] = await rowsOf();
+  assert.deepEqual(await rowsOf(), [first]);
+  writeFileSync('it.json.gz', other);
+  const [second] = await rowsOf();
+  assert.notEqual(second!.inputDigest, first!.inputDigest);
+  // As many events, one of them another: a trace that was recorded again.
+  writeFileSync('it.json.gz', snapshots);
+  const again = text.toString().replace(/bytes_req=\d+ bytes_alloc=\d+/, 'bytes_req=4000 bytes_alloc=4096');
+  assert.notEqual(again, text.toString());
+  writeFileSync('it.txt', again);
+  const [third] = await rowsOf();
+  assert.equal(third!.events, first!.events);
+  assert.notEqual(third!.inputDigest, first!.inputDigest);
+  // Back to the first: what it came to is known by what it is, not by when it was.
+  writeFileSync('it.txt', text);
+  assert.deepEqual(await rowsOf(), [first]);
+  // The same trace in another format is the same.
+  await slablab(['convert', 'it.txt', '-o', 'it.slt']);
+  const digest = async (file: string) =>
+    (
+      JSON.parse((await slablab(['sweep', file, '--set', 'cpus=1', '--json'])).out) as {
+        rows: Record<string, unknown>[];
+      }
+    ).rows[0]!.inputDigest;
+  assert.equal(await digest('it.slt'), await digest('it.txt'));
+});
+
+test('several programs may compute the cells of one file at once', async () => {
+  const cells = [0, 1, 2, 3].map(
+    (cell) =>
+      new Promise<number | null>((done) => {
+        spawn(process.execPath, [MAIN, ...SWEEP, '--cell', String(cell), '-o', 'at-once.csv'], {
+          cwd: folder,
+        }).on('close', done);
+      }),
+  );
+  assert.deepEqual(await Promise.all(cells), [0, 0, 0, 0]);
+  const there = await slablab([...SWEEP, '-o', 'at-once.csv']);
+  assert.match(there.out, /4 of them were there/);
+  const fresh = await slablab(SWEEP);
+  assert.equal(readFileSync('at-once.csv', 'utf8'), fresh.out);
+});
+
+test('--list and --json name the schema', async () => {
+  const { axes, cells, schema } = JSON.parse((await slablab([...SWEEP, '--list', '--json'])).out);
+  assert.equal(schema, 'slablab/sweep/2');
+  assert.deepEqual([axes.length, cells.length, cells[2].settings], [2, 4, ['slub_max_order=0', 'cpus=1']]);
+});
+
 test('a cell that makes no machine is a row with the reason', async () => {
-  const { code, out } = await slablab(['sweep', FEW, '--set', 'cpus=1,100000']);
-  assert.equal(code, 0);
+  const { code, out, err } = await slablab(['sweep', FEW, '--set', 'kmalloc-1k.size=-,1M']);
+  assert.equal(code, 1);
+  assert.match(err, /^slablab: 1 of 2 cells failed, the first because kmalloc-1k\.size: /);
   const [head, good, bad] = out.trimEnd().split('\n');
   assert.match(head!, /,error$/);
   assert.match(good!, /,$/);
-  assert.match(bad!, /^100000,[^,]+,,1999,,+"?[^,]+/);
+  assert.match(bad!, /^1M,[^,]+,,1999,[0-9a-f]{32},,+"?[^,]+/);
+  // What no kernel takes is known before.
+  for (const set of ['cpus=1,100000', 'slub_max_order=11..12'])
+    assert.equal((await slablab(['sweep', 'nowhere', '--set', set])).code, 2, set);
 });

@@ -2,8 +2,9 @@
 import type { Command } from 'commander';
 import { ArgumentError } from '../base/index.js';
 import { AS_RECORDED, type ReplayResult, replay, replayName, type WhatIf } from '../lab/index.js';
-import { withOutput } from '../node/index.js';
-import { type Format, format, formatOf, withExamples, withExplanation } from './options.js';
+import { prepareOutput } from '../node/index.js';
+import { withExamples, withExplanation } from './examples.js';
+import { type Format, format, formatOf } from './options.js';
 import { addRecordedOptions, openRecording, type RecordedFlags, rowsMeter } from './recorded.js';
 import { replayColumns, replayJson, replayRowsOf } from './render/replay-export.js';
 import { replayHtml } from './render/replay-html.js';
@@ -37,7 +38,6 @@ Settings of a what-if:
 export function addReplay(program: Command, open: OpenSession): void {
   const command = program
     .command('replay')
-    .summary("a real kernel's allocations, under another configuration")
     .description(
       'Runs a recorded kmem trace through the engine, as it was recorded and under each what-if: what it holds over time, what ' +
         'each cache costs, who keeps sparse slabs.',
@@ -68,7 +68,8 @@ export function addReplay(program: Command, open: OpenSession): void {
   });
 }
 
-async function runReplay(path: string, flags: ReplayFlags, { terminal, typed }: Session): Promise<void> {
+async function runReplay(path: string, flags: ReplayFlags, session: Session): Promise<void> {
+  const { terminal, typed } = session;
   const shape = formatOf(flags);
   if (flags.vs !== undefined && flags.set === undefined)
     throw new ArgumentError('--vs says what the what-ifs are compared with: give at least one with --set');
@@ -76,6 +77,9 @@ async function runReplay(path: string, flags: ReplayFlags, { terminal, typed }: 
     throw new ArgumentError(`--wide is for the table: ${shape} has all columns already, leave it out`);
   const base = flags.vs === undefined ? AS_RECORDED : readWhatIf(flags.vs);
   const whatIfs = (flags.set ?? []).map(readWhatIf);
+  const { html } = flags;
+  const page =
+    html === undefined ? undefined : prepareOutput(html, { inputs: [path, flags.snapshots, flags.kallsyms] });
   const { recorded, opened } = await openRecording(path, flags, terminal);
   const { trace } = recorded;
   const run = (whatIf: WhatIf): ReplayResult => {
@@ -95,10 +99,9 @@ async function runReplay(path: string, flags: ReplayFlags, { terminal, typed }: 
     typed,
   };
   opened.close();
-  const { html } = flags;
-  if (html !== undefined) await withOutput(html, (file) => file.write(Buffer.from(replayHtml(report))));
-  if (html === '-') return;
-  if (flags.json) terminal.printJson(replayJson(report));
+  await page?.save((write) => write(Buffer.from(replayHtml(report))));
+  if (page?.isStdout) return;
+  if (flags.json) session.printJson(replayJson(report));
   else if (shape === 'csv') terminal.print(renderCsv(replayColumns(), replayRowsOf(report)));
   else if (shape === 'md') terminal.print(renderMarkdown(replayColumns(), replayRowsOf(report)));
   else terminal.print(replayScreen(report, { terminal, wide: flags.wide === true, html }));

@@ -5,10 +5,14 @@ import { formatChange, readSnapshots } from '../lab/index.js';
 import {
   cellsOf,
   inputName,
+  isRowOf,
+  type OpenedTrace,
   openRows,
   openTrace,
   parseAxes,
+  placeOfRow,
   type Row,
+  type RowFile,
   readInput,
   replayCell,
   rowBytes,
@@ -18,9 +22,12 @@ import {
   type SweepCell,
   type SweepSubject,
   sweepColumns,
+  sweepDigest,
   sweepRow,
 } from '../node/index.js';
-import { wholeNumber, withExamples, withExplanation } from './options.js';
+import { withExamples, withExplanation } from './examples.js';
+import { EXIT } from './exit.js';
+import { wholeNumber } from './options.js';
 import { createMeter } from './progress.js';
 import { addRecordedOptions, openRecording, planOptions, planWords, type RecordedFlags } from './recorded.js';
 import { counted } from './render/replay-findings.js';
@@ -29,6 +36,7 @@ import { wrap, wrapCommand } from './render/text.js';
 import { SETTINGS_HELP } from './replay.js';
 import type { OpenSession, Session } from './session.js';
 import type { Terminal } from './terminal.js';
+import { packageVersion } from './version.js';
 import { eachText, readWhatIf } from './what-ifs.js';
 
 interface SweepFlags extends RecordedFlags {
@@ -60,7 +68,6 @@ const ROWS_TOLD = 5;
 export function addSweep(program: Command, open: OpenSession): void {
   const command = program
     .command('sweep')
-    .summary('a recorded trace under a matrix of what-ifs, on all cores')
     .description(
       'Replays a trace under all combinations of some settings, on all cores, a row of CSV or Parquet for each. A row that ' +
         'is in the file already is not computed again.',
@@ -93,39 +100,62 @@ async function runCommand(path: string, flags: SweepFlags, session: Session): Pr
   // A mistake in a setting is found before anything is read.
   for (const { name, values } of axes)
     for (const value of values) if (value !== '') readWhatIf(`${name}=${value}`);
+  if (flags.cell !== undefined && flags.cell >= cells.length)
+    throw new ArgumentError(
+      `there is no cell ${flags.cell}: ${counted(cells.length, 'cell')}, which are numbered from 0`,
+    );
   if (flags.list) {
-    terminal.print(cells.map(({ index, settings }) => `${index}\t${settings.join(' ')}`.trimEnd()));
+    if (flags.json) session.printJson({ axes, cells });
+    else terminal.printFields(cells.map(({ index, settings }) => [String(index), settings.join(' ')]));
     return;
   }
   const sweep: Sweep = { path, axes, cells, flags };
-  if (flags.cell !== undefined) return runOne(sweep, flags.cell, session);
   const begun = performance.now();
-  const { rows, computed } = await runAll(sweep, terminal);
-  if (flags.json) terminal.printJson({ version: 1, axes, rows });
+  const kept = await openKept(sweep);
+  const { rows, computed } = await (flags.cell === undefined
+    ? runAll(sweep, kept, terminal)
+    : runOne(sweep, cells[flags.cell]!, kept, terminal));
+  const refused = rows.filter(({ error }) => error !== '');
+  if (refused.length > 0) session.exitCode = EXIT.differs;
+  if (flags.json) session.printJson({ axes, rows });
   else if ((flags.out ?? STDOUT) === STDOUT) printRows(sweep, rows, terminal);
-  else {
+  else if (flags.cell === undefined) {
     const seconds = (performance.now() - begun) / 1000;
     terminal.print(sweepScreen(sweep, rows, computed, seconds, session));
   }
+  if (refused.length > 0)
+    terminal.complain(
+      `slablab: ${refused.length} of ${rows.length} cells failed, the first because ${refused[0]!.error}`,
+    );
+}
+
+/** Where the rows go, looked at before the trace is read; undefined for standard output. */
+async function openKept({ path, axes, flags }: Sweep): Promise<RowFile | undefined> {
+  const { out = STDOUT, snapshots, kallsyms } = flags;
+  if (out === STDOUT) return undefined;
+  return await openRows(out, sweepColumns(axes), {
+    placeOf: (row) => placeOfRow(axes, row),
+    inputs: [path, snapshots, kallsyms],
+  });
 }
 
 /** All cells, on all cores. */
 async function runAll(
   { path, axes, cells, flags }: Sweep,
+  kept: RowFile | undefined,
   terminal: Terminal,
 ): Promise<{ rows: Row[]; computed: number }> {
   const plan = planOptions(flags);
-  const { snapshots, kallsyms, jobs, out = STDOUT } = flags;
+  const { snapshots, kallsyms, jobs } = flags;
   const text = snapshots === undefined ? undefined : await readInput(snapshots);
   if (snapshots !== undefined && text !== undefined) readSnapshots(text, inputName(snapshots));
-  const kept = out === STDOUT ? undefined : await openRows(out, sweepColumns(axes));
   const meter = createMeter(terminal, `reading ${inputName(path)}`);
   const opened = await openTrace(path, {
     rowsInMemory: 0,
     ...(kallsyms !== undefined && { kallsyms }),
     onProgress: meter.tell,
   }).finally(meter.done);
-  const subject = subjectOf(opened.file, opened.trace.rows, flags);
+  const subject = subjectOf(opened, flags, digestOf(opened, text, flags));
   const begun = performance.now();
   let clear = terminal.progress(`sweeping ${counted(cells.length, 'cell')} …`);
   let computed = 0;
@@ -156,32 +186,29 @@ async function runAll(
   }
 }
 
-function subjectOf(trace: string, events: number, flags: SweepFlags): SweepSubject {
-  return { trace, events, machine: planWords(flags) };
+function digestOf({ trace }: OpenedTrace, snapshots: string | undefined, flags: SweepFlags): string {
+  return sweepDigest({ trace, snapshots, plan: planOptions(flags), version: packageVersion() });
+}
+
+function subjectOf({ file, trace }: OpenedTrace, flags: SweepFlags, inputDigest: string): SweepSubject {
+  return { trace: file, events: trace.rows, machine: planWords(flags), inputDigest };
 }
 
 /** One cell in this process, a row in its file: what a scheduler starts. */
-async function runOne(sweep: Sweep, index: number, session: Session): Promise<void> {
-  const { path, axes, cells, flags } = sweep;
-  const { terminal } = session;
-  const cell = cells[index];
-  if (cell === undefined)
-    throw new ArgumentError(
-      `there is no cell ${index} of ${counted(cells.length, 'cell')}, which are numbered from 0`,
-    );
-  const { recorded, opened } = await openRecording(path, flags, terminal);
-  const subject = subjectOf(opened.file, opened.trace.rows, flags);
-  const columns = sweepColumns(axes);
-  const { out = STDOUT } = flags;
-  const kept = out === STDOUT ? undefined : await openRows(out, columns);
-  const same = sweepRow(axes, cell, subject, { refused: '' });
-  const isSame = (row: Row) =>
-    [...axes.map(({ name }) => name), 'trace', 'machine', 'events'].every((name) => row[name] === same[name]);
-  const row = kept?.rows.find(isSame) ?? sweepRow(axes, cell, subject, replayCell(recorded, cell.settings));
+async function runOne(
+  { path, axes, flags }: Sweep,
+  cell: SweepCell,
+  kept: RowFile | undefined,
+  terminal: Terminal,
+): Promise<{ rows: Row[]; computed: number }> {
+  const { recorded, opened, snapshots } = await openRecording(path, flags, terminal);
+  const subject = subjectOf(opened, flags, digestOf(opened, snapshots, flags));
+  const there = kept?.rows.findLast((row) => isRowOf(axes, row, cell, subject));
+  const row = there ?? sweepRow(axes, cell, subject, replayCell(recorded, cell.settings));
   opened.close();
-  await kept?.finish([row, ...kept.rows.filter((other) => !isSame(other))]);
-  if (flags.json) terminal.printJson({ version: 1, axes, rows: [row] });
-  else if (kept === undefined) printRows(sweep, [row], terminal);
+  if (there === undefined) kept?.add(row);
+  await kept?.finishOne(row);
+  return { rows: [row], computed: there === undefined ? 1 : 0 };
 }
 
 function printRows({ axes }: Sweep, rows: readonly Row[], terminal: Terminal): void {
@@ -228,6 +255,7 @@ function sweepScreen(
     ...(found > 0 ? [`${formatCount(found)} ${found === 1 ? 'was' : 'were'} there already`] : []),
     ...(refused > 0 ? [`${counted(refused, 'cell')} could not be set up; see column error`] : []),
   ];
+  if (good.length === 0) return wrap(`${head.join('; ')}.`, textWidth, '  ');
   const sql = `SELECT * FROM '${out}' ORDER BY peakBytes LIMIT 5`;
   return [
     ...wrap(`${head.join('; ')}.`, textWidth, '  '),

@@ -1,7 +1,7 @@
 /** `slablab verify TRACE --snapshots FILE`: how near does a replay come to what the recorded kernel said of its caches? */
 import { InputError } from '../base/index.js';
 import { measureNearness, type Nearness } from '../lab/index.js';
-import { EXIT } from './failure.js';
+import { EXIT } from './exit.js';
 import { openRecording, rowsMeter } from './recorded.js';
 import { holdRows, nearnessJson, nearnessScreen } from './render/replay-nearness.js';
 import type { Session } from './session.js';
@@ -47,7 +47,7 @@ export async function verifyTrace(path: string, flags: VerifyTraceFlags, session
   }
   const held = holdRows(nearness, flags.within);
   const report = { file: opened.file, snapshots: flags.snapshots, within: flags.within, nearness, held };
-  if (flags.json) terminal.printJson(nearnessJson(report));
+  if (flags.json) session.printJson(nearnessJson(report));
   else terminal.print(nearnessScreen(report, { terminal, verbose: flags.verbose === true }));
   if (held.failed.length > 0) session.exitCode = EXIT.differs;
 }

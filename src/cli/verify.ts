@@ -22,8 +22,9 @@ import {
   shippedRecordings,
 } from '../node/index.js';
 import { refuseOtherFile } from '../trace/index.js';
-import { EXIT, explainError } from './failure.js';
-import { withExamples } from './options.js';
+import { withExamples } from './examples.js';
+import { EXIT } from './exit.js';
+import { explainError } from './failure.js';
 import { wrap } from './render/text.js';
 import type { OpenSession, Session } from './session.js';
 import { verifyTrace } from './verify-trace.js';
@@ -64,7 +65,6 @@ const DISAGREEMENTS_SHOWN = 3;
 export function addVerify(program: Command, open: OpenSession): void {
   const command = program
     .command('verify')
-    .summary('is the engine right? held against recordings of real kernels')
     .description(
       'Holds the engine against recordings of real kernels, value by value. Exit code 1 if anything ' +
         'differs, 3 if a file is no recording that it understands. A folder stands for the recordings in it.',
@@ -133,7 +133,7 @@ async function runVerify(
   const sets = results.flatMap((result) => result.sets);
   const passed = sets.reduce((sum, set) => sum + set.agreed, 0);
   const failed = sets.reduce((sum, set) => sum + set.total - set.agreed, 0);
-  if (flags.json) terminal.printJson({ version: 1, passed, failed, files: results });
+  if (flags.json) session.printJson({ passed, failed, files: results });
   else
     terminal.print([...passedOverLines(results, terminal.textWidth), `${passed} passed, ${failed} failed`]);
   if (failed > 0) exitCodes.add(EXIT.differs);

@@ -2,7 +2,6 @@ import type { ZoneName } from '../machine/index.js';
 
 /** The result as `--json` prints it. Bytes everywhere. */
 export interface CompareResult {
-  readonly version: 1;
   readonly machine: MachineSummary;
   readonly workload: WorkloadSummary;
   /** Best first: those that serve every table by peak, then those that fail some. */

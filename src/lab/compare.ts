@@ -58,13 +58,17 @@ export function compare(workload: Workload, options: CompareOptions = {}): Compa
   const kinds =
     options.strategies?.map((id) => lookUp('strategy', id, STRATEGIES)) ?? usualStrategies(machineOptions);
   const eventsPerPoint = Math.max(1, Math.ceil(workload.events.length / points));
-  const cpus = placeOnCpus(workload, machineOptions.cpus);
+  // Takes seconds, and only caches know CPUs.
+  let placed: Uint8Array | undefined;
+  const cpus = () => {
+    placed ??= placeOnCpus(workload, machineOptions.cpus);
+    return placed;
+  };
   const results = kinds.map((kind) =>
     new StrategyRun(workload, cpus, kind, machineOptions, eventsPerPoint).run(),
   );
   results.sort((a, b) => fails(a) - fails(b) || a.peakBytes - b.peakBytes || a.meanBytes - b.meanBytes);
   const partial = {
-    version: 1 as const,
     machine: summarizeMachine(machineOptions),
     workload: summarizeWorkload(workload, eventsPerPoint),
     strategies: results,
@@ -105,13 +109,12 @@ class StrategyRun {
 
   constructor(
     workload: Workload,
-    cpus: Uint8Array,
+    cpus: () => Uint8Array,
     kind: StrategyKind,
     machineOptions: MachineOptions,
     eventsPerPoint: number,
   ) {
     this.#workload = workload;
-    this.#cpus = cpus;
     this.#kind = kind;
     this.#eventsPerPoint = eventsPerPoint;
     this.#machine = Machine.create({ ...machineOptions, ...kind.boot });
@@ -122,6 +125,7 @@ class StrategyRun {
       gfp: GFP.ATOMIC,
     });
     const { cache } = this.#strategy;
+    this.#cpus = cache === undefined ? new Uint8Array(workload.events.length) : cpus();
     this.#mergedWith = cache && standing.has(cache) ? cache.name : null;
     this.#addresses = new Float64Array(workload.slots);
   }

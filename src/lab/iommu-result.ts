@@ -4,7 +4,6 @@ import type { CacheSummary, MachineSummary } from './compare-result.js';
 
 /** The result of `slablab iommu` as `--json` prints it. Bytes everywhere. */
 export interface IommuResult {
-  readonly version: 1;
   readonly machine: MachineSummary & { readonly ram: readonly RamRange[] };
   readonly load: IommuLoadSummary;
   readonly domain: IommuDomainSummary;

@@ -238,7 +238,6 @@ export class IommuRun {
     );
     const { title, source, unit, steps } = this.#load;
     return {
-      version: 1,
       machine: {
         ...summarizeMachine(machineOptions(this.#options)),
         ram: ramOf(machineOptions(this.#options)),

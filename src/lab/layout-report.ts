@@ -84,7 +84,6 @@ export function layoutReport(options: LayoutOptions): LayoutReport {
   const { cache, panic } = orPanic(() => machine.kmemCacheCreate(name, size, create));
   const lines = [...machine.log.lines];
   const report = {
-    version: 1 as const,
     request: { name, size, align, flags, flagNames: formatSlabFlags(flags), ctor, useroffset, usersize },
     machine: summarizeMachine(machine, options.machine),
   };

@@ -6,7 +6,6 @@ import type { AllocatorName, FreelistPlace, SlabShape } from '../slab/index.js';
 
 /** The report as `--json` prints it. Sizes in bytes. */
 export interface LayoutReport {
-  readonly version: 1;
   readonly request: LayoutRequestSummary;
   readonly machine: LayoutMachineSummary;
   /** The line that the kernel logs when it refuses; then there is no cache. */

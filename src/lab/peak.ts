@@ -6,14 +6,22 @@ import { placeOnCpus } from './placement.js';
 import { STRATEGIES } from './strategies.js';
 import type { Workload } from './workload.js';
 
-/** Throws ArgumentError for a machine that is too small for it. */
-export function machineAtPeak(workload: Workload, options: MachineOptions): Machine {
+/**
+ * `onBooted` is given the machine when all its caches are there, before the workload is played, which takes seconds. Throws ArgumentError
+ * for a machine that is too small for it.
+ */
+export function machineAtPeak(
+  workload: Workload,
+  options: MachineOptions,
+  onBooted: (machine: Machine) => void = () => {},
+): Machine {
   const machine = Machine.create(options);
   const { alloc, free } = STRATEGIES.get('slub-dma32')!.open(machine, {
     size: workload.objectSize,
     align: workload.objectAlign,
     gfp: GFP.ATOMIC,
   });
+  onBooted(machine);
   const { events, peakLive } = workload;
   const cpus = placeOnCpus(workload, machine.cpus);
   const addresses = new Float64Array(workload.slots);

@@ -2,7 +2,7 @@
  * The recorded workload of a real IOMMU driver (schema `v7s-workload-1`, truth/README.md): buffers mapped and unmapped, with every
  * second-level table that the driver allocated or freed on the way.
  */
-import { InputError, isObject, parseJson } from '../base/index.js';
+import { InputError, isObject, parseJson, printable } from '../base/index.js';
 import { refuseOtherFile } from '../trace/index.js';
 import { type SlabSample, type Workload, WorkloadBuilder } from './workload.js';
 
@@ -15,8 +15,7 @@ export function readV7sWorkload(text: string, file: string): Workload {
   const lineOf = lineFinder(text);
   const json = parseJson(text, file);
   const fail = (what: string, got: unknown, near?: string): never => {
-    const shown = JSON.stringify(got) ?? 'nothing';
-    const stands = shown.length > 80 ? `${shown.slice(0, 80)}…` : shown;
+    const stands = printable(JSON.stringify(got) ?? 'nothing', 80);
     throw new InputError(
       file,
       near === undefined ? 1 : lineOf(near),

@@ -120,13 +120,14 @@ interface FrameRange {
   readonly zone: number;
 }
 
-const MAX_CPUS = 1024;
+/** CPUs of a machine, at most. */
+export const CPUS_MAX = 1024;
 
 /** A new memory, all of it free. Throws ArgumentError for CPUs, RAM or limits that make no machine. */
 export function createPhysicalMemory(options: PhysicalMemoryOptions): PhysicalMemory {
   const { map, profile, cpus } = options;
-  if (!Number.isInteger(cpus) || cpus < 1 || cpus > MAX_CPUS) {
-    throw new ArgumentError(`a machine has 1 to ${MAX_CPUS} CPUs, not ${cpus}`);
+  if (!Number.isInteger(cpus) || cpus < 1 || cpus > CPUS_MAX) {
+    throw new ArgumentError(`a machine has 1 to ${CPUS_MAX} CPUs, not ${cpus}`);
   }
   const largestBlock = profile.pageSize * 2 ** (profile.orders - 1);
   const basePfn = roundDown(map.ram[0]!.start, largestBlock) / profile.pageSize;

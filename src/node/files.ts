@@ -14,8 +14,8 @@ import { beginsWith, InputError, PACKERS, parseJson, SlablabError } from '../bas
 export class NoPermissionError extends SlablabError {
   readonly file: string;
 
-  constructor(file: string, doing: 'read it' | 'write it' = 'read it') {
-    super('no-permission', `${file}: no permission to ${doing}`);
+  constructor(file: string, doing: 'read it' | 'write it' = 'read it', why = '') {
+    super('no-permission', `${file}: no permission to ${doing}${why === '' ? '' : `: ${why}`}`);
     this.file = file;
   }
 }

@@ -1,8 +1,8 @@
 /**
- * What lies beside the compiled code: package.json and the recordings of truth/, of which the npm package
+ * What lies beside the compiled code: the page, and the recordings of truth/, of which the npm package
  * `slablab-cli` has the workload only.
  */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -53,12 +53,4 @@ function recordingsIn(folder: string): RecordingFile[] {
 
 function isRecordingName(name: string): boolean {
   return /\.json(\.gz)?$/.test(name);
-}
-
-/** The version in package.json. */
-export function packageVersion(): string {
-  const { version } = JSON.parse(readFileSync(new URL('package.json', PACKAGE), 'utf8')) as {
-    version: string;
-  };
-  return version;
 }

@@ -62,9 +62,13 @@ export class TempFile implements Spool<FileBytes> {
   #size = 0;
   /** Where the system keeps a file's name as long as it is open. */
   readonly #folder: string | undefined;
+  /** Whether somebody chose the folder: then the system's errors are theirs to explain. */
+  readonly #isChosen: boolean;
 
-  constructor() {
-    const folder = mkdtempSync(join(tmpdir(), 'slablab-'));
+  /** In the folder for temporary files unless told. */
+  constructor(within?: string) {
+    this.#isChosen = within !== undefined;
+    const folder = mkdtempSync(join(within ?? tmpdir(), '.slablab-'));
     const path = join(folder, 'spool');
     this.fd = openSync(path, 'wx+', 0o600);
     this.#folder = withoutName(path, folder) ? undefined : folder;
@@ -75,13 +79,13 @@ export class TempFile implements Spool<FileBytes> {
     return new FileBytes(this.fd, this.#size);
   }
 
-  /** Adds bytes at the end. */
+  /** Adds bytes at the end. Throws ArgumentError where the folder for temporary files is full. */
   write(bytes: Uint8Array): void {
     try {
       for (let at = 0; at < bytes.length; )
         at += writeSync(this.fd, bytes, at, bytes.length - at, this.#size + at);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+      if (this.#isChosen || (error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
       throw new ArgumentError(
         `${tmpdir()} has no room for a temporary file of more than ${this.#size} bytes: name another folder in TMPDIR`,
       );

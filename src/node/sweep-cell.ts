@@ -27,6 +27,8 @@ export interface SweepSubject {
   readonly events: number;
   /** What was said of the machine it was recorded on. */
   readonly machine: string;
+  /** Of what it is (sweep-digest.ts): files may keep their names. */
+  readonly inputDigest: string;
 }
 
 /** The columns of a sweep's rows: a text for each axis, what it is of, figures, and why there are none. */
@@ -36,9 +38,26 @@ export function sweepColumns(axes: readonly SweepAxis[]): RowColumn[] {
     { name: 'trace', type: 'text' },
     { name: 'machine', type: 'text' },
     { name: 'events', type: 'count' },
+    { name: 'inputDigest', type: 'text', isDigest: true },
     ...FIGURES.map(([name]): RowColumn => ({ name, type: 'count' })),
     { name: 'error', type: 'text' },
   ];
+}
+
+/** Where a row belongs: its cell of a trace and a machine, by their names. */
+export function placeOfRow(axes: readonly SweepAxis[], row: Row): string {
+  return JSON.stringify([...axes.map(({ name }) => row[name]), row.trace, row.machine]);
+}
+
+/** Whether a row is the result of a cell: of the same place, and computed from the same. */
+export function isRowOf(
+  axes: readonly SweepAxis[],
+  row: Row,
+  cell: SweepCell,
+  subject: SweepSubject,
+): boolean {
+  const wanted = sweepRow(axes, cell, subject, { refused: '' });
+  return placeOfRow(axes, row) === placeOfRow(axes, wanted) && row.inputDigest === wanted.inputDigest;
 }
 
 /** What a Worker says of a cell. */
@@ -71,7 +90,7 @@ const REFUSALS: ReadonlySet<string> = new Set([
 export function sweepRow(
   axes: readonly SweepAxis[],
   { values }: SweepCell,
-  { trace, events, machine }: SweepSubject,
+  { trace, events, machine, inputDigest }: SweepSubject,
   answer: CellAnswer,
 ): Row {
   const figures = 'figures' in answer ? answer.figures : undefined;
@@ -80,6 +99,7 @@ export function sweepRow(
     trace,
     machine,
     events,
+    inputDigest,
     ...Object.fromEntries(FIGURES.map(([name], i) => [name, figures?.[i] ?? null])),
     error: 'refused' in answer ? answer.refused : '',
   };

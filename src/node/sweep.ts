@@ -9,7 +9,8 @@
  * make no machine (slabs that cannot hold the objects, say) is a row with the reason in `error`. A name that nothing is called is a
  * mistake in all cells alike, and ends the sweep.
  *
- * A cell is found again by its settings, the trace and what was said of its machine, so a sweep that was stopped goes on where it was.
+ * A cell is found again by its settings and by a digest of all that it is computed from (sweep-digest.ts), so a sweep that was stopped
+ * goes on where it was, and never takes the row of another recording that happens to lie under the same name.
  */
 import { availableParallelism } from 'node:os';
 import { ArgumentError, EngineError, InputError } from '../base/index.js';
@@ -17,7 +18,13 @@ import type { PlanOptions } from '../lab/index.js';
 import type { Row, RowFile } from './row-files.js';
 import type { FileBytes } from './spool.js';
 import type { SweepAxis, SweepCell } from './sweep-axes.js';
-import { type SweepAnswer, type SweepSubject, type SweepWorkerData, sweepRow } from './sweep-cell.js';
+import {
+  placeOfRow,
+  type SweepAnswer,
+  type SweepSubject,
+  type SweepWorkerData,
+  sweepRow,
+} from './sweep-cell.js';
 import { runPool } from './worker-pool.js';
 
 /** What is swept over what, on how many cores, and where the rows go. */
@@ -60,16 +67,13 @@ export async function runSweep(options: SweepOptions): Promise<Row[]> {
     },
   });
   const inOrder = keys.map((key) => found.get(key)!);
-  if (rows !== undefined) {
-    // Rows of a larger matrix stay.
-    const others = rows.rows.filter((row) => !keys.includes(keyOf(axes, row)));
-    await rows.finish([...inOrder, ...others]);
-  }
+  // Rows of a larger matrix stay.
+  await rows?.finish(inOrder);
   return inOrder;
 }
 
 function keyOf(axes: readonly SweepAxis[], row: Row): string {
-  return JSON.stringify([...axes.map(({ name }) => row[name]), row.trace, row.machine, row.events]);
+  return JSON.stringify([placeOfRow(axes, row), row.inputDigest]);
 }
 
 function errorOf(file: string, { code, message, stack }: Extract<SweepAnswer, { code: string }>): Error {

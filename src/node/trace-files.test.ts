@@ -19,7 +19,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { InputError } from '../base/index.js';
 import { TRACE_COLUMNS, type Trace, type TraceProgress } from '../trace/index.js';
-import { withOutput } from './output.js';
+import { prepareOutput } from './output.js';
 import { FileBytes } from './spool.js';
 import { convertTrace, type OpenTraceOptions, openTrace } from './trace-files.js';
 
@@ -238,28 +238,6 @@ test('a file reads as its bytes, wherever and however much is asked for', () => 
   closeSync(fd);
 });
 
-test('a written file appears whole or not at all', async () => {
-  const path = join(folder, 'out.slt');
-  await withOutput(path, (out) => out.write(Buffer.from('whole')));
-  assert.equal(readFileSync(path, 'utf8'), 'whole');
-  const failing = withOutput(path, (out) => {
-    out.write(Buffer.from('half'));
-    assert.equal(readFileSync(`${path}.partial`, 'utf8'), 'half');
-    throw new InputError('x', 0, 'no');
-  });
-  await assert.rejects(failing, { message: 'x: no' });
-  assert.equal(readFileSync(path, 'utf8'), 'whole');
-  assert.equal(readdirSync(folder).filter((name) => name.includes('partial')).length, 0);
-  await assert.rejects(
-    withOutput(folder, () => {}),
-    { message: /but it is a directory$/ },
-  );
-  await assert.rejects(
-    withOutput(join(folder, 'no', 'x'), () => {}),
-    { message: /there is no such folder$/ },
-  );
-});
-
 // ---- Names for addresses -------------------------------------------------------------------------------------------------
 
 const SITES = ['seq_open+0x2a', 'single_open+0x2d', 'ext4_alloc_inode+0x19 [ext4]'] as const;
@@ -317,7 +295,7 @@ test('a table of symbols names addresses in texts, and in a .slt made of them', 
     textWith('            bash   863 [001]   100.001000: kmem:', (i) => `0x${ADDRESSES[i]}`),
   );
   const saved = join(folder, 'raw.slt');
-  await withOutput(saved, (out) => convertTrace(raw, (bytes) => out.write(bytes)));
+  await prepareOutput(saved).save((write) => convertTrace(raw, write));
   for (const path of [raw, bare, fields, report, perf, saved]) {
     const plain = await sitesOf(path, undefined);
     assert.deepEqual(

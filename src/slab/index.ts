@@ -19,6 +19,7 @@ export * from './leaks.js';
 export type { ObjectStacks, Stacks } from './leaks-stacks.js';
 export { LIBRARY } from './library-profile.js';
 export * from './machine.js';
+export { SLUB_MIN_OBJECTS_MAX } from './machine-options.js';
 export * from './merge.js';
 export * from './profile.js';
 export * from './reports.js';

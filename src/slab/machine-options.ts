@@ -169,6 +169,9 @@ export function fingerprint(kernel: KernelProfile): number {
   return hash >>> 0;
 }
 
+/** The largest `slub_min_objects`. */
+export const SLUB_MIN_OBJECTS_MAX = 32767;
+
 export function bootParameters(
   options: MachineOptions,
   kernel: KernelProfile,
@@ -194,7 +197,7 @@ export function bootParameters(
   return {
     minOrder,
     maxOrder,
-    minObjects: whole('slub_min_objects', options.slubMinObjects ?? 0, 32767),
+    minObjects: whole('slub_min_objects', options.slubMinObjects ?? 0, SLUB_MIN_OBJECTS_MAX),
     noMerge: options.slubNomerge ?? !kernel.merges,
     debug,
     cpus,

@@ -22,7 +22,7 @@
  * with `vm stats threshold`, `node_unreclaimable`, and all counters but nr_slab_reclaimable, nr_slab_unreclaimable and nr_free_pages.
  * There is neither reclaim nor CMA here, and the page allocator has no per-CPU lists.
  */
-import { InputError } from '../base/index.js';
+import { InputError, printable } from '../base/index.js';
 import { C_FLAGS, CACHE_WORDS, H_SLAB_HIGH, type ZoneView } from '../machine/index.js';
 import { type KmemCache, type Machine, SLAB } from '../slab/index.js';
 import { sysfsCounters } from './sysfs.js';
@@ -266,7 +266,7 @@ function numbers(words: string | undefined, count?: number): number[] {
 }
 
 function expected(file: string, line: number, what: string, found: string): InputError {
-  const shown = found.length > 60 ? `${found.slice(0, 60)}…` : found;
+  const shown = printable(found, 60);
   return new InputError(
     file,
     line,

@@ -10,7 +10,7 @@
  * Binary formats begin with bytes of their own. Texts are told by their lines: a header that only one tool prints decides, else each line
  * that can be taken apart has a vote. The first 64 KiB are more than enough, a few lines will do.
  */
-import { beginsWith, InputError, PACKERS } from '../base/index.js';
+import { beginsWith, InputError, PACKERS, printable } from '../base/index.js';
 import type { EventSink, StreamReader } from './events.js';
 import { createFtraceReader, readTaskHead } from './ftrace.js';
 import { isForeignJson, isPerfReport, lookAlike } from './look-alikes.js';
@@ -86,7 +86,7 @@ export function detectFormat(file: string, bytes: Uint8Array): TraceFormat {
   const [first = ''] = fromUtf8(bytes, 0, Math.min(bytes.length, 4 * EXCERPT_LENGTH))
     .trimStart()
     .split('\n', 1);
-  const stands = first.replace(/[^\x20-\x7e\u00a1-\ufffc]/g, '·').slice(0, EXCERPT_LENGTH);
+  const stands = printable(first, EXCERPT_LENGTH);
   throw new InputError(file, 1, `expected one of ${LOOKED_FOR}; there stands '${stands}'`);
 }
 

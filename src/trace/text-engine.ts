@@ -11,7 +11,7 @@
  *
  * An engine reads one text at a time and may then read another: see text-reader.ts.
  */
-import { InputError } from '../base/index.js';
+import { InputError, printable } from '../base/index.js';
 import {
   BATCH_EVENTS,
   createBatch,
@@ -296,7 +296,7 @@ export function createTextEngine(): TextEngine {
 
   function excerpt(from: number, to: number): string {
     const text = fromUtf8(bytes, from, Math.min(to, from + EXCERPT_BYTES));
-    return text.replace(/[^\x20-\x7e\u00a1-\ufffc]/g, '·') + (to - from > EXCERPT_BYTES ? '…' : '');
+    return printable(text) + (to - from > EXCERPT_BYTES ? '…' : '');
   }
 
   function tellDamage(from: number, to: number, why: string): void {

@@ -15,7 +15,7 @@ import {
   type Segment,
   segmentLetter,
   segmentNote,
-} from '../../lab/index.js';
+} from '../../lab/layout.js';
 import type { Terminal } from '../terminal.js';
 import { drawObject, drawSlab } from './slab-picture.js';
 import { type Column, renderTable } from './table.js';

@@ -7,16 +7,16 @@ import { terminalWidth } from '../terminal.js';
 import { setName, shortenPair } from '../verify.js';
 import { resample, sparkline } from './chart.js';
 import { drawObject, drawSlab } from './slab-picture.js';
-import { COLOURED, wantsColour } from './style.js';
+import { COLOURED, painted, wantsColour } from './style.js';
 import { type Column, renderCsv, renderMarkdown, renderTable } from './table.js';
 import { centre, displayWidth, padLeft, padRight, wrap, wrapCommand, wrapParts } from './text.js';
 
 test('widths count code points, not colours', () => {
   assert.equal(displayWidth('▁▂█'), 3);
-  assert.equal(displayWidth('\u001b[1mbold\u001b[22m'), 4);
+  assert.equal(displayWidth(COLOURED.bold('bold')), 4);
   assert.equal(displayWidth('🂡'), 1);
   assert.equal(padLeft('×', 3), '  ×');
-  assert.equal(padRight('\u001b[2mx\u001b[22m', 3), '\u001b[2mx\u001b[22m  ');
+  assert.equal(padRight(COLOURED.dim('x'), 3), `${COLOURED.dim('x')}  `);
   assert.equal(centre('ab', 5), ' ab  ');
 });
 
@@ -103,12 +103,17 @@ test('CSV quotes what needs it and keeps raw numbers; Markdown escapes its bars'
 
 test('colours are for a terminal that can, unless somebody says no', () => {
   const terminal = { isTTY: true };
-  assert.equal(wantsColour(terminal, {}, true), true);
-  assert.equal(wantsColour(terminal, { NO_COLOR: '' }, true), true, 'an empty NO_COLOR says nothing');
-  assert.equal(wantsColour(terminal, { NO_COLOR: '1' }, true), false);
-  assert.equal(wantsColour(terminal, { TERM: 'dumb' }, true), false);
-  assert.equal(wantsColour(terminal, {}, false), false);
-  assert.equal(wantsColour({}, {}, true), false);
+  assert.equal(wantsColour(terminal, {}, 'auto'), true);
+  assert.equal(wantsColour(terminal, { NO_COLOR: '' }, 'auto'), true, 'an empty NO_COLOR says nothing');
+  assert.equal(wantsColour(terminal, { NO_COLOR: '1' }, 'auto'), false);
+  assert.equal(wantsColour(terminal, { TERM: 'dumb' }, 'auto'), false);
+  assert.equal(wantsColour(terminal, {}, 'never'), false);
+  assert.equal(wantsColour({}, {}, 'auto'), false);
+  assert.equal(wantsColour({}, { FORCE_COLOR: '1', NO_COLOR: '1', TERM: 'dumb' }, 'auto'), true);
+  assert.equal(wantsColour(terminal, { FORCE_COLOR: '0' }, 'auto'), false);
+  assert.equal(wantsColour(terminal, { FORCE_COLOR: '' }, 'auto'), true);
+  assert.equal(wantsColour({}, { NO_COLOR: '1' }, 'always'), true, 'the option is nearer');
+  assert.equal(painted(COLOURED.bad('no')), '\u001b[31mno\u001b[39m');
   assert.equal(displayWidth(COLOURED.bad('✗ no')), 4);
 });
 

@@ -11,13 +11,9 @@ import { readReportJson } from './replay-findings.js';
 import { assumptions, namedResults, type ReplayReport } from './replay-report.js';
 import type { Column } from './table.js';
 
-/** The schema of `--json`. A field more is no new version, one less or with another meaning is. */
-const VERSION = 1;
-
-export function replayJson(report: ReplayReport): unknown {
+export function replayJson(report: ReplayReport): object {
   const { file, packed, source, snapshots, trace, base } = report;
   return {
-    version: VERSION,
     trace: {
       file,
       packed,
@@ -69,7 +65,7 @@ const sum = (of: (cache: CacheResult) => number) => (result: ReplayResult) =>
 const FULLNESS: readonly (keyof Fullness)[] = ['empty', 'quarter', 'half', 'threeQuarters', 'most', 'full'];
 
 const FIGURES: readonly Figure[] = [
-  ['size', ({ size }) => size, null],
+  ['sizeBytes', ({ size }) => size, null],
   ['objectsPerSlab', ({ objectsPerSlab }) => objectsPerSlab, null],
   ['order', ({ order }) => order, null],
   ['peakBytes', ({ peakBytes }) => peakBytes, ({ peak }) => peak.bytes],

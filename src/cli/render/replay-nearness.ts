@@ -39,12 +39,11 @@ export function holdRows({ rows, leastSlabs, judgedAt }: Nearness, within: numbe
   };
 }
 
-export function nearnessJson({ file, snapshots, within, nearness, held }: NearnessReport): unknown {
+export function nearnessJson({ file, snapshots, within, nearness, held }: NearnessReport): object {
   return {
-    version: 1,
     file,
     snapshots,
-    within,
+    withinPercent: within * 100,
     passed: held.passed.length,
     failed: held.failed.length,
     ...nearness,

@@ -6,7 +6,7 @@
  *     └─────┴─────┴─────┴░░┘
  *     0     1344  2688           bytes from the beginning
  */
-import { type CacheLayout, type LayoutBox, objectBoxes, type Segment, slabBoxes } from '../../lab/index.js';
+import { type CacheLayout, type LayoutBox, objectBoxes, type Segment, slabBoxes } from '../../lab/layout.js';
 import { centre, displayWidth, padLeft, padRight } from './text.js';
 
 const HATCH = '░';

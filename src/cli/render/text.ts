@@ -4,14 +4,12 @@ import { pushAll } from '../../base/index.js';
  * Text in columns. Widths count code points, without what only colours them: slablab prints no character
  * that is two columns wide.
  */
-
-// biome-ignore lint/suspicious/noControlCharactersInRegex: the escape of terminal colours is one
-const COLOUR = /\u001b\[[0-9;]*m/g;
+import { MARK } from './style.js';
 
 /** Columns that a line takes on a terminal. */
 export function displayWidth(line: string): number {
   let width = 0;
-  for (const _ of line.replace(COLOUR, '')) width++;
+  for (const _ of line.replace(MARK, '')) width++;
   return width;
 }
 

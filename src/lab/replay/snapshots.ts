@@ -8,7 +8,7 @@
  * `slabinfo` is what every snapshot has; `caches` and `aliases`, the files of /sys/kernel/slab, only full ones. They were read file by file
  * while the machine went on: a snapshot lies somewhere between its begin and its end.
  */
-import { InputError, isObject, parseJson } from '../../base/index.js';
+import { InputError, isObject, parseJson, printable } from '../../base/index.js';
 import { parseSlabinfo, type SlabinfoRow } from '../../text/index.js';
 import { refuseOtherFile } from '../../trace/index.js';
 
@@ -209,7 +209,6 @@ function parseZones(zoneinfo: string): SnapshotZone[] {
 }
 
 function wrong(file: string, what: string, found: unknown): InputError {
-  const shown = JSON.stringify(found) ?? 'nothing';
-  const stands = shown.length > 80 ? `${shown.slice(0, 80)}…` : shown;
+  const stands = printable(JSON.stringify(found) ?? 'nothing', 80);
   return new InputError(file, 0, `expected ${what}, but there stands ${stands}`);
 }

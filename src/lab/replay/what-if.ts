@@ -16,7 +16,15 @@
  * Here they are read and put into data; which caches there are only build.ts knows.
  */
 import { ArgumentError, lookUp, parseSize } from '../../base/index.js';
-import { type AllocatorName, parseSlabFlags, parseSlubDebug } from '../../slab/index.js';
+import { CPUS_MAX } from '../../machine/index.js';
+import {
+  type AllocatorName,
+  KERNELS,
+  parseSlabFlags,
+  parseSlubDebug,
+  SHEAF_CAPACITY_MAX,
+  SLUB_MIN_OBJECTS_MAX,
+} from '../../slab/index.js';
 import { STRATEGIES } from '../strategies.js';
 
 /** What changes of one cache. */
@@ -58,6 +66,10 @@ export interface WhatIf {
 /** The machine as it was recorded. */
 export const AS_RECORDED: WhatIf = { settings: [], caches: new Map() };
 
+/** What no kernel takes is refused before anything is replayed; what one of them does not take, when it is known which it is. */
+const ORDER_MAX = Math.max(...[...KERNELS.values()].map(({ orders }) => orders - 1));
+const UNSIGNED_MAX = 0xffffffff;
+
 const PAGE_SIZES: readonly number[] = [4096, 16384, 65536];
 
 /** What a setting's reader makes of its value. */
@@ -65,16 +77,22 @@ type Reader<T> = (value: string, setting: string) => Partial<T>;
 
 const MACHINE_SETTINGS: ReadonlyMap<string, Reader<WhatIf>> = new Map<string, Reader<WhatIf>>([
   ['allocator', (value) => ({ allocator: lookUp('allocator', value, ALLOCATORS) })],
-  ['slub_min_order', (value, setting) => ({ slubMinOrder: whole(value, setting) })],
-  ['slub_max_order', (value, setting) => ({ slubMaxOrder: whole(value, setting) })],
-  ['slub_min_objects', (value, setting) => ({ slubMinObjects: whole(value, setting) })],
+  ['slub_min_order', (value, setting) => ({ slubMinOrder: whole(value, setting, 0, ORDER_MAX) })],
+  ['slub_max_order', (value, setting) => ({ slubMaxOrder: whole(value, setting, 0, ORDER_MAX) })],
+  [
+    'slub_min_objects',
+    (value, setting) => ({ slubMinObjects: whole(value, setting, 0, SLUB_MIN_OBJECTS_MAX) }),
+  ],
   ['slab_nomerge', (value, setting) => ({ slubNomerge: yesOrNo(value, setting) })],
   ['slub_debug', (value) => ({ slubDebug: debugWords(value) })],
-  ['cpus', (value, setting) => ({ cpus: whole(value, setting, 1) })],
+  ['cpus', (value, setting) => ({ cpus: whole(value, setting, 1, CPUS_MAX) })],
   ['page_size', (value, setting) => ({ pageSize: pageSize(value, setting) })],
   ['cpu_partial', (value, setting) => ({ cpuPartial: whole(value, setting) })],
   ['min_partial', (value, setting) => ({ minPartial: whole(value, setting) })],
-  ['sheaves', (value, setting) => ({ sheaves: value === '' ? 'usual' : whole(value, setting) })],
+  [
+    'sheaves',
+    (value, setting) => ({ sheaves: value === '' ? 'usual' : whole(value, setting, 0, SHEAF_CAPACITY_MAX) }),
+  ],
 ]);
 
 /** Other words for the same: 6.9 renamed SLUB's parameters, and the older merge parameter still works. */
@@ -156,12 +174,11 @@ function joined(before: CacheChange = {}, change: CacheChange): CacheChange {
   };
 }
 
-function whole(value: string, setting: string, least = 0): number {
+function whole(value: string, setting: string, least = 0, most = UNSIGNED_MAX): number {
   const number = Number(value);
-  if (!/^\d+$/.test(value) || number < least || number > 0xffffffff)
-    throw new ArgumentError(
-      `'${setting}': expected a whole number from ${least}, but there stands '${value}'`,
-    );
+  const range = most === UNSIGNED_MAX ? `from ${least}` : `from ${least} to ${most}`;
+  if (!/^\d+$/.test(value) || number < least || number > most)
+    throw new ArgumentError(`'${setting}': expected a whole number ${range}, but there stands '${value}'`);
   return number;
 }
 
