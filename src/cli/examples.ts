@@ -34,6 +34,7 @@ export function withExplanation(command: Command, text: string): Command {
   });
 }
 
-function helpWidth(command: Command): number {
+/** Columns that help has. */
+export function helpWidth(command: Command): number {
   return command.configureOutput().getOutHelpWidth?.() ?? 80;
 }

@@ -1,8 +1,8 @@
 /** The command line as a whole: its commands, the options that all share, and what becomes of an error. */
 import { Command, type Help } from 'commander';
-import { lookUp, nearestNames, UnknownNameError } from '../base/index.js';
+import { largestOf, lookUp, nearestNames, UnknownNameError } from '../base/index.js';
 import { addCommands, termOf } from './commands.js';
-import { withExamples } from './examples.js';
+import { helpWidth, withExamples } from './examples.js';
 import { EXIT_WORDS } from './exit.js';
 import { explainError } from './failure.js';
 import { COLOURED, type ColourChoice, painted, wantsColour } from './render/style.js';
@@ -96,26 +96,28 @@ async function buildProgram(
     ['slablab replay trace.txt', 'a recorded kernel, on another machine'],
     ['slablab verify', 'is the engine right?'],
   ]);
-  program.addHelpText('after', exitCodes);
+  program.addHelpText('after', ({ command }) => exitCodes(helpWidth(command)));
   await addCommands(program, argv, open);
   return program;
 }
 
 /** An option and what it does; beneath each other where the terminal is too narrow for both. */
 function helpItem(term: string, termWidth: number, description: string, helper: Help): string {
-  const width = helper.helpWidth ?? 80;
-  const beside = width - termWidth - 4 >= BESIDE_MIN;
-  if (!beside)
-    return [...wrap(term, width, '    ', '  '), ...wrap(description, width, '      ', '      ')].join('\n');
-  const first = `  ${term.padEnd(termWidth + term.length - helper.displayWidth(term))}  `;
-  return wrap(description, width, ' '.repeat(termWidth + 4), first).join('\n');
+  const padded = term.padEnd(termWidth + term.length - helper.displayWidth(term));
+  return item(padded, termWidth, description, helper.helpWidth ?? 80).join('\n');
 }
 
-function exitCodes(): string {
-  const width = Math.max(...EXIT_WORDS.map(([code]) => code.length));
-  return ['', 'Exit codes:', ...EXIT_WORDS.map(([code, words]) => `  ${code.padEnd(width)}  ${words}`)].join(
-    '\n',
-  );
+function item(term: string, termWidth: number, words: string, width: number): string[] {
+  if (width - termWidth - 4 < BESIDE_MIN)
+    return [...wrap(term, width, '    ', '  '), ...wrap(words, width, '      ', '      ')];
+  // A blank comes between the term and the first word as it does between two words.
+  return wrap(words, width, ' '.repeat(termWidth + 4), `  ${term} `);
+}
+
+function exitCodes(width: number): string {
+  const column = largestOf(EXIT_WORDS.map(([code]) => code.length));
+  const items = EXIT_WORDS.flatMap(([code, words]) => item(code.padEnd(column), column, words, width));
+  return ['', 'Exit codes:', ...items].join('\n');
 }
 
 const CHOICES: ReadonlyMap<string, ColourChoice> = new Map([
