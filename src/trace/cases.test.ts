@@ -7,7 +7,7 @@ import { memoryBytes } from './byte-cursor.js';
 import { nameClasses } from './classes.js';
 import { createTextTraceReader, detectFormat, type TextFormat } from './detect.js';
 import { ACCOUNTED, type EventSink, type ReadReport } from './events.js';
-import { type EventSource, readEvents } from './read-events.js';
+import { type EventSource, readEvents, withKmem } from './read-events.js';
 import { createResolver, type TraceHead } from './resolve.js';
 import { Strings } from './strings.js';
 import { readText, type Spelt, spelt } from './text.case.test.js';
@@ -385,6 +385,20 @@ test('no-kmem-event: said first, with what it holds and how to record it', async
     ),
   );
 });
+
+test('events of which the format lacks what they are read by are no others', () => {
+  const { report } = resolvedReport(['kmalloc', 5], 'The format of kmalloc lacks fields that it needs.');
+  assert.throws(() => withKmem('t', report), tells(/none of its 5 kmalloc events could be read/));
+  // A probe of that name says nothing of kmem's.
+  const probe = resolvedReport(['kmalloc', 5], 'Another note.').report;
+  assert.equal(withKmem('t', probe), probe);
+});
+
+/** The report of a text with one kfree, and of other events. */
+function resolvedReport(other: readonly [string, number], note: string) {
+  const { report } = read(`            bash-863     [001] .....   100.001000: ${KFREE}\n`);
+  return { report: { ...report, others: new Map([other]), notes: [note] } };
+}
 
 test('the trace in a systrace HTML is read, however it arrives', async () => {
   const line = `            bash-863     [001] .....   100.001000: ${KMALLOC}\n`;
