@@ -9,6 +9,7 @@ export {
   type TraceFormat,
 } from './detect.js';
 export * from './events.js';
+export type { Symbols } from './kallsyms.js';
 export { type GivenSymbols, readSymbols, withNames } from './name-sites.js';
 export * from './other-file.js';
 export { type PerfDataOptions, readPerfData } from './perf-data.js';

@@ -4,7 +4,14 @@
  */
 import { InputError } from '../base/index.js';
 import { createTextTraceReader, TEXT_READERS, type TextFormat } from './detect.js';
-import { EVENT, type EventBatch, type EventSink, type RandomBytes, type ReadReport } from './events.js';
+import {
+  EVENT,
+  EVENT_NAMES,
+  type EventBatch,
+  type EventSink,
+  type RandomBytes,
+  type ReadReport,
+} from './events.js';
 import { createNamingSink, type GivenSymbols } from './name-sites.js';
 import { otherFileWords } from './other-file.js';
 import { readPerfData } from './perf-data.js';
@@ -115,10 +122,20 @@ const OTHERS_TOLD = 3;
 
 /**
  * The report of a trace in which kmem events were recorded. Throws InputError for one without any, which cannot answer what allocations
- * held: it says what is in it instead, and how to record them.
+ * held: it says what is in it instead, and how to record them; and for one in which all events of a kind could not be read.
  */
 export function withKmem(file: string, report: ReadReport): ReadReport {
-  const { byKind, others, damaged, damage } = report;
+  const { byKind, others, damaged, damage, notes } = report;
+  for (const [name, count] of others) {
+    // Binary formats: the kernel's own description of these events lacks what they are read by.
+    const note = notes.find((each) => each.startsWith(`The format of ${name} lacks`));
+    if (note === undefined || byKind[EVENT_NAMES.indexOf(name)] !== 0) continue;
+    throw new InputError(
+      file,
+      0,
+      `none of its ${count} ${name} events could be read, so that no figure would be right: ${note}`,
+    );
+  }
   if (byKind.slice(EVENT.KMALLOC, EVENT.PAGE_EXTFRAG + 1).some((count) => count > 0)) return report;
   const most = [...others].sort((a, b) => b[1] - a[1]);
   const told = most.slice(0, OTHERS_TOLD).map(([name, count]) => `${name} ${count}`);
