@@ -19,7 +19,7 @@
  */
 import { type Gfp, NO_PFN, type Pfn, type PhysAddr } from '../../base/index.js';
 import { __GFP, C_NR_SLABS, CACHE_WORDS, GFP_KNOWN_BITS } from '../../machine/index.js';
-import type { KmemCache } from '../../slab/index.js';
+import type { KmemCache, Machine } from '../../slab/index.js';
 import {
   AGAIN,
   GREW,
@@ -313,19 +313,13 @@ export function createRun(options: RunOptions): Run {
     counts.frees += frees;
   }
 
-  /** The machine's clock is the trace's, in milliseconds; it never goes back. */
-  function followClock(time: number): void {
-    const ahead = Math.floor(time / 1e6) - machine.now;
-    if (ahead > 0) machine.advance(ahead);
-  }
-
   /** With SLAB pieces end where a tick begins. Where else they end is nothing to the clock: it is set by the first row of a tick. */
   let nextTick = Number.NEGATIVE_INFINITY;
   function ticks(chunk: TraceChunk, from: number, to: number): void {
     for (let at = from; at < to; ) {
       const time = chunk.time[at]!;
       if (time >= nextTick) {
-        followClock(time);
+        followClock(machine, time);
         // A reaper may have given slabs back.
         measure.objectPagesChanged(chunk.first + at);
         nextTick = (Math.floor(time / TICK_NS) + 1) * TICK_NS;
@@ -343,7 +337,6 @@ export function createRun(options: RunOptions): Run {
   const stopHere = () => {
     for (; stop < stops.length && stops[stop]! <= done; stop++) options.onStop?.(stop);
   };
-
   function pieces(chunk: TraceChunk, from: number, end: number): void {
     for (let at = from; at < end; ) {
       done = chunk.first + at;
@@ -412,6 +405,12 @@ export function createRun(options: RunOptions): Run {
       repeatAt = unseen.restore(save.unseen);
     },
   };
+}
+
+/** The machine's clock is the trace's, in milliseconds; it never goes back. */
+function followClock(machine: Machine, time: number): void {
+  const ahead = Math.floor(time / 1e6) - machine.now;
+  if (ahead > 0) machine.advance(ahead);
 }
 
 const KIND_OF = { nowhere: NOWHERE, cache: CACHE, strategy: STRATEGY, pages: PAGES } as const;
