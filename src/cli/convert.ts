@@ -30,7 +30,7 @@ export function addConvert(program: Command, open: OpenSession): void {
     .option('-o, --out <file>', 'the file to write; - for standard output')
     .option(
       '--kallsyms <file>',
-      "the recorded kernel's /proc/kallsyms, to name the addresses in a perf.data",
+      "the recorded kernel's /proc/kallsyms or System.map, to name call sites that are addresses",
     );
   withExamples(command, [
     ['slablab convert trace.dat -o boot.slt', 'of trace-cmd record'],

@@ -32,7 +32,7 @@ export function addRecordedOptions(command: Command): Command {
   });
   return command
     .option('--allocator <name>', 'its allocator: slub, or slab', allocator)
-    .option('--kallsyms <file>', 'its /proc/kallsyms, to name the addresses in a perf.data');
+    .option('--kallsyms <file>', 'its /proc/kallsyms or System.map, to name call sites that are addresses');
 }
 
 /** What the options say of the recorded machine. */

@@ -259,3 +259,119 @@ test('a written file appears whole or not at all', async () => {
     { message: /there is no such folder$/ },
   );
 });
+
+// ---- Names for addresses -------------------------------------------------------------------------------------------------
+
+const SITES = ['seq_open+0x2a', 'single_open+0x2d', 'ext4_alloc_inode+0x19 [ext4]'] as const;
+const ADDRESSES = ['ffffffff811c107a', 'ffffffff811c20ad', 'ffffffffc0201019'] as const;
+const SYMBOLS = [
+  '0000000000000000 A fixed_percpu_data',
+  'ffffffff81000000 T _text',
+  'ffffffff811c1050 t seq_open',
+  'ffffffff811c2080 T single_open',
+  'ffffffffc0201000 t ext4_alloc_inode\t[ext4]',
+  '',
+].join('\n');
+
+/** Three allocations, each from another call site, as a tool prints them. */
+function textWith(head: string, site: (i: number) => string): string {
+  const rest = 'ptr=0xffff888100fcaf10 bytes_req=64 bytes_alloc=64 gfp_flags=GFP_KERNEL';
+  return ADDRESSES.map((_, i) => `${head}kmalloc: call_site=${site(i)} ${rest}\n`).join('');
+}
+
+const ftraceText = (site: (i: number) => string) =>
+  `# tracer: nop\n${textWith('            bash-863     [001] .....   100.001000: ', site)}`;
+
+async function sitesOf(path: string, kallsyms: string | undefined) {
+  const { trace, close } = await openTrace(path, kallsyms === undefined ? {} : { kallsyms });
+  const sites = [...trace.chunks()].flatMap(({ site, rows }) =>
+    [...site.subarray(0, rows)].map((id) => trace.strings.text(id)),
+  );
+  const functions = trace.classes.map(({ site }) => site);
+  const { notes } = trace.source.read;
+  close();
+  return { sites, functions, notes };
+}
+
+test('a table of symbols names addresses in texts, and in a .slt made of them', async () => {
+  const table = file('kallsyms', SYMBOLS);
+  const windows = file('System.map', SYMBOLS.replaceAll('\n', '\r\n').replace('\t', ' '));
+  const raw = file(
+    'raw.txt',
+    ftraceText((i) => `0x${ADDRESSES[i]}`),
+  );
+  const bare = file(
+    'bare.txt',
+    ftraceText((i) => ADDRESSES[i]!),
+  );
+  const fields = file(
+    'fields.txt',
+    ftraceText((i) => `0x${ADDRESSES[i]} (-1)`),
+  );
+  const report = file(
+    'report.txt',
+    `cpus=2\n${textWith('            bash-863     [001]   100.001000: ', (i) => `0x${ADDRESSES[i]}`)}`,
+  );
+  const perf = file(
+    'perf.txt',
+    textWith('            bash   863 [001]   100.001000: kmem:', (i) => `0x${ADDRESSES[i]}`),
+  );
+  const saved = join(folder, 'raw.slt');
+  await withOutput(saved, (out) => convertTrace(raw, (bytes) => out.write(bytes)));
+  for (const path of [raw, bare, fields, report, perf, saved]) {
+    const plain = await sitesOf(path, undefined);
+    assert.deepEqual(
+      plain.sites,
+      ADDRESSES.map((address) => `0x${address}`),
+      path,
+    );
+    for (const symbols of [table, windows]) {
+      const { sites, functions, notes } = await sitesOf(path, symbols);
+      assert.deepEqual(sites, SITES, path);
+      assert.deepEqual(functions, ['seq_open', 'single_open', 'ext4_alloc_inode [ext4]'], path);
+      assert.deepEqual(notes, plain.notes);
+    }
+  }
+});
+
+test('a table of symbols names addresses in a trace.dat that has none, and in a perf.data', async () => {
+  const dat = gunzipSync(recorded('sample-trace-cmd.dat.gz'));
+  const named = await sitesOf(file('named.dat', dat), undefined);
+  assert.ok(named.sites.some((site) => site.includes('+0x')));
+  // What has a name keeps it, whatever table is given.
+  assert.deepEqual((await sitesOf(file('named.dat', dat), file('kallsyms', SYMBOLS))).sites, named.sites);
+  const perf = file('sample.perf.data', gunzipSync(recorded('sample-perf.data.gz')));
+  const { sites } = await sitesOf(perf, undefined);
+  const [address] = sites.filter((site) => site.startsWith('0xffffffff'));
+  const start = (BigInt(address!) - 7n).toString(16);
+  const { sites: some } = await sitesOf(perf, file('one', `${start} T somebody\n`));
+  assert.equal(some[sites.indexOf(address!)], 'somebody+0x7');
+});
+
+test('a table that names nothing is refused or told, with the reason', async () => {
+  const raw = file(
+    'raw.txt',
+    ftraceText((i) => `0x${ADDRESSES[i]}`),
+  );
+  const refusals: [text: string, why: RegExp][] = [
+    ['hello, world\n', /hello\.txt:1: expected a table of symbols.*there stands 'hello, world'$/],
+    ['', /expected a table of symbols/],
+    ['\x7fELF\x02\x01\x01', /expected a table of symbols/],
+    [`${SYMBOLS}what is this?\n`, /hello\.txt:6: expected a table of symbols/],
+    [SYMBOLS.replace(/^[0-9a-f]{16}/gm, '0'.repeat(16)), /all of its addresses are zero.*kptr_restrict/],
+  ];
+  for (const [text, why] of refusals) {
+    await assert.rejects(
+      openTrace(raw, { kallsyms: file('hello.txt', text) }),
+      (error) => error instanceof InputError && why.test(error.message),
+      text,
+    );
+  }
+  const moved = file(
+    'moved',
+    SYMBOLS.replaceAll('ffffffff8', 'ffffffffa').replaceAll('ffffffffc', 'ffffffffe'),
+  );
+  assert.match((await sitesOf(raw, moved)).notes.join(), /names none of the 3 call sites.*\(KASLR\)$/);
+  const part = file('part', SYMBOLS.split('\n').slice(0, 3).join('\n'));
+  assert.match((await sitesOf(raw, part)).notes.join(), /does not name 1 of the 3 call sites/);
+});

@@ -12,21 +12,23 @@
 import { closeSync, openSync } from 'node:fs';
 import { inflateSync } from 'node:zlib';
 import { Decompress, decompress } from 'fzstd';
-import { ArgumentError } from '../base/index.js';
 import {
   createResolver,
   createTraceFile,
   createTraceStore,
   type EventSink,
   type EventSource,
+  type GivenSymbols,
   openTraceFile,
   type ReadReport,
   readEvents,
+  readSymbols,
   type StoredTrace,
   type TraceHead,
   type TraceProgress,
   type TraceStoreOptions,
   withKmem,
+  withNames,
 } from '../trace/index.js';
 import { inputName, readError, readInput } from './files.js';
 import { FileBytes, TempFile } from './spool.js';
@@ -34,7 +36,7 @@ import { openTraceInput, type TraceInput } from './trace-input.js';
 
 /** What reading a trace needs to know. */
 export interface TraceReadOptions {
-  /** A file with the text of /proc/kallsyms of the recorded kernel: names for the addresses in a perf.data. */
+  /** A file with the recorded kernel's /proc/kallsyms or System.map: names for call sites that are addresses, in any format. */
   readonly kallsyms?: string;
   /** Called now and then while a trace is read. */
   readonly onProgress?: (progress: TraceProgress) => void;
@@ -124,9 +126,13 @@ async function readFileEvents(
       zstd: (packed, length) => decompress(packed, new Uint8Array(length)),
       createZstd: (take) => new Decompress(take),
     },
-    ...(kallsyms !== undefined && { kallsyms: async () => Buffer.from(await readInput(kallsyms)) }),
+    symbols: await symbolsOf(kallsyms),
     onProgress,
   });
+}
+
+async function symbolsOf(path: string | undefined): Promise<GivenSymbols | undefined> {
+  return path === undefined ? undefined : readSymbols(Buffer.from(await readInput(path)), inputName(path));
 }
 
 /** The input's bytes where they can be read anywhere: on disk already, or put there. */
@@ -157,13 +163,12 @@ async function openSaved(
   input: TraceInput,
   options: TraceReadOptions,
 ): Promise<StoredTrace<FileBytes>> {
-  if (options.kallsyms !== undefined)
-    throw new ArgumentError(`--kallsyms names the addresses of a perf.data, and ${input.file} is none`);
+  const symbols = await symbolsOf(options.kallsyms);
   const { bytes, close } = await randomBytes(path, input);
   try {
     const trace = openTraceFile(bytes, input.file);
     withKmem(input.file, trace.source.read);
-    return { trace, spool: bytes, close };
+    return { trace: symbols === undefined ? trace : withNames(trace, symbols), spool: bytes, close };
   } catch (error) {
     close();
     throw error;

@@ -7,7 +7,7 @@ import { memoryBytes } from './byte-cursor.js';
 import { nameClasses } from './classes.js';
 import { createTextTraceReader, detectFormat, type TextFormat } from './detect.js';
 import { ACCOUNTED, type EventSink, type ReadReport } from './events.js';
-import { type EventSource, readEvents } from './read-events.js';
+import { type EventSource, readEvents, withKmem } from './read-events.js';
 import { createResolver, type TraceHead } from './resolve.js';
 import { Strings } from './strings.js';
 import { readText, type Spelt, spelt } from './text.case.test.js';
@@ -386,6 +386,20 @@ test('no-kmem-event: said first, with what it holds and how to record it', async
   );
 });
 
+test('events of which the format lacks what they are read by are no others', () => {
+  const { report } = resolvedReport(['kmalloc', 5], 'The format of kmalloc lacks fields that it needs.');
+  assert.throws(() => withKmem('t', report), tells(/none of its 5 kmalloc events could be read/));
+  // A probe of that name says nothing of kmem's.
+  const probe = resolvedReport(['kmalloc', 5], 'Another note.').report;
+  assert.equal(withKmem('t', probe), probe);
+});
+
+/** The report of a text with one kfree, and of other events. */
+function resolvedReport(other: readonly [string, number], note: string) {
+  const { report } = read(`            bash-863     [001] .....   100.001000: ${KFREE}\n`);
+  return { report: { ...report, others: new Map([other]), notes: [note] } };
+}
+
 test('the trace in a systrace HTML is read, however it arrives', async () => {
   const line = `            bash-863     [001] .....   100.001000: ${KMALLOC}\n`;
   const page = [
@@ -405,5 +419,87 @@ test('the trace in a systrace HTML is read, however it arrives', async () => {
   await assert.rejects(
     readFile(Buffer.from('<html><body>Not found</body></html>'), 10),
     tells(/is an HTML page without a trace/),
+  );
+});
+
+// ---- Oddities ----------------------------------------------------------------------------------------------------------
+
+test('ftrace: tasks, CPUs and blanks of all kinds', () => {
+  const heads: [head: string, comm: string, pid: number, cpu: number][] = [
+    ['           <...>-863     [001] .....   100.001000: ', '<...>', 863, 1],
+    ['           <...>--1      [001] .....   100.001000: ', '<...>', -1, 1],
+    ['          <idle>-0       [1023] d.h2.   100.001000: ', '<idle>', 0, 1023],
+    ['          <idle>-0       [10230] d.h2.   100.001000: ', '<idle>', 0, 10230],
+    ['            bash-4194303 [001] .....   100.001000: ', 'bash', 4194303, 1],
+    ['     Web Content-863     [001] d..1.1.   100.001000: ', 'Web Content', 863, 1],
+    ['        (sd-pam)-863     [001] .....   100.001000: ', '(sd-pam)', 863, 1],
+    ['    [kworker]-863     [001] .....   100.001000: ', '[kworker]', 863, 1],
+    ['  kworker/u8:1-ev-863     [001] .....   100.001000: ', 'kworker/u8:1-ev', 863, 1],
+    ['      REC->pid-863     [001] .....   100.001000: ', 'REC->pid', 863, 1],
+    ['            bash-863\t[001]\t.....\t100.001000:\t', 'bash', 863, 1],
+  ];
+  for (const [head, comm, pid, cpu] of heads) {
+    const { events, report } = read(`# tracer: nop\n${`${head}${KFREE}\n`.repeat(2)}`);
+    assert.equal(report.damaged, 0, head);
+    for (const each of events)
+      assert.deepEqual([each.kind, each.comm, each.pid, each.cpu], ['kfree', comm, pid, cpu], head);
+    assert.equal(events.length, 2);
+  }
+});
+
+test('ftrace: several texts in one file, each with its header, and all spellings of a loss', () => {
+  const line = `            bash-863     [001] .....   100.001000: ${KFREE}\n`;
+  const header = '# tracer: nop\n#\n# entries-in-buffer/entries-written: 1/3   #P:2\n#\n';
+  const losses = [
+    'CPU:3 [LOST 12 EVENTS]',
+    'CPU:3 [LOST EVENTS]',
+    'CPU:3 [12 EVENTS DROPPED]',
+    'CPU:3 [EVENTS DROPPED]',
+    '##### CPU 2 buffer started ####',
+  ];
+  const { events, report } = read(`\ufeff${header}${line}${header}${line}${losses.join('\n')}\n\n${line}`);
+  assert.deepEqual(
+    events.map(({ kind }) => kind),
+    ['kfree', 'kfree', 'lost', 'lost', 'lost', 'lost', 'kfree'],
+  );
+  assert.deepEqual([report.damaged, report.lost], [0, 2 + 2 + 12 + 12]);
+});
+
+test('perf script: whatever -F and --ns print before an event, and records of other kinds', () => {
+  const kfree = 'kmem:kfree: call_site=kvfree+0x24 ptr=0xffff888100fcaf10';
+  const heads: [head: string, comm: string, pid: number, cpu: number, time: number][] = [
+    ['            perf    64 [001]     8.735033123: ', 'perf', 64, 1, 8_735_033_123],
+    ['            perf    64     8.735033: ', 'perf', 64, 0, 8_735_033_000],
+    ['            perf    64/65    [001]     8.735033: ', 'perf', 65, 1, 8_735_033_000],
+    ['            perf    64 [001] d..1.     8.735033: ', 'perf', 64, 1, 8_735_033_000],
+    ['            perf    64 [001]     8.735033:          1 ', 'perf', 64, 1, 8_735_033_000],
+    ['         swapper     0 [1023]     8.735033: ', 'swapper', 0, 1023, 8_735_033_000],
+    ['             :-1    -1 [001]     8.735033: ', ':-1', -1, 1, 8_735_033_000],
+    ['     Web Content  2310 [003]     8.735033: ', 'Web Content', 2310, 3, 8_735_033_000],
+    ['        (sd-pam)  2310 [003]     8.735033: ', '(sd-pam)', 2310, 3, 8_735_033_000],
+  ];
+  for (const [head, comm, pid, cpu, time] of heads) {
+    const { events, report } = read(`${head}${kfree}\n`.repeat(2));
+    assert.equal(report.damaged, 0, head);
+    for (const each of events)
+      assert.deepEqual(
+        [each.kind, each.comm, each.pid, each.cpu, each.time],
+        ['kfree', comm, pid, cpu, time],
+      );
+    assert.equal(events.length, 2);
+  }
+  const [head] = heads[1]!;
+  const records = [
+    'MMAP2 64/64: [0x55(0x1) @ 0 fd:00 1 1]: r-xp /x',
+    'COMM exec: perf:64/64',
+    'FORK(1:1):(1:1)',
+    'SWITCH OUT',
+  ];
+  const { report } = read(
+    `${head}${kfree}\n${records.map((each) => `${head}PERF_RECORD_${each}\n`).join('')}`,
+  );
+  assert.deepEqual(
+    [report.damaged, [...report.others.keys()]],
+    [0, ['PERF_RECORD_MMAP2', 'PERF_RECORD_COMM', 'PERF_RECORD_FORK', 'PERF_RECORD_SWITCH']],
   );
 });

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { formatGfp, GFP_KNOWN_BITS, parseGfp } from '../machine/index.js';
-import { createGfpTranslator, gfpNames, parseEventFormat } from './event-format.js';
+import { createGfpTranslator, gfpNames, parseEventFormat, parseFields } from './event-format.js';
 
 /** The kernel's own files of the kmem events, Linux 6.1 on x86_64. */
 const RECORDED = gunzipSync(
@@ -174,4 +174,71 @@ test('any text is a format or none, and ends', () => {
     }),
     { seed: 7302, numRuns: 1000 },
   );
+});
+
+/** Declarations as an expression tells them, which takes quadratic time. */
+const DECLARATION = /^(.*?)([A-Za-z_]\w*)\s*(\[[^\]]*\])?$/;
+
+test('a declaration is taken apart as the plainest expression does, whatever it is', () => {
+  const part = fc.constantFrom(
+    'int',
+    'const char *',
+    ' ',
+    '  ',
+    'a',
+    '_b1',
+    '9',
+    '*',
+    '[',
+    ']',
+    '[16]',
+    'u8 x',
+    'é',
+    ':',
+  );
+  fc.assert(
+    fc.property(fc.array(part, { maxLength: 8 }), (parts) => {
+      const text = parts.join('').trim();
+      const fields = [...parseFields(`\tfield:${text};\toffset:8;\tsize:4;\tsigned:1;\n`).values()];
+      const [, before, name, array] = DECLARATION.exec(text) ?? [];
+      // Brackets in brackets are in no declaration of C: any answer will do.
+      if (/\[[^\]]*\[/.test(text)) return;
+      if (name === undefined) return assert.deepEqual(fields, []);
+      const isArray = array !== undefined;
+      assert.deepEqual(
+        fields.map(({ name, type, shape, offset, size, signed }) => [
+          name,
+          type,
+          shape,
+          offset,
+          size,
+          signed,
+        ]),
+        [[name, before!.trim(), isArray ? 'array' : 'value', 8, 4, true]],
+      );
+    }),
+  );
+});
+
+test('formats that were made to hurt are read line by line, each once', () => {
+  // A quadratic expression takes minutes for it.
+  const hostile = [
+    `\tfield:${'a'.repeat(950)}!;\toffset:8;\tsize:4;\tsigned:0;`,
+    `\tfield:${'a '.repeat(475)}!;\toffset:8;\tsize:4;\tsigned:0;`,
+    `\tfield:${'a['.repeat(475)};\toffset:8;\tsize:4;\tsigned:0;`,
+    `\tfield:${' '.repeat(950)};\toffset:8;`,
+    `\tfield:x;${'\toffset:'.repeat(100)}`,
+  ];
+  const good = '\tfield:int x;\toffset:8;\tsize:4;\tsigned:1;\n';
+  for (const line of hostile) {
+    const text = `name: f\nID: 7\nformat:\n${`${line}\n`.repeat(1000)}${good}\nprint fmt: "x"\n`;
+    for (let i = 0; i < 30; i++) {
+      const format = parseEventFormat(text, 'kmem')!;
+      assert.deepEqual([...format.fields.keys()].at(-1), 'x');
+      assert.deepEqual([format.id, format.printFmt], [7, '"x"\n']);
+    }
+  }
+  const blanks = `(${'1|'.repeat(100_000)}1)${' '.repeat(300_000)}`;
+  const flags = `__print_flags(REC->gfp_flags, "|", {${blanks}, "A"}, {2, "B"})`;
+  assert.deepEqual(gfpNames(flags).at(-1), [2, 'B']);
 });

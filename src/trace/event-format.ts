@@ -52,19 +52,20 @@ export interface EventFormat {
 /** One flag's name and its bits in the kernel that wrote the format. */
 export type FlagName = readonly [bits: number, name: string];
 
-const FIELD = /^\s*field:\s*(.+?)\s*;\s*offset:\s*(\d+)\s*;\s*size:\s*(\d+)\s*;(?:\s*signed:\s*(\d+)\s*;)?/;
+/** The parts of a field's line behind its declaration, each a word, a colon and a number. */
+const PART = /^\s*(offset|size|signed):\s*(\d{1,9})\s*$/;
 /** Longer lines and files than any kernel writes are not looked at. */
 const LINE_LENGTH_MAX = 1024;
 const TEXT_LENGTH_MAX = 1 << 20;
-const DECLARATION = /^(.*?)([A-Za-z_]\w*)\s*(\[[^\]]*\])?$/;
 
 /** A kernel's format file; undefined for a text that is none. */
 export function parseEventFormat(text: string, system: string): EventFormat | undefined {
   if (text.length > TEXT_LENGTH_MAX) return undefined;
-  const name = /^name:\s*(\S+)/m.exec(text)?.[1];
-  const id = /^ID:\s*(\d+)/m.exec(text)?.[1];
+  const name = /^\S+/.exec(lineOf(text, 'name:'))?.[0];
+  const id = /^\d+/.exec(lineOf(text, 'ID:'))?.[0];
   if (name === undefined || id === undefined) return undefined;
-  const printFmt = /^print fmt:\s*(.*)/ms.exec(text)?.[1] ?? '';
+  const print = behind(text, 'print fmt:');
+  const printFmt = print < 0 ? '' : text.slice(print).trimStart();
   return { system, name, id: Number(id), fields: parseFields(text), printFmt };
 }
 
@@ -74,29 +75,81 @@ export function parseFields(text: string): Map<string, FormatField> {
   for (const line of text.split('\n')) {
     if (line.startsWith('print fmt:')) break;
     if (line.length > LINE_LENGTH_MAX) continue;
-    const found = FIELD.exec(line);
-    if (found === null) continue;
-    const declared = DECLARATION.exec(found[1]!);
-    if (declared === null) continue;
-    const [, before, name, array] = declared as unknown as [string, string, string, string | undefined];
-    const type = before.trim();
+    const field = fieldOf(line);
+    if (field === undefined) continue;
+    const { type, name, isArray, offset, size, signed } = field;
     const shape = type.startsWith('__data_loc')
       ? 'data_loc'
       : type.startsWith('__rel_loc')
         ? 'rel_loc'
-        : array === undefined
-          ? 'value'
-          : 'array';
-    fields.set(name, {
-      name,
-      type,
-      shape,
-      offset: Number(found[2]),
-      size: Number(found[3]),
-      signed: found[4] === '1',
-    });
+        : isArray
+          ? 'array'
+          : 'value';
+    fields.set(name, { name, type, shape, offset, size, signed });
   }
   return fields;
+}
+
+/** Where a line goes on that begins with this word; -1 if none does. */
+function behind(text: string, word: string): number {
+  if (text.startsWith(word)) return word.length;
+  const at = text.indexOf(`\n${word}`);
+  return at < 0 ? -1 : at + 1 + word.length;
+}
+
+/** What stands in that line, '' if there is none. */
+function lineOf(text: string, word: string): string {
+  const from = behind(text, word);
+  if (from < 0) return '';
+  const end = text.indexOf('\n', from);
+  return text.slice(from, end < 0 ? text.length : end).trim();
+}
+
+interface FieldLine {
+  readonly type: string;
+  readonly name: string;
+  readonly isArray: boolean;
+  readonly offset: number;
+  readonly size: number;
+  readonly signed: boolean;
+}
+
+/** One `field:` line. Each of its parts is looked at once: a line made to hurt takes no longer than its length. */
+function fieldOf(line: string): FieldLine | undefined {
+  const [first = '', ...parts] = line.trim().split(';', 4);
+  if (!first.startsWith('field:')) return undefined;
+  const numbers = new Map<string, number>();
+  for (const part of parts) {
+    const found = PART.exec(part);
+    if (found !== null) numbers.set(found[1]!, Number(found[2]));
+  }
+  const offset = numbers.get('offset');
+  const size = numbers.get('size');
+  const declared = declaration(first.slice('field:'.length).trim());
+  if (offset === undefined || size === undefined || declared === undefined) return undefined;
+  return { ...declared, offset, size, signed: numbers.get('signed') === 1 };
+}
+
+/** `const char buf[16]`: from its end, an array's length, the name, and the type before it. */
+function declaration(text: string): Pick<FieldLine, 'type' | 'name' | 'isArray'> | undefined {
+  const isArray = text.endsWith(']');
+  const open = isArray ? text.lastIndexOf('[') : text.length;
+  if (open < 0) return undefined;
+  const end = text.slice(0, open).trimEnd().length;
+  let from = end;
+  while (from > 0 && isWordSign(text.charCodeAt(from - 1))) from--;
+  // A name begins with no digit.
+  while (from < end && isDigit(text.charCodeAt(from))) from++;
+  if (from === end) return undefined;
+  return { type: text.slice(0, from).trim(), name: text.slice(from, end), isArray };
+}
+
+function isDigit(sign: number): boolean {
+  return sign >= 48 && sign <= 57;
+}
+
+function isWordSign(sign: number): boolean {
+  return isDigit(sign) || sign === 95 || ((sign | 32) >= 97 && (sign | 32) <= 122);
 }
 
 // ---- gfp flags ---------------------------------------------------------------------------------------------------------
@@ -168,7 +221,8 @@ const DEPTH_MAX = 64;
 function evaluate(text: string): number | undefined {
   const tokens: string[] = [];
   TOKEN.lastIndex = 0;
-  while (TOKEN.lastIndex < text.trimEnd().length) {
+  const { length } = text.trimEnd();
+  while (TOKEN.lastIndex < length) {
     const token = TOKEN.exec(text);
     if (token === null) return undefined;
     tokens.push(token[1] ?? token[2] ?? token[3]!);

@@ -79,10 +79,13 @@ function readVerboseHead(bytes: Uint8Array, from: number, to: number, head: Head
 
 /** Everything from the `-` before the pid on. */
 function readBehindTask(bytes: Uint8Array, dash: number, to: number, head: Head): boolean {
-  const pidEnd = endOfDigits(bytes, dash + 1, to);
-  if (pidEnd === dash + 1 || pidEnd - dash > PID_DIGITS_MAX || dash < head.commFrom) return false;
+  // A task that is gone may be -1.
+  const minus = bytes[dash + 1] === DASH ? 1 : 0;
+  const pidFrom = dash + 1 + minus;
+  const pidEnd = endOfDigits(bytes, pidFrom, to);
+  if (pidEnd === pidFrom || pidEnd - pidFrom >= PID_DIGITS_MAX || dash < head.commFrom) return false;
   head.commTo = dash;
-  head.pid = numberOf(bytes, dash + 1, pidEnd);
+  head.pid = numberOf(bytes, pidFrom, pidEnd) * (minus === 1 ? -1 : 1);
   let at = endOfSpaces(bytes, pidEnd, to);
   if (at === pidEnd) return false;
   if (bytes[at] === OPEN) {

@@ -9,6 +9,8 @@ export {
   type TraceFormat,
 } from './detect.js';
 export * from './events.js';
+export type { Symbols } from './kallsyms.js';
+export { type GivenSymbols, readSymbols, withNames } from './name-sites.js';
 export { type PerfDataOptions, readPerfData } from './perf-data.js';
 export type { ZstdDecoder } from './perf-data-session.js';
 export * from './pointer-table.js';

@@ -18,9 +18,9 @@ import { fromUtf8 } from './strings.js';
 /** No function is longer: an address this far behind a symbol is in none that the table knows. */
 const OFFSET_MAX = 1 << 20;
 const NEWLINE = 10;
-const TAB = 9;
 const SPACE = 32;
 
+/** Names of the places in a kernel (trace/kallsyms.ts). */
 export interface Symbols {
   /** How many places the table names. */
   readonly count: number;
@@ -111,9 +111,13 @@ function namesPlace(bytes: Uint8Array, space: number, end: number): boolean {
 function nameAt(bytes: Uint8Array, from: number, offset: number): string {
   let end = bytes.indexOf(NEWLINE, from);
   if (end < 0) end = bytes.length;
-  const tab = bytes.subarray(from, end).indexOf(TAB);
-  const name = fromUtf8(bytes, from, tab < 0 ? end : from + tab);
-  const module = tab < 0 ? '' : ` ${fromUtf8(bytes, from + tab + 1, end)}`;
+  while (end > from && bytes[end - 1]! <= SPACE) end--;
+  let stop = from;
+  while (stop < end && bytes[stop]! > SPACE) stop++;
+  const name = fromUtf8(bytes, from, stop);
+  // `[ext4]`, behind a tab; who copied the table may have made a blank of it.
+  while (stop < end && bytes[stop]! <= SPACE) stop++;
+  const module = stop === end ? '' : ` ${fromUtf8(bytes, stop, end)}`;
   return `${name}+0x${offset.toString(16)}${module}`;
 }
 

@@ -48,7 +48,7 @@ const TEXTS: readonly (readonly [shape: RegExp, what: string, instead: string])[
     RECORD,
   ],
   [
-    /^\s*Active \/ Total Objects \(% used\)/m,
+    /^ *Active \/ Total Objects \(% used\)/m,
     'what slabtop prints: one moment, without the events',
     `${RECORD}; a snapshot beside a trace is the text of /proc/slabinfo`,
   ],

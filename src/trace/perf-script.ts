@@ -60,11 +60,23 @@ function readBehindTask(bytes: Uint8Array, blank: number, to: number, head: Head
     if (head.cpu > CPU_MAX) return false;
     at = endOfSpaces(bytes, end + 1, to);
   }
-  if (!readTime(bytes, at, to, head) || head.point === 0) return false;
+  // With its flags, as ftrace has them: `d..1.`.
+  const flags = endOfFlags(bytes, at, to);
+  if (!readTime(bytes, flags, to, head) || head.point === 0) return false;
   // The period of the event stands before its name.
   const period = endOfDigits(bytes, head.nameFrom, to);
   if (period > head.nameFrom && bytes[period] === SPACE) head.nameFrom = endOfSpaces(bytes, period, to);
   return true;
+}
+
+const FLAGS_MAX = 6;
+
+/** Behind flags and the blanks after them; `from` where a time stands. */
+function endOfFlags(bytes: Uint8Array, from: number, to: number): number {
+  if (endOfDigits(bytes, from, to) > from) return from;
+  let at = from;
+  while (at < to && bytes[at]! > SPACE) at++;
+  return at - from > FLAGS_MAX ? from : endOfSpaces(bytes, at, to);
 }
 
 /** `64`, `-1` or `64/65`, and the blanks behind it. Returns where these end, or -1. */

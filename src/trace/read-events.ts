@@ -2,9 +2,17 @@
  * From the bytes of a file to its events, whatever tool wrote it: the reader that its format has, with what the reader needs. Texts are
  * read as they come; trace.dat and perf.data need their bytes at random, so the caller says where those lie.
  */
-import { ArgumentError, InputError } from '../base/index.js';
+import { InputError } from '../base/index.js';
 import { createTextTraceReader, TEXT_READERS, type TextFormat } from './detect.js';
-import { EVENT, type EventBatch, type EventSink, type RandomBytes, type ReadReport } from './events.js';
+import {
+  EVENT,
+  EVENT_NAMES,
+  type EventBatch,
+  type EventSink,
+  type RandomBytes,
+  type ReadReport,
+} from './events.js';
+import { createNamingSink, type GivenSymbols } from './name-sites.js';
 import { readPerfData } from './perf-data.js';
 import { tracesOfPage } from './systrace.js';
 import { readTraceDat } from './trace-dat.js';
@@ -52,8 +60,8 @@ export interface PartUnpackers {
 /** What reading events from a file of any format needs to know. */
 export interface ReadEventsOptions {
   readonly unpackers: PartUnpackers;
-  /** The text of /proc/kallsyms of the recorded kernel: names for the addresses in a perf.data. */
-  readonly kallsyms?: (() => Promise<Uint8Array>) | undefined;
+  /** The recorded kernel's table of symbols: names for call sites that are addresses. */
+  readonly symbols?: GivenSymbols | undefined;
   /** Called now and then. */
   readonly onProgress?: ((progress: TraceProgress) => void) | undefined;
 }
@@ -65,16 +73,19 @@ export async function readEvents(
   options: ReadEventsOptions,
 ): Promise<ReadReport> {
   const { file, format, size } = source;
-  const { kallsyms, onProgress = () => {} } = options;
-  if (kallsyms !== undefined && format !== 'perf.data')
-    throw new ArgumentError(`--kallsyms names the addresses of a perf.data, and ${file} is none`);
+  const { symbols, onProgress = () => {} } = options;
+  const naming = symbols === undefined ? { sink, notes: () => [] } : createNamingSink(sink, symbols);
   let events = 0;
   const counting: EventSink = {
     strings: sink.strings,
     take(batch: EventBatch) {
       events += batch.length;
-      sink.take(batch);
+      naming.sink.take(batch);
     },
+  };
+  const finished = (report: ReadReport): ReadReport => {
+    const notes = naming.notes();
+    return withKmem(file, notes.length === 0 ? report : { ...report, notes: [...report.notes, ...notes] });
   };
   if (isText(format) || format === 'systrace') {
     const isPage = format === 'systrace';
@@ -84,13 +95,12 @@ export async function readEvents(
       onProgress({ events, bytes: source.taken, size });
     }
     const report = reader.end();
-    return withKmem(file, isPage ? { ...report, format: `systrace HTML, with ${report.format}` } : report);
+    return finished(isPage ? { ...report, format: `systrace HTML, with ${report.format}` } : report);
   }
   if (format !== 'trace.dat' && format !== 'perf.data') {
     await source.close();
     throw noTrace(file, format);
   }
-  const symbols = await kallsyms?.();
   const { bytes, close } = await source.random();
   const watched: RandomBytes = {
     size: bytes.size,
@@ -101,10 +111,7 @@ export async function readEvents(
     },
   };
   try {
-    return withKmem(
-      file,
-      readBinary(format, watched, counting, { file, symbols, unpackers: options.unpackers }),
-    );
+    return finished(readBinary(format, watched, counting, { file, symbols, unpackers: options.unpackers }));
   } finally {
     close();
   }
@@ -114,10 +121,20 @@ const OTHERS_TOLD = 3;
 
 /**
  * The report of a trace in which kmem events were recorded. Throws InputError for one without any, which cannot answer what allocations
- * held: it says what is in it instead, and how to record them.
+ * held: it says what is in it instead, and how to record them; and for one in which all events of a kind could not be read.
  */
 export function withKmem(file: string, report: ReadReport): ReadReport {
-  const { byKind, others, damaged, damage } = report;
+  const { byKind, others, damaged, damage, notes } = report;
+  for (const [name, count] of others) {
+    // Binary formats: the kernel's own description of these events lacks what they are read by.
+    const note = notes.find((each) => each.startsWith(`The format of ${name} lacks`));
+    if (note === undefined || byKind[EVENT_NAMES.indexOf(name)] !== 0) continue;
+    throw new InputError(
+      file,
+      0,
+      `none of its ${count} ${name} events could be read, so that no figure would be right: ${note}`,
+    );
+  }
   if (byKind.slice(EVENT.KMALLOC, EVENT.PAGE_EXTFRAG + 1).some((count) => count > 0)) return report;
   const most = [...others].sort((a, b) => b[1] - a[1]);
   const told = most.slice(0, OTHERS_TOLD).map(([name, count]) => `${name} ${count}`);
@@ -138,7 +155,7 @@ function readBinary(
   sink: EventSink,
   about: {
     readonly file: string;
-    readonly symbols: Uint8Array | undefined;
+    readonly symbols: GivenSymbols | undefined;
     readonly unpackers: PartUnpackers;
   },
 ): ReadReport {
@@ -149,7 +166,7 @@ function readBinary(
     const stream = createZstd(take);
     return (piece: Uint8Array) => stream.push(piece);
   };
-  return readPerfData(bytes, sink, { file, zstd: decoder, ...(symbols && { kallsyms: symbols }) });
+  return readPerfData(bytes, sink, { file, zstd: decoder, ...(symbols && { kallsyms: symbols.bytes }) });
 }
 
 function isText(format: string): format is TextFormat {

@@ -151,9 +151,10 @@ export function endOfDigits(bytes: Uint8Array, from: number, to: number): number
   return at;
 }
 
+/** Of blanks and tabs: who copies a text may have made these of those. */
 export function endOfSpaces(bytes: Uint8Array, from: number, to: number): number {
   let at = from;
-  while (at < to && bytes[at] === 0x20) at++;
+  while (at < to && (bytes[at] === 0x20 || bytes[at] === 9)) at++;
   return at;
 }
 

@@ -251,6 +251,7 @@ export function createTextEngine(): TextEngine {
     const text = fromUtf8(bytes, from, Math.min(to, from + 2 * EXCERPT_BYTES));
     if (/^<(?:user )?stack trace\s?>/.test(text)) countOther('stack trace');
     else if (/^\S+ <-\S+$/.test(text)) countOther('function');
+    else if (text.startsWith('PERF_RECORD_')) countOther(/^\w{1,40}/.exec(text)![0]);
     else return "expected an event's name and a colon";
     return '';
   }

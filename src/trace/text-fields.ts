@@ -560,6 +560,8 @@ export function createFieldReader(
       } else if (key === PAGE && bytes[at + 4] === EQUALS) {
         at = endOf(at + 5);
       } else if (key === NAME_ && bytes[at + 4] === EQUALS && kind === EVENT.CACHE_ALLOC) {
+        // Each is looked for up to the line's end.
+        if (found & CACHE_NAME) return fail('it has two names');
         found |= CACHE_NAME;
         const start = at + 5;
         at = cacheNames.read(start, lastSite);

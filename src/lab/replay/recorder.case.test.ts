@@ -80,6 +80,12 @@ export function recordMachine(options: RecordOptions): RecordedMachine {
   return { ...recorder.finish(), machine, hidden: hiddenCount };
 }
 
+/** As a kernel's: one to one, and its low bits say nothing. */
+function hashOf(low: number): number {
+  const product = Math.imul(low, 0x9e3779b1);
+  return (product ^ (product >>> 16)) >>> 0;
+}
+
 function createRecorder(machine: Machine, { hashed = false }: RecordOptions) {
   const chunks: TraceChunk[] = [];
   const resolver = createResolver({ chunk: (chunk) => chunks.push(chunk) });
@@ -107,7 +113,7 @@ function createRecorder(machine: Machine, { hashed = false }: RecordOptions) {
     batch.pid[at] = 100 + cpu;
     batch.time[at] = time;
     const low = pointer % 2 ** 32;
-    batch.pointerLow[at] = hashed && !isPage ? Math.imul(low, 0x9e3779b1) >>> 0 : low;
+    batch.pointerLow[at] = hashed && !isPage ? hashOf(low) : low;
     batch.pointerHigh[at] = isPage || hashed ? 0 : DIRECT_MAP_HIGH + Math.floor(pointer / 2 ** 32);
     batch.site[at] = intern(`make_${cache.name}+0x10`);
     batch.comm[at] = intern('worker');
