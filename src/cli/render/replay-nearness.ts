@@ -64,8 +64,8 @@ export function nearnessScreen(
     ...wrap(`${file} replayed, held against ${snapshots}: ${source}.`, textWidth, '  '),
     ...(judgedAt === 'after' && after !== null
       ? wrap(
-          `No other snapshot lies within the trace. Compared was its end with ${after.snapshot}, taken ${after.seconds.toFixed(1)} s after ` +
-            'the last event; that one is no part of the estimate.',
+          `No other snapshot lies within the trace. Compared was its end with ${after.snapshot}, ` +
+            `taken ${after.seconds.toFixed(1)} s after the last event; that one is no part of the estimate.`,
           textWidth,
           '  ',
         )
@@ -93,8 +93,8 @@ function reaperWords(
   const told = all.slice(0, FAILED_SHOWN).map(({ cache, snapshot }) => `${cache} at ${snapshot}`);
   const rest = all.length > told.length ? ` and ${formatCount(all.length - told.length)} more` : '';
   return [
-    `${all.length === 1 ? '1 row depends' : `${formatCount(all.length)} rows depend`} on when SLAB's reaper came to the cache first, which ` +
-      `nothing tells: ${told.join(', ')}${rest}. What was recorded is right there if it lies between what the two cases give.`,
+    `${all.length === 1 ? '1 row depends' : `${formatCount(all.length)} rows depend`} on when SLAB's reaper came to the cache first, ` +
+      `which nothing tells: ${told.join(', ')}${rest}. What was recorded is right there if it lies between what the two cases give.`,
   ];
 }
 

@@ -118,6 +118,8 @@ export interface RunCounts extends UnseenCounts {
 /** What is counted here. */
 type OwnCounts = Omit<RunCounts, keyof UnseenCounts>;
 
+const NO_COUNTS: OwnCounts = { allocs: 0, frees: 0, failed: 0, failedPages: 0, implied: 0, unknown: 0 };
+
 const NOWHERE = 0;
 const CACHE = 1;
 const STRATEGY = 2;
@@ -147,12 +149,10 @@ export function createRun(options: RunOptions): Run {
   const hasClock = machine.boot.allocator === 'slab';
   const measure = createMeasure(built, rows, stock);
   const { slabsOf, sums } = measure;
-  const counts: OwnCounts = { allocs: 0, frees: 0, failed: 0, failedPages: 0, implied: 0, unknown: 0 };
+  const counts: OwnCounts = { ...NO_COUNTS };
 
-  const { kinds, caches, strategies, orders, areTold, cacheIds, slabWords, gfps, bytes } = classTables(
-    trace,
-    built,
-  );
+  const tables = classTables(trace, built);
+  const { kinds, caches, strategies, orders, areTold, cacheIds, slabWords, gfps, bytes } = tables;
   // A division in front of each row would cost as much as the rest of it.
   const cpuOf = Uint16Array.from({ length: trace.cpus }, (_, cpu) => cpu % cpus);
   // By slot.
@@ -165,15 +165,10 @@ export function createRun(options: RunOptions): Run {
     const slabs = cacheWords[cache.id * CACHE_WORDS + C_NR_SLABS]!;
     if (slabs !== slabsOf[cache.id]) measure.slabsChanged(cache.id, slabs, rowOfUnseen);
   };
-  const unseen = createUnseen({
-    built,
-    stock,
-    changed,
-    forgotten: (bytesOf) => {
-      sums[REQUESTED]! -= bytesOf;
-    },
-    found: options.learn,
-  });
+  const forgotten = (bytesOf: number) => {
+    sums[REQUESTED]! -= bytesOf;
+  };
+  const unseen = createUnseen({ built, stock, changed, forgotten, found: options.learn });
   /** By class: whether the trace tells when its cache takes a slab. */
   const infers = options.learn && inferrable(trace, built);
 
