@@ -17,6 +17,7 @@ import { CLASS_KIND, type ClassCache, OP, OP_MASK, OVER, type Trace } from '../.
 import { placeBehind, placeSnapshots, type SnapshotPlace } from './place.js';
 import type { Snapshot, Snapshots } from './snapshots.js';
 
+/** A trace, and snapshots that may be of its recording. */
 export interface ContradictionOptions {
   readonly trace: Trace;
   readonly snapshots: Snapshots;
