@@ -58,7 +58,14 @@ function resolve(text, name) {
 function recordedOf(trace, snapshots) {
   const plan = planFromSnapshots(snapshots, trace.cpus);
   const estimate = { history: NO_HISTORY, reference: undefined };
-  return { trace, snapshots, plan, names: nameClasses(trace.classes, knownCaches(plan)), estimate };
+  return {
+    trace,
+    snapshots,
+    plan,
+    names: nameClasses(trace.classes, knownCaches(plan)),
+    estimate,
+    mismatch: [],
+  };
 }
 
 function saved({ trace, read, chunks }, name) {

@@ -346,13 +346,32 @@ test('verify holds a replay against the snapshots, and finds those of another bo
   writeFileSync('later.json', JSON.stringify(json));
   const later = await slablab(['verify', 'boot.slt', '--snapshots', 'later.json']);
   assert.equal(later.code, 3, later.err);
-  assert.match(later.err, /later\.json: expected a snapshot taken while boot\.slt was recorded/);
+  assert.match(
+    later.err,
+    /later\.json: these snapshots are not of the recording boot\.slt: they were taken \d+ s after/,
+  );
   const text = readFileSync(recorded('sock-public.txt.gz'));
   writeFileSync(join(folder, 'sock.gz'), text);
   const wrong = await slablab(['verify', 'sock.gz', '--snapshots', SNAPSHOTS]);
-  assert.equal(wrong.code, 1, wrong.err);
-  assert.match(wrong.out, /off by more than 2\.0 %/);
-  assert.match(wrong.out, /\n\d+ passed, [1-9]\d* failed\n$/);
+  assert.equal(wrong.code, 3, wrong.err);
+  assert.match(
+    wrong.err,
+    /these snapshots are not of the recording sock\.gz: .*the trace has events of 2 CPUs, and they have 1/,
+  );
+  const odd = await slablab(['verify', 'sock.gz', '--snapshots', recorded('sock-public.snapshots.json.gz')]);
+  assert.equal(odd.code, 1, odd.err);
+  assert.match(odd.out, /off by more than 2\.0 %/);
+  assert.match(odd.out, /\n\d+ passed, [1-9]\d* failed\n$/);
+  // Snapshots before and after only: the end is compared, and that is said.
+  const own = JSON.parse(gunzipSync(readFileSync(recorded('gcc-public.snapshots.json.gz'))).toString());
+  const around = own.snapshots.filter(({ name }: { name: string }) => /^(00-before|99-after)/.test(name));
+  writeFileSync('around.json', JSON.stringify({ ...own, snapshots: around }));
+  const recipe = await slablab(['verify', recorded('gcc-public.txt.gz'), '--snapshots', 'around.json']);
+  assert.equal(recipe.code, 1, recipe.err);
+  assert.match(
+    recipe.out.replace(/\s+/g, ' '),
+    /Compared was its end with 99-after-trace, taken 3\.9 s after the last event/,
+  );
 });
 
 const SWEEP = ['sweep', FEW, '--set', 'slub_max_order=-,0', '--set', 'cpus=1,2'];

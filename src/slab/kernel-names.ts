@@ -2,7 +2,7 @@
 import { lookUp, UnknownNameError } from '../base/index.js';
 import { KERNELS, type KernelProfile } from './profile.js';
 
-/** The name of the last profile that is not newer than a release such as `6.18` or `6.18.44`; undefined where all are, or for no release. */
+/** The last profile that is not newer than a release such as `6.18` or `6.18.44`; undefined where all are, or for no release. */
 export function kernelBefore(release: string): string | undefined {
   const wanted = numbersOf(release);
   if (wanted === undefined) return undefined;

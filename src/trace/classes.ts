@@ -26,8 +26,8 @@
  * A preset knows names, not this machine: its sizes rule nothing out. What the trace says of a name's size holds, and where two sizes go by
  * one name they are two caches, the one with fewer objects called `name/size`.
  *
- * In 4, 6, 7 and 8 a cache is out if it charges its objects to memory cgroups and this class is not charged, or the reverse, or if the class
- * has more live objects than the cache, less what is known to be others', ever had room for. `why` is for people.
+ * In 4, 6, 7 and 8 a cache is out if it charges its objects to memory cgroups and this class is not charged, or the reverse, or if the
+ * class has more live objects than the cache, less what is known to be others', ever had room for. `why` is for people.
  *
  * Rules: truth/traces/README.md, what the events lack, 1 to 5.
  */

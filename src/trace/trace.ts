@@ -114,7 +114,7 @@ export interface TraceClass {
    */
   readonly site: string;
   readonly bytesReq: number;
-  /** Bytes from one object to the next. Of an unseen free without a name: of the live objects between which it lay, 0 if there were none. */
+  /** Bytes from one object to the next. Of an unseen free without a name: of the live objects between which it lay, 0 without any. */
   readonly bytesAlloc: number;
   /** As of 6.1 (machine/gfp.ts). */
   readonly gfp: number;

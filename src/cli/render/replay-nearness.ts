@@ -65,8 +65,8 @@ export function nearnessScreen(
     ...wrap(`${file} replayed, held against ${snapshots}: ${source}.`, textWidth, '  '),
     ...(judgedAt === 'after' && after !== null
       ? wrap(
-          `No other snapshot lies within the trace. Compared was its end with ${after.snapshot}, taken ${after.seconds.toFixed(1)} s after the ` +
-            'last event; that one is no part of the estimate.',
+          `No other snapshot lies within the trace. Compared was its end with ${after.snapshot}, ` +
+            `taken ${after.seconds.toFixed(1)} s after the last event; that one is no part of the estimate.`,
           textWidth,
           '  ',
         )
@@ -76,8 +76,27 @@ export function nearnessScreen(
     ...wrap(COUNTS, textWidth).map(style.dim),
     ...(shown.length > 0 ? ['', style.bold(head), ...rowTable(shown, terminal)] : []),
     ...(rest > 0 ? [`  and ${rest} more with --verbose`] : []),
+    ...reaperWords(rows, judgedAt, leastSlabs).flatMap((words) => ['', ...wrap(words, textWidth, '  ')]),
     '',
     `${formatCount(held.passed.length)} passed, ${formatCount(held.failed.length)} failed`,
+  ];
+}
+
+/** Rows that hang on when SLAB's reaper came first, which nothing tells. */
+function reaperWords(
+  rows: readonly NearnessRow[],
+  judgedAt: NearnessRow['at'],
+  leastSlabs: number,
+): string[] {
+  const all = rows.filter(
+    ({ at, slabs, dependsOnReaper }) => dependsOnReaper && at === judgedAt && slabs.recorded >= leastSlabs,
+  );
+  if (all.length === 0) return [];
+  const told = all.slice(0, FAILED_SHOWN).map(({ cache, snapshot }) => `${cache} at ${snapshot}`);
+  const rest = all.length > told.length ? ` and ${formatCount(all.length - told.length)} more` : '';
+  return [
+    `${all.length === 1 ? '1 row depends' : `${formatCount(all.length)} rows depend`} on when SLAB's reaper came to the cache first, ` +
+      `which nothing tells: ${told.join(', ')}${rest}. What was recorded is right there if it lies between what the two cases give.`,
   ];
 }
 

@@ -126,7 +126,8 @@ const line = (at: number, rest: string, cpu = 0) =>
 const alloc = (at: number, bytes: number, more = '', distance = bytes, cpu = 0) =>
   line(
     at,
-    `kmem_cache_alloc: call_site=make_it+0x1/0x2 ptr=${(0xffff888100000000n + BigInt(at) * 0x10000n).toString(16)} ${more}bytes_req=${bytes} bytes_alloc=${distance} gfp_flags=GFP_KERNEL node=-1 accounted=false`,
+    `kmem_cache_alloc: call_site=make_it+0x1/0x2 ptr=${(0xffff888100000000n + BigInt(at) * 0x10000n).toString(16)} ` +
+      `${more}bytes_req=${bytes} bytes_alloc=${distance} gfp_flags=GFP_KERNEL node=-1 accounted=false`,
     cpu,
   );
 

@@ -202,7 +202,7 @@ function traced(kernel: Kernel): Trace {
   return { ...resolver.finish(), chunks: () => chunks };
 }
 
-test('as recorded holds at least what was asked for, at every event, in caches that have room for it and are called as the events call them', () => {
+test('as recorded holds what was asked for, at every event, in caches with room for it that are called as the events call them', () => {
   fc.assert(
     fc.property(kernels, (kernel) => {
       const trace = traced(kernel);

@@ -1,8 +1,8 @@
 /**
  * # What the trace itself says of its machine's caches
  *
- * A preset is a list of caches that a booted kernel of some configuration has. The recorded machine is another one: what its events say of a
- * cache holds, and the preset gives way. Of each cache that has events
+ * A preset is a list of caches that a booted kernel of some configuration has. The recorded machine is another one: what its events say of
+ * a cache holds, and the preset gives way. Of each cache that has events
  *
  *  - the name is that of its classes (trace/classes.ts);
  *  - the distance of its objects is `bytes_alloc`, and an object has at least the `bytes_req` that were asked for;
@@ -12,8 +12,8 @@
  *
  * What has no event keeps the preset's size, and no object is ever put into it: a free of something whose size nobody told frees nothing.
  *
- * What the events say of the machine: its CPUs are those that have events (a single odd line is not believed), its page is what real pointers
- * show, its allocator is SLAB where SLAB's own functions allocate. Its memory holds what was live at once.
+ * What the events say of the machine: its CPUs are those that have events (a single odd line is not believed), its page is what real
+ * pointers show, its allocator is SLAB where SLAB's own functions allocate. Its memory holds what was live at once.
  */
 import { type KernelProfile, type MachineBoot, SLAB, SLAB_DEBUG_FLAGS } from '../../slab/index.js';
 import {

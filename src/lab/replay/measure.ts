@@ -4,9 +4,10 @@
  * A point stands for a stretch of rows: the least and the most that was held in it and what was held at its end, so that no peak is lost
  * however long the trace. All follow from the zones' own counters: what is handed out, less the pages that are nobody's objects.
  *
- * The peak is an event: of those at which most is held, the one with most asked for, and of those the first. What is held changes only where
- * somebody says so (`look`), what is asked for with each allocation; so while the peak is held PEAK_REQUESTED has the most that was asked for
- * at it, and an allocation that comes to more writes its sum and its row there. While less is held it is infinite, and no allocation does.
+ * The peak is an event: of those at which most is held, the one with most asked for, and of those the first. What is held changes only
+ * where somebody says so (`look`), what is asked for with each allocation; so while the peak is held PEAK_REQUESTED has the most that was
+ * asked for at it, and an allocation that comes to more writes its sum and its row there. While less is held it is infinite, and no
+ * allocation does.
  */
 import { largestOf } from '../../base/index.js';
 import { Z_FREE, Z_MANAGED, ZONE_WORDS } from '../../machine/index.js';
@@ -129,11 +130,7 @@ export function createMeasure(built: BuiltMachine, rows: number, { objects, othe
   let most = 0;
   let now = 0;
   let open = false;
-  /** The peak as it was when it was held last, and whether it is held now: then `sums` go on with it. */
-  let peak: Omit<Peak, 'time'> = { bytes: 0, row: 0, requested: Number.NEGATIVE_INFINITY };
-  let isHeld = false;
-  let requestedBefore = 0;
-  let isOver = false;
+  const peak = createPeak(sums);
 
   function takenPages(): number {
     let taken = 0;
@@ -145,31 +142,8 @@ export function createMeasure(built: BuiltMachine, rows: number, { objects, othe
     now = (takenPages() - sums[OTHER_PAGES]!) * pageSize;
     if (now < least) least = now;
     if (now > most) most = now;
-    if (isHeld ? now !== peak.bytes : now >= peak.bytes) turn(row);
+    if (peak.isHeld ? now !== peak.bytes : now >= peak.bytes) peak.turn(now, row);
     recorder?.pagesChanged();
-  }
-
-  /** The peak begins, or ends, or there is a higher one. */
-  function turn(row: number): void {
-    if (isOver) return;
-    if (isHeld && now < peak.bytes) {
-      peak = { bytes: peak.bytes, row: sums[PEAK_ROW]!, requested: sums[PEAK_REQUESTED]! };
-      sums[PEAK_REQUESTED] = Number.POSITIVE_INFINITY;
-      isHeld = false;
-      return;
-    }
-    const isMore = now > peak.bytes || sums[REQUESTED]! > peak.requested;
-    if (isMore) peak = { bytes: now, row, requested: sums[REQUESTED]! };
-    sums[PEAK_REQUESTED] = peak.requested;
-    sums[PEAK_ROW] = peak.row;
-    isHeld = true;
-  }
-
-  function peakNow(): Omit<Peak, 'time'> {
-    const requested = isHeld ? sums[PEAK_REQUESTED]! : peak.requested;
-    // Nothing happened to what was there before.
-    if (requested === Number.NEGATIVE_INFINITY) return { ...peak, requested: requestedBefore };
-    return isHeld ? { bytes: peak.bytes, row: sums[PEAK_ROW]!, requested } : peak;
   }
 
   function close(): void {
@@ -207,7 +181,7 @@ export function createMeasure(built: BuiltMachine, rows: number, { objects, othe
     sums,
     pieceEnd: 0,
     get peak() {
-      return isOver ? peak : peakNow();
+      return peak.found();
     },
     get series() {
       return { ...columns, caches: largestSeries(built, peakSlabs, slabSeries, columns.last.length) };
@@ -231,8 +205,7 @@ export function createMeasure(built: BuiltMachine, rows: number, { objects, othe
     },
     end() {
       close();
-      peak = isOver ? peak : peakNow();
-      isOver = true;
+      peak.end();
       pointEnd = Number.POSITIVE_INFINITY;
     },
     record(next) {
@@ -252,12 +225,64 @@ export function createMeasure(built: BuiltMachine, rows: number, { objects, othe
     measure.slabsChanged(cache.id, cache.info.nrSlabs, 0);
     sums[REQUESTED]! += (objects.get(cache.id)?.length ?? 0) * cache.info.objectSize;
   }
-  // That is no event's: the first at which it is still held takes its place, whatever was asked for.
-  requestedBefore = sums[REQUESTED]!;
-  peak = { bytes: now, row: 0, requested: Number.NEGATIVE_INFINITY };
-  sums[PEAK_REQUESTED] = Number.NEGATIVE_INFINITY;
-  isHeld = true;
+  peak.begin(now);
   return measure;
+}
+
+/** The peak while it is looked for. */
+interface PeakSoFar {
+  readonly bytes: number;
+  readonly isHeld: boolean;
+  /** What is held before the first event is no event's: the first at which it is still held takes its place, whatever was asked for. */
+  begin(bytes: number): void;
+  /** So much is held from this row on: the peak begins, or ends, or there is a higher one. */
+  turn(bytes: number, row: number): void;
+  found(): Omit<Peak, 'time'>;
+  /** From now on it stays. */
+  end(): void;
+}
+
+function createPeak(sums: Float64Array): PeakSoFar {
+  let last: Omit<Peak, 'time'> = { bytes: 0, row: 0, requested: Number.NEGATIVE_INFINITY };
+  let isOver = false;
+  let requestedBefore = 0;
+  const peak = {
+    bytes: 0,
+    isHeld: false,
+    begin(bytes: number) {
+      requestedBefore = sums[REQUESTED]!;
+      last = { bytes, row: 0, requested: Number.NEGATIVE_INFINITY };
+      peak.bytes = bytes;
+      peak.isHeld = true;
+      sums[PEAK_REQUESTED] = Number.NEGATIVE_INFINITY;
+    },
+    turn(bytes: number, row: number) {
+      if (isOver) return;
+      if (peak.isHeld && bytes < peak.bytes) {
+        last = { bytes: peak.bytes, row: sums[PEAK_ROW]!, requested: sums[PEAK_REQUESTED]! };
+        sums[PEAK_REQUESTED] = Number.POSITIVE_INFINITY;
+        peak.isHeld = false;
+        return;
+      }
+      if (bytes > peak.bytes || sums[REQUESTED]! > last.requested)
+        last = { bytes, row, requested: sums[REQUESTED]! };
+      peak.bytes = bytes;
+      peak.isHeld = true;
+      sums[PEAK_REQUESTED] = last.requested;
+      sums[PEAK_ROW] = last.row;
+    },
+    found() {
+      const isOpen = peak.isHeld && !isOver;
+      const requested = isOpen ? sums[PEAK_REQUESTED]! : last.requested;
+      if (requested === Number.NEGATIVE_INFINITY) return { ...last, requested: requestedBefore };
+      return isOpen ? { bytes: peak.bytes, row: sums[PEAK_ROW]!, requested } : last;
+    },
+    end() {
+      last = peak.found();
+      isOver = true;
+    },
+  };
+  return peak;
 }
 
 /** Those of the caches that held most, in bytes. `slabSeries` has slabs of each cache at so many points. */

@@ -17,6 +17,7 @@ import { CLASS_KIND, type ClassCache, OP, OP_MASK, OVER, type Trace } from '../.
 import { placeBehind, placeSnapshots, type SnapshotPlace } from './place.js';
 import type { Snapshot, Snapshots } from './snapshots.js';
 
+/** A trace, and snapshots that may be of its recording. */
 export interface ContradictionOptions {
   readonly trace: Trace;
   readonly snapshots: Snapshots;
@@ -138,7 +139,8 @@ function byNumbers({ trace, snapshots, names }: ContradictionOptions): string[] 
     words.push(...otherGrowth(inside[i]!, each, caches, trace.cpus));
   if (isWhole && opens && inside.length > 0 && unread)
     words.unshift(
-      `nobody opened a file while ${inside.length === 1 ? `${inside[0]!.place.snapshot.name} was` : `any of ${inside.length} was`} taken, and the trace has all that was opened`,
+      `nobody opened a file while ${inside.length === 1 ? inside[0]!.place.snapshot.name : `any of ${inside.length}`} was taken, ` +
+        'and the trace has all that was opened',
     );
   return words.slice(0, TOLD);
 }
@@ -232,8 +234,7 @@ function otherGrowth(from: Seen, to: Seen, { names }: CountedCaches, cpus: numbe
     const isMore = after.activeObjs > before.numObjs + net + spare;
     if (!isLess && !isMore) return [];
     const recorded = `${before.activeObjs} to ${after.activeObjs}`;
-    return [
-      `objects of ${after.name} went from ${recorded} between ${from.place.snapshot.name} and ${to.place.snapshot.name}, and by ${net} in the trace`,
-    ];
+    const when = `between ${from.place.snapshot.name} and ${to.place.snapshot.name}`;
+    return [`objects of ${after.name} went from ${recorded} ${when}, and by ${net} in the trace`];
   });
 }

@@ -18,8 +18,13 @@
  * Where no snapshot lies within a trace that the past was not estimated from, its end is held against the one soon behind it. If that would
  * be the only one to correct the past by, it is held back from the estimate (`heldBackOf`).
  *
+ * With SLAB a reaper gives free slabs back. When it comes to a cache first hangs on the address of the cache's own structure, up to four
+ * seconds, and as its CPU's reaper comes every two seconds there are two cases. Nothing tells which it was, so the replay is run in both:
+ * where they differ the row says so (`dependsOnReaper`), and what was recorded is right if it lies between them.
+ *
  * slabinfo's `active_objs` of SLUB counts every object of a CPU's slabs as used; the replay counts the same way.
  */
+import { C_NEXT_REAP, CACHE_WORDS } from '../../machine/index.js';
 import type { Machine } from '../../slab/index.js';
 import { slabinfoRows, sysfsCounters } from '../../text/index.js';
 import type { ClassCache, Trace } from '../../trace/index.js';
@@ -48,6 +53,8 @@ export interface NearnessRow {
   readonly at: 'within' | 'reference' | 'after';
   readonly cache: string;
   readonly slabs: Compared;
+  /** Whether its slabs would be others had SLAB's reaper come to this cache two seconds later. */
+  readonly dependsOnReaper: boolean;
   readonly objects: Compared;
   readonly active: Compared;
   /** Slabs on the node's list, where the snapshot is a full one. */
@@ -99,8 +106,8 @@ export interface NearnessOptions {
 const SOON_NS = 60e9;
 
 /**
- * The snapshot that a replay can be held against where none lies within the trace: the first one behind it, if it was taken soon and another
- * one in front tells of the past. Prepare the replay without it.
+ * The snapshot that a replay can be held against where none lies within the trace: the first one behind it, if it was taken soon and
+ * another one in front tells of the past. Prepare the replay without it.
  */
 export function heldBackOf(trace: Trace, { all }: Snapshots): Snapshot | undefined {
   if (placeSnapshots(trace, all).length > 0) return undefined;
@@ -117,19 +124,31 @@ export function measureNearness(options: NearnessOptions): Nearness {
   const all = behind === undefined ? places : [...places, behind];
   const stops = all.flatMap(({ beginRow, endRow }) => [beginRow, endRow]);
   const order = [...stops.keys()].sort((a, b) => stops[a]! - stops[b]!);
-  const seen: Seen[] = [];
-  const built = buildMachine({ plan, whatIf: AS_RECORDED, classes: trace.classes, names });
-  const stock = liveThrough(estimate.history, built);
-  const onStop = (stop: number) => {
-    seen[order[stop]!] = look(built.machine);
-  };
   const sorted = order.map((stop) => stops[stop]!);
-  const { counts } = replayRows({ trace, built, stock, stops: sorted, onStop, onProgress });
-  built.machine.validate('cheap');
+  const replayed = (reapersLater: number) => {
+    const seen: Seen[] = [];
+    const built = buildMachine({ plan, whatIf: AS_RECORDED, classes: trace.classes, names });
+    const stock = liveThrough(estimate.history, built);
+    delayReapers(built.machine, reapersLater);
+    const onStop = (stop: number) => {
+      seen[order[stop]!] = look(built.machine);
+    };
+    const { counts } = replayRows({ trace, built, stock, stops: sorted, onStop, onProgress });
+    built.machine.validate('cheap');
+    return { seen, counts };
+  };
+  const { seen, counts } = replayed(0);
+  const later = plan.kernel.allocator === 'slab' ? replayed(REAPERS_APART_MS).seen : seen;
   const rows = all.flatMap(({ snapshot }, i) => {
     const at =
       snapshot === estimate.reference ? 'reference' : snapshot === behind?.snapshot ? 'after' : 'within';
-    return compareSnapshot(snapshot, at, seen[2 * i]!, seen[2 * i + 1]!);
+    const both = [2 * i, 2 * i + 1] as const;
+    return compareSnapshot(
+      snapshot,
+      at,
+      both.map((stop) => seen[stop]!),
+      both.map((stop) => later[stop]!),
+    );
   });
   const large = rows.filter(({ slabs }) => slabs.recorded >= leastSlabs);
   const isHeldBack = behind !== undefined && behind.snapshot !== estimate.reference;
@@ -161,6 +180,14 @@ function isSoon(behind: Snapshot, { report }: Trace): boolean {
   return behind.begin - report.lastTime <= SOON_NS;
 }
 
+/** A CPU's reaper comes so often, and to a cache's node every other time. */
+const REAPERS_APART_MS = 2000;
+
+function delayReapers({ ledger }: Machine, milliseconds: number): void {
+  for (let id = 1; id <= ledger.shape.caches; id++)
+    ledger.cache[id * CACHE_WORDS + C_NEXT_REAP]! += milliseconds;
+}
+
 /** A machine's caches at a moment, by name. */
 type Seen = ReadonlyMap<
   string,
@@ -183,12 +210,14 @@ const NOTHING = { slabs: 0, objects: 0, active: 0, partial: 0 };
 function compareSnapshot(
   { name: snapshot, slabinfo, caches, aliases }: Snapshot,
   at: NearnessRow['at'],
-  begin: Seen,
-  end: Seen,
+  [begin, end]: readonly Seen[],
+  later: readonly Seen[],
 ): NearnessRow[] {
   return slabinfo.flatMap(({ name, numSlabs, numObjs, activeObjs }) => {
-    const first = begin.get(name) ?? NOTHING;
-    const last = end.get(name) ?? NOTHING;
+    const first = begin!.get(name) ?? NOTHING;
+    const last = end!.get(name) ?? NOTHING;
+    const others = later.map((seen) => seen.get(name) ?? NOTHING);
+    const among = (of: (cache: typeof NOTHING) => number) => others.map(of);
     if (numSlabs === 0 && first.slabs === 0 && last.slabs === 0) return [];
     const full = caches.get(aliases.get(name) ?? name);
     return [
@@ -196,18 +225,34 @@ function compareSnapshot(
         snapshot,
         at,
         cache: name,
-        slabs: compared(numSlabs, first.slabs, last.slabs),
-        objects: compared(numObjs, first.objects, last.objects),
-        active: compared(activeObjs, first.active, last.active),
+        slabs: compared(
+          numSlabs,
+          first.slabs,
+          last.slabs,
+          among(({ slabs }) => slabs),
+        ),
+        dependsOnReaper: others[0]!.slabs !== first.slabs || others[1]!.slabs !== last.slabs,
+        objects: compared(
+          numObjs,
+          first.objects,
+          last.objects,
+          among(({ objects }) => objects),
+        ),
+        active: compared(
+          activeObjs,
+          first.active,
+          last.active,
+          among(({ active }) => active),
+        ),
         partial: full && compared(full.partial, first.partial, last.partial),
       },
     ];
   });
 }
 
-function compared(recorded: number, begin: number, end: number): Compared {
-  const low = Math.min(begin, end);
-  const high = Math.max(begin, end);
+function compared(recorded: number, begin: number, end: number, others: readonly number[] = []): Compared {
+  const low = Math.min(begin, end, ...others);
+  const high = Math.max(begin, end, ...others);
   const distance = Math.max(low - recorded, recorded - high, 0);
   return { recorded, begin, end, error: distance / Math.max(recorded, 1) };
 }

@@ -272,12 +272,14 @@ function assumedWords(
     const what = made.map(([, value]) => value).join(', ');
     const how = made.map(([, , option]) => option).join(', ');
     words.push(
-      `The recorded machine is not known: ${what} ${made.length === 1 ? 'is' : 'are'} assumed (${how} or --snapshots say otherwise)`,
+      `The recorded machine is not known: ${what} ${made.length === 1 ? 'is' : 'are'} assumed ` +
+        `(${how} or --snapshots say otherwise)`,
     );
   }
   if (evidence.cpus === 'trace')
     words.push(
-      `${machine.cpus === 1 ? '1 CPU is what has' : `${machine.cpus} CPUs are what have`} events: the machine may have had more, and then slabs of another order`,
+      `${machine.cpus === 1 ? '1 CPU is what has' : `${machine.cpus} CPUs are what have`} events: the machine may have had more, ` +
+        'and then slabs of another order',
     );
   if (evidence.pageSize === 'assumed' && pageSize !== USUAL_PAGE)
     words.push(`Pages of ${formatBytes(pageSize)} are assumed`);
@@ -299,7 +301,8 @@ function sheavesLeftOut(full: Snapshot | undefined): string[] {
   const told = all.slice(0, 3).map(([name, { sheafCapacity }]) => `${name} ${sheafCapacity}`);
   const rest = all.length > told.length ? ` and ${all.length - told.length} more` : '';
   return [
-    `${all.length === 1 ? '1 cache had' : `${all.length} caches had`} sheaves (sheaf_capacity: ${told.join(', ')}${rest}), which are not replayed: what lay free in them is missing`,
+    `${all.length === 1 ? '1 cache had' : `${all.length} caches had`} sheaves (sheaf_capacity: ${told.join(', ')}${rest}), ` +
+      'which are not replayed: what lay free in them is missing',
   ];
 }
 

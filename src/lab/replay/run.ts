@@ -19,7 +19,7 @@
  */
 import { type Gfp, NO_PFN, type Pfn, type PhysAddr } from '../../base/index.js';
 import { __GFP, C_NR_SLABS, CACHE_WORDS, GFP_KNOWN_BITS } from '../../machine/index.js';
-import type { KmemCache } from '../../slab/index.js';
+import type { KmemCache, Machine } from '../../slab/index.js';
 import {
   AGAIN,
   GREW,
@@ -118,6 +118,8 @@ export interface RunCounts extends UnseenCounts {
 /** What is counted here. */
 type OwnCounts = Omit<RunCounts, keyof UnseenCounts>;
 
+const NO_COUNTS: OwnCounts = { allocs: 0, frees: 0, failed: 0, failedPages: 0, implied: 0, unknown: 0 };
+
 const NOWHERE = 0;
 const CACHE = 1;
 const STRATEGY = 2;
@@ -147,12 +149,10 @@ export function createRun(options: RunOptions): Run {
   const hasClock = machine.boot.allocator === 'slab';
   const measure = createMeasure(built, rows, stock);
   const { slabsOf, sums } = measure;
-  const counts: OwnCounts = { allocs: 0, frees: 0, failed: 0, failedPages: 0, implied: 0, unknown: 0 };
+  const counts: OwnCounts = { ...NO_COUNTS };
 
-  const { kinds, caches, strategies, orders, areTold, cacheIds, slabWords, gfps, bytes } = classTables(
-    trace,
-    built,
-  );
+  const tables = classTables(trace, built);
+  const { kinds, caches, strategies, orders, areTold, cacheIds, slabWords, gfps, bytes } = tables;
   // A division in front of each row would cost as much as the rest of it.
   const cpuOf = Uint16Array.from({ length: trace.cpus }, (_, cpu) => cpu % cpus);
   // By slot.
@@ -165,15 +165,10 @@ export function createRun(options: RunOptions): Run {
     const slabs = cacheWords[cache.id * CACHE_WORDS + C_NR_SLABS]!;
     if (slabs !== slabsOf[cache.id]) measure.slabsChanged(cache.id, slabs, rowOfUnseen);
   };
-  const unseen = createUnseen({
-    built,
-    stock,
-    changed,
-    forgotten: (bytesOf) => {
-      sums[REQUESTED]! -= bytesOf;
-    },
-    found: options.learn,
-  });
+  const forgotten = (bytesOf: number) => {
+    sums[REQUESTED]! -= bytesOf;
+  };
+  const unseen = createUnseen({ built, stock, changed, forgotten, found: options.learn });
   /** By class: whether the trace tells when its cache takes a slab. */
   const infers = options.learn && inferrable(trace, built);
 
@@ -313,19 +308,13 @@ export function createRun(options: RunOptions): Run {
     counts.frees += frees;
   }
 
-  /** The machine's clock is the trace's, in milliseconds; it never goes back. */
-  function followClock(time: number): void {
-    const ahead = Math.floor(time / 1e6) - machine.now;
-    if (ahead > 0) machine.advance(ahead);
-  }
-
   /** With SLAB pieces end where a tick begins. Where else they end is nothing to the clock: it is set by the first row of a tick. */
   let nextTick = Number.NEGATIVE_INFINITY;
   function ticks(chunk: TraceChunk, from: number, to: number): void {
     for (let at = from; at < to; ) {
       const time = chunk.time[at]!;
       if (time >= nextTick) {
-        followClock(time);
+        followClock(machine, time);
         // A reaper may have given slabs back.
         measure.objectPagesChanged(chunk.first + at);
         nextTick = (Math.floor(time / TICK_NS) + 1) * TICK_NS;
@@ -343,7 +332,6 @@ export function createRun(options: RunOptions): Run {
   const stopHere = () => {
     for (; stop < stops.length && stops[stop]! <= done; stop++) options.onStop?.(stop);
   };
-
   function pieces(chunk: TraceChunk, from: number, end: number): void {
     for (let at = from; at < end; ) {
       done = chunk.first + at;
@@ -412,6 +400,12 @@ export function createRun(options: RunOptions): Run {
       repeatAt = unseen.restore(save.unseen);
     },
   };
+}
+
+/** The machine's clock is the trace's, in milliseconds; it never goes back. */
+function followClock(machine: Machine, time: number): void {
+  const ahead = Math.floor(time / 1e6) - machine.now;
+  if (ahead > 0) machine.advance(ahead);
 }
 
 const KIND_OF = { nowhere: NOWHERE, cache: CACHE, strategy: STRATEGY, pages: PAGES } as const;

@@ -62,9 +62,10 @@ export function resultWords(result: ReplayResult): string[] {
   }
   const [pin] = pins;
   if (pin !== undefined) {
+    const cache = cacheLabels(result)(pin.cache);
     const who = pin.site === '' ? 'from before the trace' : `(${pin.site}, ${pin.comm})`;
     words.push(
-      `Biggest pin: ${count(pin.objects, 'object')} of ${cacheLabels(result)(pin.cache)} ${who} ${pin.objects === 1 ? 'keeps' : 'keep'} ` +
+      `Biggest pin: ${count(pin.objects, 'object')} of ${cache} ${who} ${pin.objects === 1 ? 'keeps' : 'keep'} ` +
         `${formatBytes(pin.bytes)} in ${count(pin.slabs, 'sparse slab')}.`,
     );
   }
