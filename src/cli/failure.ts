@@ -76,7 +76,9 @@ export function explainError(error: unknown, command: Command): Failure | undefi
     error instanceof UnknownNameError ||
     error instanceof LedgerFullError
   ) {
-    return { exitCode: EXIT.usage, message: error.message, hint: help };
+    // No option of a command makes a larger ledger.
+    const message = error instanceof LedgerFullError ? error.fact : error.message;
+    return { exitCode: EXIT.usage, message, hint: help };
   }
   const message = error instanceof Error ? error.message : String(error);
   const kind = error instanceof SlablabError ? error.code : error instanceof Error ? error.name : 'error';

@@ -13,6 +13,7 @@ export * from './layout-boxes.js';
 export * from './layout-facts.js';
 export * from './layout-report.js';
 export * from './layout-result.js';
+export { ledgerRoom } from './ledger-room.js';
 export * from './look/index.js';
 export * from './peak.js';
 export * from './replay/index.js';

@@ -11,6 +11,7 @@ import {
   EngineError,
   InputError,
   LedgerCorruptError,
+  LedgerFullError,
   lookUp,
   SlablabError,
 } from '../base/index.js';
@@ -50,7 +51,8 @@ export function atLine<T>(file: string, line: number, step: () => T): T {
   } catch (error) {
     const own = [InputError, EngineError, LedgerCorruptError].some((kind) => error instanceof kind);
     if (own || !(error instanceof SlablabError)) throw error;
-    throw new InputError(file, line, error.message);
+    // Who wrote the script did not make the machine.
+    throw new InputError(file, line, error instanceof LedgerFullError ? error.fact : error.message);
   }
 }
 
