@@ -117,12 +117,13 @@ export class LiveObjectsError extends SlablabError {
 export class LedgerFullError extends SlablabError {
   readonly table: string;
   readonly limit: number;
+  /** What happened, without what the machine's maker can do about it: for who did not make it. */
+  readonly fact: string;
 
   constructor(table: string, limit: number, option: string) {
-    super(
-      'ledger-full',
-      `the ledger has room for ${limit} ${table} and all are taken; make it with a larger ${option}`,
-    );
+    const fact = `the ledger has room for ${limit} ${table} and all are taken`;
+    super('ledger-full', `${fact}; make it with a larger ${option}`);
+    this.fact = fact;
     this.table = table;
     this.limit = limit;
   }

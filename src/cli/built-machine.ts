@@ -1,7 +1,7 @@
 /** Machines that `info` and `sysfs` look at: made from options, and brought into a state by a script. */
 import { type Command, Option } from 'commander';
 import { ArgumentError } from '../base/index.js';
-import { parseScript, runScript } from '../lab/index.js';
+import { cachesCreated, ledgerRoom, parseScript, runScript } from '../lab/index.js';
 import { inputName, readInput } from '../node/index.js';
 import { type AllocatorName, Machine, type MachineOptions } from '../slab/index.js';
 import { addMachineOptions, allocator, type MachineWords, machineOf, USUAL } from './options.js';
@@ -52,11 +52,20 @@ export function machineOptions(flags: MachineFlags, defaultMachine: string): Mac
   };
 }
 
-/** What a script builds; a machine that has just booted without one. */
+/** Caches that a machine has room for beside those of a script. */
+const CACHES_LEAST = 512;
+
+/** What a script builds; a machine that has just booted without one. All of its memory may become slabs. */
 export async function scriptedMachine(script: string | undefined, options: MachineOptions): Promise<Machine> {
   // Options that make no machine are found before a file is read.
-  const machine = Machine.create(options);
-  if (script !== undefined) runScript(machine, parseScript(await readInput(script), inputName(script)));
+  const fresh = Machine.create(options);
+  if (script === undefined) return fresh;
+  const parsed = parseScript(await readInput(script), inputName(script));
+  const all = Number.POSITIVE_INFINITY;
+  const room = ledgerRoom(options, fresh.kernel.pageSize, { slabs: all, objects: all });
+  const caches = CACHES_LEAST + cachesCreated(parsed);
+  const machine = Machine.create({ ...options, ledger: { ...room, caches } });
+  runScript(machine, parsed);
   return machine;
 }
 

@@ -67,13 +67,14 @@ export function explainError(
     const hint = canBeFaithful ? '--faithful answers as the kernel does, where it survives' : help;
     return { exitCode: EXIT.usage, message: error.message, hint };
   }
-  if (error instanceof LedgerFullError) {
-    // What the message of the library advises, no option of a command can do.
-    const message = `this needs more than ${formatCount(error.limit)} ${error.table}, the most that a machine of the command line has`;
+  if (
+    error instanceof ArgumentError ||
+    error instanceof UnknownNameError ||
+    error instanceof LedgerFullError
+  ) {
+    // No option of a command makes a larger ledger.
+    const message = error instanceof LedgerFullError ? error.fact : error.message;
     return { exitCode: EXIT.usage, message, hint: help };
-  }
-  if (error instanceof ArgumentError || error instanceof UnknownNameError) {
-    return { exitCode: EXIT.usage, message: error.message, hint: help };
   }
   const message = error instanceof Error ? error.message : String(error);
   const kind = error instanceof SlablabError ? error.code : error instanceof Error ? error.name : 'error';

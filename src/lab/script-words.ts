@@ -52,13 +52,8 @@ export function atLine<T>(file: string, line: number, step: () => T): T {
   } catch (error) {
     const own = [InputError, EngineError, LedgerCorruptError].some((kind) => error instanceof kind);
     if (own || !(error instanceof SlablabError)) throw error;
-    const { message } = error;
-    // A script has no word for the size of a ledger.
-    const words =
-      error instanceof LedgerFullError
-        ? `this needs more than ${formatCount(error.limit)} ${error.table}, the most that a machine of a script has`
-        : message;
-    throw new InputError(file, line, words);
+    // Who wrote the script did not make the machine.
+    throw new InputError(file, line, error instanceof LedgerFullError ? error.fact : error.message);
   }
 }
 

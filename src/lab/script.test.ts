@@ -1,10 +1,11 @@
 /** Scripts: what they do to a machine, and what a wrong line says. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { EngineError, InputError, MIB, type PhysAddr } from '../base/index.js';
+import fc from 'fast-check';
+import { EngineError, InputError, MIB, type PhysAddr, Random } from '../base/index.js';
 import { Machine, type MachineOptions, SLAB } from '../slab/index.js';
 import { machineAtPeak } from './peak.js';
-import { parseScript, runScript } from './script.js';
+import { parseScript, runScript, takeAtRandom } from './script.js';
 import { steadyWorkload } from './workload.js';
 
 function machineWith(options: MachineOptions = {}): Machine {
@@ -165,5 +166,22 @@ test('a machine at the peak of a workload has its tables', () => {
   assert.throws(
     () => machineAtPeak(steadyWorkload(6000, 1, 7000), { machine: 'mt8173', memory: 4 * MIB, cpus: 1 }),
     /no memory for the workload/,
+  );
+});
+
+test('taking at random takes what splicing would, in its order', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 3000 }), fc.nat(3000), fc.integer(), (count, wanted, seed) => {
+      const times = Math.min(wanted, count);
+      const list = Array.from({ length: count }, (_, i) => i);
+      const model = [...list];
+      const [one, other] = [new Random(seed), new Random(seed)];
+      const expected = Array.from({ length: times }, () => model.splice(other.below(model.length), 1)[0]!);
+      assert.deepEqual(
+        takeAtRandom(list, times, (limit) => one.below(limit)),
+        expected,
+      );
+      assert.deepEqual(list, model);
+    }),
   );
 });

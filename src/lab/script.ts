@@ -199,6 +199,41 @@ export function runScript(machine: Machine, { file, lines }: Script): void {
   for (const each of lines) atLine(file, each.line, () => run.do(each));
 }
 
+/** So many operations of a script create a cache. */
+export function cachesCreated({ lines }: Script): number {
+  return lines.reduce((count, { kind }) => count + (kind === 'create' ? 1 : 0), 0);
+}
+
+/**
+ * Takes values out of a list, one after the other: each time the one at `below(how many there are left)`. Which those are is what splicing
+ * them out would give; where that would move the whole list too often, a Fenwick tree of what is left finds each in log steps.
+ */
+export function takeAtRandom<T>(list: T[], times: number, below: (limit: number) => number): T[] {
+  const count = list.length;
+  if (times < 32 || times < count / 1024)
+    return Array.from({ length: times }, () => list.splice(below(list.length), 1)[0]!);
+  const left = Int32Array.from({ length: count + 1 }, (_, i) => i & -i);
+  const gone = new Uint8Array(count);
+  const taken: T[] = [];
+  const highest = 2 ** Math.floor(Math.log2(count));
+  while (taken.length < times) {
+    let rank = below(count - taken.length);
+    let place = 0;
+    for (let step = highest; step >= 1; step /= 2) {
+      if (place + step > count || left[place + step]! > rank) continue;
+      place += step;
+      rank -= left[place]!;
+    }
+    for (let i = place + 1; i <= count; i += i & -i) left[i]!--;
+    gone[place] = 1;
+    taken.push(list[place]!);
+  }
+  let kept = 0;
+  for (let i = 0; i < count; i++) if (gone[i] === 0) list[kept++] = list[i]!;
+  list.length = kept;
+  return taken;
+}
+
 /** A name of the script: its cache, and the objects that it holds, oldest first. */
 interface User {
   readonly cache: KmemCache | undefined;
@@ -293,7 +328,7 @@ class ScriptRun {
   #pick(objects: PhysAddr[], times: number, order: FreeOrder): PhysAddr[] {
     if (order === 'fifo') return objects.splice(0, times);
     if (order === 'lifo') return objects.splice(objects.length - times).reverse();
-    return Array.from({ length: times }, () => objects.splice(this.#random.below(objects.length), 1)[0]!);
+    return takeAtRandom(objects, times, (limit) => this.#random.below(limit));
   }
 
   #user(name: string, cache: KmemCache | undefined): User {

@@ -4,7 +4,7 @@
  *     machine.json    snapshots as docs/replay.md takes them: in front of the trace, after each third of it, and behind it
  *     trace.txt       what its tracefs would print: objects come and go in all of its caches, on all of its CPUs, from so many functions
  *
- * Every alloc that finds its CPU without a slab of its cache takes one, with an event of its page in front; frees go back to nobody, so that a new
+ * Every alloc that finds its CPU without a slab of its cache takes one, with an event of its page in front; frees go back to nobody: a new
  * object is always at a new address. Some frees are of objects from before the trace. All that is put into the files is counted: `live`
  * is what each cache has at the end, whoever replays it. The same numbers give the same files.
  *

@@ -13,8 +13,8 @@
  * goes on where it was, and never takes the row of another recording that happens to lie under the same name.
  */
 import { availableParallelism } from 'node:os';
-import { ArgumentError, EngineError, InputError } from '../base/index.js';
-import type { PlanOptions } from '../lab/index.js';
+import { ArgumentError, EngineError, InputError, largestOf } from '../base/index.js';
+import { type PlanOptions, readSnapshots } from '../lab/index.js';
 import type { Row, RowFile } from './row-files.js';
 import type { FileBytes } from './spool.js';
 import type { SweepAxis, SweepCell } from './sweep-axes.js';
@@ -36,7 +36,7 @@ export interface SweepOptions {
   readonly spool: FileBytes;
   readonly snapshots?: SweepWorkerData['snapshots'];
   readonly plan?: PlanOptions;
-  /** Workers at a time: as many as there are cores unless told. */
+  /** Workers at a time: as many as there are cores unless told, or as fit into memory. */
   readonly jobs?: number;
   /** Where rows are kept; those that are there are not computed again. */
   readonly rows?: RowFile;
@@ -55,7 +55,7 @@ export async function runSweep(options: SweepOptions): Promise<Row[]> {
   await runPool<SweepCell, SweepAnswer>({
     worker: new URL('./sweep-worker.js', import.meta.url),
     workerData: data,
-    workers: options.jobs ?? availableParallelism(),
+    workers: options.jobs ?? usualJobs(snapshots),
     jobs: missing,
     onResult(cell, answer) {
       if ('code' in answer) throw errorOf(subject.trace, answer);
@@ -70,6 +70,23 @@ export async function runSweep(options: SweepOptions): Promise<Row[]> {
   // Rows of a larger matrix stay.
   await rows?.finish(inOrder);
   return inOrder;
+}
+
+/** Bytes that all machines of a sweep together may have for objects of before the trace, and what an object takes of them. */
+const MACHINES_BYTES = 3 * 2 ** 30;
+const OBJECT_BYTES = 32;
+
+/** A cell a core, unless the machines are so large that fewer of them fit into memory side by side. */
+export function usualJobs(
+  snapshots: SweepWorkerData['snapshots'],
+  cores: number = availableParallelism(),
+): number {
+  if (snapshots === undefined) return cores;
+  const { all } = readSnapshots(snapshots.text, snapshots.file);
+  const objects = largestOf(
+    all.map(({ slabinfo }) => slabinfo.reduce((sum, { numObjs }) => sum + numObjs, 0)),
+  );
+  return Math.max(1, Math.min(cores, Math.floor(MACHINES_BYTES / (objects * OBJECT_BYTES))));
 }
 
 function keyOf(axes: readonly SweepAxis[], row: Row): string {
