@@ -70,6 +70,7 @@ export function isParquet(path: string): boolean {
   return /\.parquet$/i.test(path);
 }
 
+/** What opening a file of rows needs to know. */
 export interface RowFileOptions {
   /** Tells rows apart: of two of one place only the later is kept. */
   readonly placeOf: (row: Row) => string;
