@@ -1,8 +1,10 @@
 /** What reaches a terminal: colours, progress, and what help knows of commands that are not loaded. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
-import { slablab } from './command-line.case.test.js';
+import { slablab, widest } from './command-line.case.test.js';
 import { COMMANDS } from './commands.js';
 import { EXIT_WORDS } from './exit.js';
 import { Terminal } from './terminal.js';
@@ -67,7 +69,12 @@ test('what help says of a command that is not loaded is true', async () => {
     assert.equal(words, ['[options]', ...args].join(' '));
   }
   const { out } = await slablab('--help');
-  for (const [code, said] of EXIT_WORDS) assert.ok(out.includes(`  ${code}`) && out.includes(said), code);
+  assert.ok(widest(out) <= 80);
+  const doc = readFileSync(fileURLToPath(new URL('../../docs/commands.md', import.meta.url)), 'utf8');
+  for (const [code, said] of EXIT_WORDS) {
+    assert.ok(out.includes(`  ${code}`) && out.includes(said), code);
+    assert.ok(doc.includes(`| ${code} | ${said} |`), `docs/commands.md: ${code}`);
+  }
 });
 
 test('what makes no machine is found out before anything is read', async () => {

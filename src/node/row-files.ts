@@ -92,14 +92,13 @@ export async function openRows(
   const save = (rows: readonly Row[]) => output.save((write) => write(rowBytes(path, columns, rows)));
   // A pipe holds nothing that could be found again.
   if (file === undefined) return { rows: [], add() {}, finish: save, finishOne: (row) => save([row]) };
-  const kept = { output, path: file, columns, placeOf };
+  const kept = { output, path, columns, placeOf };
   return isParquet(path) ? await openParquet(kept, inputs) : openCsv(kept);
 }
 
 /** What both forms need to know. */
 interface Kept {
   readonly output: Output;
-  /** Where it really is. */
   readonly path: string;
   readonly columns: readonly RowColumn[];
   readonly placeOf: (row: Row) => string;
