@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -134,23 +134,6 @@ for (const suffix of ['csv', 'parquet'])
       { seed: 5, numRuns: 60 },
     );
   });
-
-test('a Parquet file that cannot be written leaves its rows, and says where', async () => {
-  const path = fresh('parquet');
-  const file = await openRows(path, COLUMNS, PLACE);
-  const row = { cell: 'one', bytes: 1, ratio: null };
-  file.add(row);
-  // What is in the way came while it was at work.
-  mkdirSync(path);
-  writeFileSync(join(path, 'x'), '');
-  await assert.rejects(file.finish([row]), (error: Error & { hint?: string }) => {
-    assert.match(error.message, /cannot be written/);
-    assert.match(error.hint!, /\.parquet\.partial\.csv keeps the rows that are done, and the same command goes on from there$/);
-    return true;
-  });
-  rmSync(path, { recursive: true });
-  assert.deepEqual((await openRows(path, COLUMNS, PLACE)).rows, [row]);
-});
 
 test('a file of other columns, or of something else, is not written over', async () => {
   const path = fresh('csv');
