@@ -7,7 +7,7 @@
 // It is lib/ with its declarations, as dist/, so that everything lies to everything else as in a clone; the recorded workload; and the
 // description of what was recorded. While it lies there `npx slablab` in a clone runs it instead of the build: npm takes it away when it
 // has packed (`postpack`).
-import { cpSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { declaredEntries, writeDeclarations } from './pack-types.mjs';
@@ -23,6 +23,37 @@ const PARTS = [
   ['LICENSE', 'LICENSE'],
 ];
 
+/**
+ * The command as few files, of which each command loads what it needs: a hundred small ones take longer to find than to run. They lie as
+ * deep as what they are made from, because they look for the rest of the package from where they are.
+ */
+async function bundleCommand() {
+  const { build } = await import('vite');
+  const { dependencies } = JSON.parse(readFileSync(join(PACKAGE, 'package.json'), 'utf8'));
+  const outDir = join(PACKAGE, 'dist/cli');
+  rmSync(outDir, { recursive: true, force: true });
+  await build({
+    configFile: false,
+    logLevel: 'error',
+    root: ROOT,
+    build: {
+      ssr: true,
+      outDir,
+      emptyOutDir: false,
+      target: 'node20',
+      minify: false,
+      rollupOptions: {
+        input: {
+          main: join(ROOT, 'lib/cli/main.js'),
+          'sweep-worker': join(ROOT, 'lib/node/sweep-worker.js'),
+        },
+        external: Object.keys(dependencies),
+        output: { entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js' },
+      },
+    },
+  });
+}
+
 for (const name of ['dist', 'truth', 'LICENSE'])
   rmSync(join(PACKAGE, name), { recursive: true, force: true });
 
@@ -36,4 +67,5 @@ if (how !== '--clean') {
     cpSync(join(ROOT, from), join(PACKAGE, to), { recursive: true, filter: packed });
   }
   writeDeclarations(PACKAGE, declaredEntries(PACKAGE));
+  await bundleCommand();
 }

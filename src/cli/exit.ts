@@ -9,7 +9,7 @@ export const EXIT = { ok: 0, differs: 1, usage: 2, input: 3, permission: 4, inte
 /** What each code says. */
 export const EXIT_WORDS: readonly (readonly [code: string, words: string])[] = [
   [`${EXIT.ok}`, 'done'],
-  [`${EXIT.differs}`, 'a check failed: verify found differences, a kernel refuses, a cell of a sweep failed'],
+  [`${EXIT.differs}`, 'a check failed, a kernel refuses, a cell of a sweep failed'],
   [`${EXIT.usage}`, 'the command line is wrong'],
   [`${EXIT.input}`, 'a file is not what it should be, or cannot be written'],
   [`${EXIT.permission}`, 'no permission to read or write a file'],

@@ -3,7 +3,6 @@ import type { Command } from 'commander';
 import { CommanderError } from 'commander';
 import {
   ArgumentError,
-  formatCount,
   InputError,
   KernelPanicError,
   KernelWouldCrashError,

@@ -44,6 +44,7 @@ function slablab(...args: string[]) {
 async function opened(
   args: readonly string[],
   step: (url: string, child: ReturnType<typeof spawn>) => Promise<void>,
+  signal: NodeJS.Signals = 'SIGINT',
 ): Promise<number | null> {
   const child = spawn(process.execPath, [...NODE, main, 'open', '--no-browser', ...args], { cwd: folder });
   const ended = new Promise<number | null>((resolve) => child.on('exit', resolve));
@@ -54,7 +55,7 @@ async function opened(
     });
     await step(line.trim(), child);
   } finally {
-    child.kill('SIGINT');
+    child.kill(signal);
   }
   return ended;
 }
@@ -68,6 +69,14 @@ test('the page is served with the file that was named, until it is interrupted',
     assert.ok(bytes.equals(readFileSync(SAMPLE)));
   });
   assert.equal(code, 130);
+});
+
+test('its exit code is that of the signal', async () => {
+  for (const [signal, code] of [
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ] as const)
+    assert.equal(await opened([], async () => {}, signal), code);
 });
 
 test('standard input is given to the page, also when it is loaded again', async () => {

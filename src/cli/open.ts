@@ -61,6 +61,8 @@ async function runOpen(path: string | undefined, flags: OpenFlags, session: Sess
     ...(path === undefined ? [] : [await fileOf(path)]),
     ...(snapshots === undefined ? [] : [await fileOf(snapshots)]),
   ];
+  // From the moment at which somebody knows that it runs.
+  const ended = interrupted();
   const server = await servePage({ folder, files, port });
   const { terminal } = session;
   if (json) session.printJson({ url: server.url, files: files.map(({ name }) => name) });
@@ -68,7 +70,7 @@ async function runOpen(path: string | undefined, flags: OpenFlags, session: Sess
   if (browser && !json) startBrowser(server.url);
   const words = files.length === 0 ? 'serving the page' : `serving the page with ${path}`;
   const clear = terminal.progress(`${words}; Ctrl-C ends it`);
-  const signal = await interrupted();
+  const signal = await ended;
   clear();
   await server.close();
   session.exitCode = SIGNAL_EXIT[signal];

@@ -9,7 +9,6 @@
 import {
   ArgumentError,
   EngineError,
-  formatCount,
   InputError,
   LedgerCorruptError,
   LedgerFullError,

@@ -1,9 +1,9 @@
 /** Files, standard input, and what ships with the package. */
 export * from './files.js';
 export * from './iommu-loads.js';
-export { type Output, prepareOutput, STDOUT, type Write } from './output.js';
+export { type Output, type OutputOptions, prepareOutput, STDOUT, type Write } from './output.js';
 export { OutputError } from './output-errors.js';
-export { type FolderTree, type OutputFolder, prepareFolder } from './output-folder.js';
+export { type FolderOptions, type FolderTree, type OutputFolder, prepareFolder } from './output-folder.js';
 export * from './page-server.js';
 export * from './row-files.js';
 export * from './shipped.js';

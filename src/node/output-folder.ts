@@ -40,6 +40,7 @@ export interface OutputFolder {
   save(tree: FolderTree): Promise<void>;
 }
 
+/** What is known of a folder that is written. */
 export interface FolderOptions {
   /** Files that the command reads: none of them is taken away. */
   readonly inputs?: readonly (string | undefined)[];

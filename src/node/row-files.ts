@@ -70,6 +70,7 @@ export function isParquet(path: string): boolean {
   return /\.parquet$/i.test(path);
 }
 
+/** What opening a file of rows needs to know. */
 export interface RowFileOptions {
   /** Tells rows apart: of two of one place only the later is kept. */
   readonly placeOf: (row: Row) => string;
@@ -91,14 +92,13 @@ export async function openRows(
   const save = (rows: readonly Row[]) => output.save((write) => write(rowBytes(path, columns, rows)));
   // A pipe holds nothing that could be found again.
   if (file === undefined) return { rows: [], add() {}, finish: save, finishOne: (row) => save([row]) };
-  const kept = { output, path: file, columns, placeOf };
+  const kept = { output, path, columns, placeOf };
   return isParquet(path) ? await openParquet(kept, inputs) : openCsv(kept);
 }
 
 /** What both forms need to know. */
 interface Kept {
   readonly output: Output;
-  /** Where it really is. */
   readonly path: string;
   readonly columns: readonly RowColumn[];
   readonly placeOf: (row: Row) => string;
