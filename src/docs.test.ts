@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-const MAIN = fileURLToPath(new URL('./cli/main.js', import.meta.url));
+const MAIN = `${fileURLToPath(new URL('..', import.meta.url))}dist/cli/main.js`;
 const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
 const CHECK = fileURLToPath(new URL('../tools/check-docs.mjs', import.meta.url));
 
