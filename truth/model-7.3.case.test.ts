@@ -1,0 +1,591 @@
+/**
+ * MODEL-THEORY
+ */
+import assert from 'node:assert/strict';
+import {
+  type End,
+  type Events,
+  NODE_RULES,
+  type NodeCounter,
+  NodePart,
+  type NodeRules,
+  type Obj,
+  put,
+  take,
+} from './model-7.3-node.case.test.js';
+
+export type { Events, Obj, Slab } from './model-7.3-node.case.test.js';
+
+/** The rules of this file as data: see the theory for each letter and number. */
+export interface SheafRules {
+  /** A1: whether a main that ran empty is exchanged for a spare with objects before the barn is asked. */
+  readonly spareFirst: boolean;
+  /** A2, B2, P1 */
+  readonly fullFrom: End;
+  /** A3: which empty sheaf is filled first, the spare or one of the barn's. */
+  readonly filledFirst: 'spare' | 'barn';
+  /** A3: how many objects a refill aims at. */
+  readonly refillTo: (capacity: number) => number;
+  /** A3: the emptied main stays as spare, or goes to the barn. */
+  readonly emptiedMainTo: 'spare' | 'barn';
+  /** F2: which sheaf goes to the barn when both are full. */
+  readonly toBarn: 'main' | 'spare';
+  /** F2, B3, K2, P4 */
+  readonly fullTo: End;
+  /** F2, F3, B3, K2, P4: full sheaves that a barn holds. */
+  readonly fullMax: number;
+  /** F3: which sheaf is flushed when the barn takes no more. */
+  readonly flushed: 'main' | 'spare';
+  /** B1: the order in which a bulk allocation empties main. */
+  readonly bulkOrder: 'array' | 'popped';
+  /** B2: the barn's full sheaves serve a bulk allocation. */
+  readonly bulkFromBarn: boolean;
+  /** B2: what is missing comes from the slabs, or by refills as if asked for singly. */
+  readonly bulkRest: 'slabs' | 'singly';
+  /** B3: the end of its array from which a bulk free fills main. */
+  readonly bulkFreeFrom: 'start' | 'end';
+  /** B3: a bulk free that finds no empty sheaf makes one. */
+  readonly bulkFreeMakes: boolean;
+  /** B4: what a bulk free does with the rest when it gives up. */
+  readonly bulkFreeRest: 'slabs' | 'singly';
+  /** K1: an empty spare becomes the rcu_free sheaf. */
+  readonly rcuTakesSpare: boolean;
+  /** K2: empty sheaves that a barn holds when a flushed rcu_free sheaf comes; no other path has a limit. */
+  readonly emptyMax: number;
+  /** K2: when a full rcu_free sheaf reaches the barn: after the grace period, or at once. */
+  readonly rcuHandedOver: 'later' | 'at once';
+  /** K3: where a rcu_free sheaf goes that somebody waits for. */
+  readonly rcuWaitedTo: 'slabs' | 'barn';
+  /** P1: a prefill takes the spare although it holds objects. */
+  readonly prefillTakes: 'any spare' | 'empty spare';
+  /** P2: how far a sheaf is filled. */
+  readonly prefillTo: 'capacity' | 'wanted';
+  /** P4: a returned sheaf becomes the spare as it is, or filled. */
+  readonly returnedSpare: 'as it is' | 'filled';
+  /** P4: a returned sheaf is filled on its way to the barn, or flushed. */
+  readonly returnedToBarn: 'filled' | 'flushed';
+  /** H1 */
+  readonly flushFirst: 'spare' | 'main';
+  /** H1: how many objects of main are flushed at a time. */
+  readonly flushPiece: number;
+  /** H2 */
+  readonly barnFlushedFrom: End;
+  /** H3: a CPU that goes offline flushes main at once, or in pieces. */
+  readonly offlineMain: 'whole' | 'pieces';
+  /** H3 */
+  readonly offlineFirst: 'main' | 'spare';
+}
+
+export const SHEAF_RULES: SheafRules = {
+  spareFirst: true,
+  fullFrom: 'head',
+  filledFirst: 'spare',
+  refillTo: (capacity) => capacity,
+  emptiedMainTo: 'spare',
+  toBarn: 'main',
+  fullTo: 'head',
+  fullMax: 10,
+  flushed: 'spare',
+  bulkOrder: 'array',
+  bulkFromBarn: true,
+  bulkRest: 'slabs',
+  bulkFreeFrom: 'start',
+  bulkFreeMakes: false,
+  bulkFreeRest: 'slabs',
+  rcuTakesSpare: true,
+  emptyMax: 10,
+  rcuHandedOver: 'later',
+  rcuWaitedTo: 'slabs',
+  prefillTakes: 'any spare',
+  prefillTo: 'capacity',
+  returnedSpare: 'as it is',
+  returnedToBarn: 'filled',
+  flushFirst: 'spare',
+  flushPiece: 32,
+  barnFlushedFrom: 'head',
+  offlineMain: 'whole',
+  offlineFirst: 'main',
+};
+
+export type Rules = NodeRules & SheafRules;
+export const RULES: Rules = { ...NODE_RULES, ...SHEAF_RULES };
+
+/** A stack of objects, the top last. */
+export interface Sheaf {
+  readonly capacity: number;
+  readonly objects: Obj[];
+}
+
+interface CpuSheaves {
+  main: Sheaf;
+  spare: Sheaf | null;
+  rcuFree: Sheaf | null;
+}
+
+export type Counter =
+  | NodeCounter
+  | 'alloc_fastpath'
+  | 'alloc_slowpath'
+  | 'free_fastpath'
+  | 'free_slowpath'
+  | 'free_rcu_sheaf'
+  | 'sheaf_flush'
+  | 'sheaf_refill'
+  | 'sheaf_alloc'
+  | 'sheaf_free'
+  | 'barn_get'
+  | 'barn_get_fail'
+  | 'barn_put'
+  | 'barn_put_fail'
+  | 'sheaf_prefill_fast'
+  | 'sheaf_prefill_slow'
+  | 'sheaf_prefill_oversize'
+  | 'sheaf_return_fast'
+  | 'sheaf_return_slow';
+
+export interface CacheOptions {
+  /** Objects of a slab. */
+  readonly objects: number;
+  readonly minPartial: number;
+  /** Objects of a sheaf; 0: the cache has none (C1 to C3). */
+  readonly capacity: number;
+  /** Any debug flag: bulk requests are single ones. */
+  readonly debug?: boolean;
+  /** The debug flag STORE_USER: full slabs are listed. */
+  readonly storeUser?: boolean;
+  /** Possible CPUs. */
+  readonly cpus: number;
+  /** In which order the slab of this ordinal hands out its indices (C5). */
+  readonly order?: ((ordinal: number) => readonly number[]) | undefined;
+  readonly events?: Events;
+  readonly rules?: Partial<Rules>;
+}
+
+/** One cache of Linux 7.3 on a machine with one memory node. Operations name the CPU that runs them. */
+export class ModelCache {
+  readonly node: NodePart;
+  readonly cpus: CpuSheaves[] = [];
+  /** Lists of sheaves, the head first. */
+  readonly barn: { readonly full: Sheaf[]; readonly empty: Sheaf[] } = { full: [], empty: [] };
+  readonly capacity: number;
+  /** By counter, then by CPU. */
+  readonly counters = new Map<Counter, number[]>();
+  readonly #debug: boolean;
+  readonly #rules: Rules;
+  readonly #events: Events;
+
+  constructor(options: CacheOptions) {
+    const { objects, minPartial, capacity, debug = false, storeUser = false, cpus, order } = options;
+    this.capacity = capacity;
+    this.#debug = debug;
+    this.#rules = { ...RULES, ...options.rules };
+    this.#events = options.events ?? {};
+    const count = (cpu: number, counter: NodeCounter): void => this.#count(cpu, counter);
+    const node = { objects, minPartial, order, count, events: this.#events, rules: this.#rules };
+    this.node = new NodePart({ ...node, listsFull: storeUser });
+    for (let cpu = 0; capacity > 0 && cpu < cpus; cpu++) {
+      this.cpus.push({ main: this.#makeSheaf(0), spare: null, rcuFree: null });
+    }
+  }
+
+  // ---- One object ----------------------------------------------------------------------------------------------------
+
+  alloc(cpu: number): Obj {
+    const sheaves = this.cpus[cpu];
+    if (sheaves === undefined) {
+      this.#count(cpu, 'alloc_slowpath');
+      return this.node.takeOne(cpu);
+    }
+    if (sheaves.main.objects.length === 0) this.#replaceEmptyMain(sheaves, cpu);
+    this.#count(cpu, 'alloc_fastpath');
+    return sheaves.main.objects.pop()!;
+  }
+
+  /** A1 to A3 */
+  #replaceEmptyMain(sheaves: CpuSheaves, cpu: number): void {
+    const { main, spare } = sheaves;
+    const { spareFirst, filledFirst, refillTo, emptiedMainTo } = this.#rules;
+    const spareHolds = spare !== null && spare.objects.length > 0;
+    if (spareHolds && spareFirst) return this.#swap(sheaves);
+    const full = this.#takeFull(cpu);
+    if (full !== undefined) {
+      this.barn.empty.unshift(main);
+      sheaves.main = full;
+      return;
+    }
+    if (spareHolds) return this.#swap(sheaves);
+    const ofBarn = (): Sheaf | undefined => (spare === null || filledFirst === 'barn' ? this.#takeEmpty(cpu) : undefined);
+    const filled = ofBarn() ?? spare ?? this.#makeSheaf(cpu);
+    this.#fill(filled, refillTo(this.capacity), cpu);
+    sheaves.main = filled;
+    if (filled !== spare && spare !== null) this.barn.empty.unshift(main);
+    else if (emptiedMainTo === 'spare') sheaves.spare = main;
+    else {
+      this.barn.empty.unshift(main);
+      sheaves.spare = null;
+    }
+  }
+
+  free(cpu: number, object: Obj): void {
+    const sheaves = this.cpus[cpu];
+    if (sheaves === undefined) {
+      this.#count(cpu, 'free_slowpath');
+      this.node.give(object.slab, [object.index], cpu);
+      return;
+    }
+    if (this.#isFull(sheaves.main)) this.#replaceFullMain(sheaves, cpu);
+    sheaves.main.objects.push(object);
+    this.#count(cpu, 'free_fastpath');
+  }
+
+  /** F1 to F3 */
+  #replaceFullMain(sheaves: CpuSheaves, cpu: number): void {
+    const { main, spare } = sheaves;
+    const { toBarn, fullTo, fullMax, flushed } = this.#rules;
+    if (spare === null) {
+      sheaves.spare = main;
+      sheaves.main = this.#takeEmpty(cpu) ?? this.#makeSheaf(cpu);
+      return;
+    }
+    if (!this.#isFull(spare)) return this.#swap(sheaves);
+    if (this.barn.full.length < fullMax) {
+      this.#count(cpu, 'barn_put');
+      put(this.barn.full, toBarn === 'main' ? main : spare, fullTo);
+      if (toBarn === 'spare') sheaves.spare = main;
+      sheaves.main = this.#takeEmpty(cpu) ?? this.#makeSheaf(cpu);
+      return;
+    }
+    this.#count(cpu, 'barn_put_fail');
+    this.#flush(flushed === 'spare' ? spare : main, cpu);
+    if (flushed === 'spare') this.#swap(sheaves);
+  }
+
+  // ---- Bulk ----------------------------------------------------------------------------------------------------------
+
+  /** B1, B2 */
+  allocBulk(cpu: number, n: number): Obj[] {
+    const objects: Obj[] = [];
+    const { bulkOrder, bulkFromBarn, bulkRest } = this.#rules;
+    const sheaves = this.cpus[cpu];
+    while (sheaves !== undefined && objects.length < n) {
+      if (sheaves.main.objects.length === 0) {
+        if (sheaves.spare !== null && sheaves.spare.objects.length > 0) this.#swap(sheaves);
+        else {
+          const full = bulkFromBarn ? this.#takeFull(cpu) : undefined;
+          if (full === undefined) break;
+          this.barn.empty.unshift(sheaves.main);
+          sheaves.main = full;
+        }
+      }
+      const held = sheaves.main.objects;
+      const taken = held.splice(Math.max(0, held.length - (n - objects.length)));
+      objects.push(...(bulkOrder === 'array' ? taken : taken.reverse()));
+      this.#count(cpu, 'alloc_fastpath', taken.length);
+    }
+    const rest = n - objects.length;
+    if (rest > 0 && sheaves !== undefined && bulkRest === 'singly')
+      for (let i = 0; i < rest; i++) objects.push(this.alloc(cpu));
+    else if (rest > 0) {
+      objects.push(...this.#fromSlabs(rest, cpu));
+      this.#count(cpu, 'alloc_slowpath', rest);
+    }
+    return objects;
+  }
+
+  /** N1, or with debug flags N4 as often as needed. */
+  #fromSlabs(n: number, cpu: number): Obj[] {
+    if (this.#debug) return Array.from({ length: n }, () => this.node.takeOne(cpu));
+    return this.node.take(n, cpu);
+  }
+
+  /** B3, B4 */
+  freeBulk(cpu: number, array: readonly Obj[]): void {
+    const { bulkFreeFrom, bulkFreeRest } = this.#rules;
+    const sheaves = this.cpus[cpu];
+    if (sheaves === undefined) {
+      this.#count(cpu, 'free_slowpath', array.length);
+      return this.node.giveAll(array, 'asked', cpu);
+    }
+    const left = [...array];
+    while (left.length > 0) {
+      if (this.#isFull(sheaves.main) && !this.#makeRoomForBulk(sheaves, cpu)) break;
+      const { objects, capacity } = sheaves.main;
+      const room = Math.min(capacity - objects.length, left.length);
+      objects.push(...(bulkFreeFrom === 'start' ? left.splice(0, room) : left.splice(-room)));
+      this.#count(cpu, 'free_fastpath', room);
+    }
+    if (bulkFreeRest === 'singly') for (const object of left) this.free(cpu, object);
+    else if (left.length > 0) {
+      this.#count(cpu, 'free_slowpath', left.length);
+      this.node.giveAll(left, 'inside', cpu);
+    }
+  }
+
+  /** B3: whether main has room now. */
+  #makeRoomForBulk(sheaves: CpuSheaves, cpu: number): boolean {
+    const { main, spare } = sheaves;
+    const { fullMax, fullTo, bulkFreeMakes } = this.#rules;
+    if (spare !== null && !this.#isFull(spare)) {
+      this.#swap(sheaves);
+      return true;
+    }
+    if (spare !== null && this.barn.full.length >= fullMax) {
+      this.#count(cpu, 'barn_put_fail');
+      return false;
+    }
+    const empty = this.#takeEmpty(cpu) ?? (bulkFreeMakes ? this.#makeSheaf(cpu) : undefined);
+    if (empty === undefined) return false;
+    if (spare === null) sheaves.spare = main;
+    else {
+      this.#count(cpu, 'barn_put');
+      put(this.barn.full, main, fullTo);
+    }
+    sheaves.main = empty;
+    return true;
+  }
+
+  // ---- kfree_rcu -----------------------------------------------------------------------------------------------------
+
+  /** K1, K2: these objects, within one read-side section; the grace period is over when it returns. */
+  kfreeRcu(cpu: number, array: readonly Obj[]): void {
+    const sheaves = this.cpus[cpu];
+    const handedOver: Sheaf[] = [];
+    for (const object of array) {
+      if (sheaves === undefined) {
+        this.free(cpu, object);
+        continue;
+      }
+      sheaves.rcuFree ??= this.#rcuSheaf(sheaves, cpu);
+      sheaves.rcuFree.objects.push(object);
+      this.#count(cpu, 'free_rcu_sheaf');
+      if (!this.#isFull(sheaves.rcuFree)) continue;
+      if (this.#rules.rcuHandedOver === 'later') handedOver.push(sheaves.rcuFree);
+      else this.#endGrace(sheaves.rcuFree, cpu);
+      sheaves.rcuFree = null;
+    }
+    for (const sheaf of handedOver) this.#endGrace(sheaf, cpu);
+  }
+
+  #rcuSheaf(sheaves: CpuSheaves, cpu: number): Sheaf {
+    const { spare } = sheaves;
+    if (this.#rules.rcuTakesSpare && spare !== null && spare.objects.length === 0) {
+      sheaves.spare = null;
+      return spare;
+    }
+    return this.#takeEmpty(cpu) ?? this.#makeSheaf(cpu);
+  }
+
+  /** K2: the grace period of a full rcu_free sheaf is over. */
+  #endGrace(sheaf: Sheaf, cpu: number): void {
+    const { fullMax, fullTo, emptyMax } = this.#rules;
+    if (this.barn.full.length < fullMax) {
+      this.#count(cpu, 'barn_put');
+      return put(this.barn.full, sheaf, fullTo);
+    }
+    this.#count(cpu, 'barn_put_fail');
+    this.#flush(sheaf, cpu);
+    if (this.barn.empty.length < emptyMax) this.barn.empty.unshift(sheaf);
+    else this.#freeSheaf(sheaf, cpu);
+  }
+
+  /** K3: what kvfree_rcu_barrier does on one CPU. */
+  flushRcu(cpu: number): void {
+    const sheaves = this.cpus[cpu];
+    const sheaf = sheaves?.rcuFree;
+    if (sheaves === undefined || sheaf === null || sheaf === undefined) return;
+    sheaves.rcuFree = null;
+    if (this.#rules.rcuWaitedTo === 'barn') return this.#endGrace(sheaf, cpu);
+    this.#flush(sheaf, cpu);
+    this.#freeSheaf(sheaf, cpu);
+  }
+
+  // ---- Prefilled sheaves ---------------------------------------------------------------------------------------------
+
+  /** P1, P2: null for none. */
+  prefill(cpu: number, n: number): Sheaf | null {
+    if (n === 0) return null;
+    if (n > this.capacity) {
+      this.#count(cpu, 'sheaf_prefill_oversize');
+      const sheaf: Sheaf = { capacity: n, objects: this.#fromSlabs(n, cpu) };
+      this.#events.sheafMade?.(n, cpu);
+      this.#count(cpu, 'sheaf_refill', n);
+      return sheaf;
+    }
+    const sheaf = this.#sheafToFill(this.cpus[cpu]!, cpu);
+    const to = this.#rules.prefillTo === 'capacity' ? this.capacity : n;
+    if (sheaf.objects.length < n) this.#fill(sheaf, to, cpu);
+    return sheaf;
+  }
+
+  #sheafToFill(sheaves: CpuSheaves, cpu: number): Sheaf {
+    const { spare } = sheaves;
+    if (spare !== null && (this.#rules.prefillTakes === 'any spare' || spare.objects.length === 0)) {
+      sheaves.spare = null;
+      this.#count(cpu, 'sheaf_prefill_fast');
+      return spare;
+    }
+    const full = this.#takeFull(cpu);
+    if (full !== undefined) {
+      this.#count(cpu, 'sheaf_prefill_fast');
+      return full;
+    }
+    this.#count(cpu, 'sheaf_prefill_slow');
+    return this.#takeEmpty(cpu) ?? this.#makeSheaf(cpu);
+  }
+
+  /** P3: null when the sheaf is empty; nothing else is asked. */
+  allocFromSheaf(cpu: number, sheaf: Sheaf): Obj | null {
+    const object = sheaf.objects.pop();
+    if (object === undefined) return null;
+    this.#count(cpu, 'alloc_fastpath');
+    return object;
+  }
+
+  /** P4 */
+  returnSheaf(cpu: number, sheaf: Sheaf): void {
+    const sheaves = this.cpus[cpu];
+    const { returnedSpare, returnedToBarn, fullMax, fullTo } = this.#rules;
+    if (sheaves === undefined || sheaf.capacity !== this.capacity) return this.#flushAndFree(sheaf, cpu);
+    if (sheaves.spare === null) {
+      if (returnedSpare === 'filled') this.#fill(sheaf, this.capacity, cpu);
+      this.#count(cpu, 'sheaf_return_fast');
+      sheaves.spare = sheaf;
+      return;
+    }
+    this.#count(cpu, 'sheaf_return_slow');
+    if (this.barn.full.length >= fullMax || returnedToBarn === 'flushed') return this.#flushAndFree(sheaf, cpu);
+    this.#fill(sheaf, this.capacity, cpu);
+    this.#count(cpu, 'barn_put');
+    put(this.barn.full, sheaf, fullTo);
+  }
+
+  /** P5: the sheaf that holds at least n afterwards; it may be another one. */
+  refillSheaf(cpu: number, sheaf: Sheaf, n: number): Sheaf {
+    if (sheaf.objects.length >= n) return sheaf;
+    if (n <= sheaf.capacity) {
+      this.#fill(sheaf, this.#rules.prefillTo === 'capacity' ? sheaf.capacity : n, cpu);
+      return sheaf;
+    }
+    const larger = this.prefill(cpu, n)!;
+    this.returnSheaf(cpu, sheaf);
+    return larger;
+  }
+
+  // ---- Flush, shrink, CPUs that go, destroy --------------------------------------------------------------------------
+
+  /** H1: every sheaf of one CPU goes to the slabs. */
+  flushCpu(cpu: number): void {
+    const sheaves = this.cpus[cpu];
+    if (sheaves === undefined) return;
+    if (this.#rules.flushFirst === 'main') this.#flushMain(sheaves, cpu);
+    this.#flushSpare(sheaves, cpu);
+    this.#flushMain(sheaves, cpu);
+    this.flushRcu(cpu);
+  }
+
+  #flushSpare(sheaves: CpuSheaves, cpu: number): void {
+    const { spare } = sheaves;
+    sheaves.spare = null;
+    if (spare !== null) this.#flushAndFree(spare, cpu);
+  }
+
+  /** In pieces from the top. */
+  #flushMain({ main }: CpuSheaves, cpu: number): void {
+    while (main.objects.length > 0) {
+      const piece = main.objects.splice(-this.#rules.flushPiece);
+      this.#count(cpu, 'sheaf_flush', piece.length);
+      this.node.giveAll(piece, 'inside', cpu);
+    }
+  }
+
+  /** H2: whether slabs are left. All CPUs are flushed in ascending order, which is one of the orders that a kernel may choose. */
+  shrink(cpu: number): boolean {
+    for (let each = 0; each < this.cpus.length; each++) this.flushCpu(each);
+    for (let full = this.#barnFlushed(); full !== undefined; full = this.#barnFlushed()) this.#flushAndFree(full, cpu);
+    for (const empty of this.barn.empty.splice(0)) this.#freeSheaf(empty, cpu);
+    return this.node.shrink(cpu);
+  }
+
+  #barnFlushed(): Sheaf | undefined {
+    return take(this.barn.full, this.#rules.barnFlushedFrom);
+  }
+
+  /** H3: the barn is left alone, the empty main waits for the CPU to come back. */
+  offline(cpu: number): void {
+    const sheaves = this.cpus[cpu];
+    if (sheaves === undefined) return;
+    const { offlineMain, offlineFirst } = this.#rules;
+    if (offlineFirst === 'spare') this.#flushSpare(sheaves, cpu);
+    if (offlineMain === 'whole') this.#flush(sheaves.main, cpu);
+    else this.#flushMain(sheaves, cpu);
+    this.#flushSpare(sheaves, cpu);
+    this.flushRcu(cpu);
+  }
+
+  /** H4: the objects that remain, which keep the cache from going away. */
+  destroy(cpu: number): Obj[] {
+    this.shrink(cpu);
+    const remaining = this.node.handedOut();
+    if (remaining.length === 0) for (const { main } of this.cpus) this.#freeSheaf(main, cpu);
+    return remaining;
+  }
+
+  // ---- Parts ---------------------------------------------------------------------------------------------------------
+
+  #isFull({ objects, capacity }: Sheaf): boolean {
+    return objects.length >= capacity;
+  }
+
+  #swap(sheaves: CpuSheaves): void {
+    const { main, spare } = sheaves;
+    sheaves.main = spare!;
+    sheaves.spare = main;
+  }
+
+  #takeFull(cpu: number): Sheaf | undefined {
+    const full = take(this.barn.full, this.#rules.fullFrom);
+    this.#count(cpu, full === undefined ? 'barn_get_fail' : 'barn_get');
+    return full;
+  }
+
+  #takeEmpty(cpu: number): Sheaf | undefined {
+    const empty = this.barn.empty.shift();
+    if (empty !== undefined) this.#count(cpu, 'barn_get');
+    return empty;
+  }
+
+  #makeSheaf(cpu: number): Sheaf {
+    this.#count(cpu, 'sheaf_alloc');
+    this.#events.sheafMade?.(this.capacity, cpu);
+    return { capacity: this.capacity, objects: [] };
+  }
+
+  #freeSheaf(sheaf: Sheaf, cpu: number): void {
+    assert.equal(sheaf.objects.length, 0, 'a sheaf is empty when it goes');
+    this.#count(cpu, 'sheaf_free');
+    this.#events.sheafFreed?.(sheaf.capacity, cpu);
+  }
+
+  #fill(sheaf: Sheaf, to: number, cpu: number): void {
+    const missing = Math.max(0, to - sheaf.objects.length);
+    sheaf.objects.push(...this.#fromSlabs(missing, cpu));
+    this.#count(cpu, 'sheaf_refill', missing);
+  }
+
+  #flush(sheaf: Sheaf, cpu: number): void {
+    const objects = sheaf.objects.splice(0);
+    this.#count(cpu, 'sheaf_flush', objects.length);
+    this.node.giveAll(objects, 'inside', cpu);
+  }
+
+  #flushAndFree(sheaf: Sheaf, cpu: number): void {
+    this.#flush(sheaf, cpu);
+    this.#freeSheaf(sheaf, cpu);
+  }
+
+  #count(cpu: number, counter: Counter, by = 1): void {
+    const counts = this.counters.get(counter) ?? [];
+    counts[cpu] = (counts[cpu] ?? 0) + by;
+    this.counters.set(counter, counts);
+  }
+}
