@@ -189,7 +189,6 @@ export class NodePart {
 
   #discard(slab: Slab, cpu: number): void {
     this.slabs.delete(slab);
-    this.#options.count(cpu, 'free_slab');
     this.#options.events.slabDiscarded?.(slab, cpu);
   }
 
@@ -203,7 +202,10 @@ export class NodePart {
     if (wasFull) {
       if (this.#options.listsFull) remove(this.full, slab);
       const kept = listed + (this.#rules.fullCountsItself ? 1 : 0);
-      if (isEmpty && kept >= this.minPartial) return this.#discard(slab, cpu);
+      if (isEmpty && kept >= this.minPartial) {
+        this.#options.count(cpu, 'free_slab');
+        return this.#discard(slab, cpu);
+      }
       put(this.partial, slab, this.#rules.refilledTo);
       this.#options.count(cpu, 'free_add_partial');
       return;
@@ -212,6 +214,7 @@ export class NodePart {
     if (!isEmpty || kept < this.minPartial) return;
     remove(this.partial, slab);
     this.#options.count(cpu, 'free_remove_partial');
+    this.#options.count(cpu, 'free_slab');
     this.#discard(slab, cpu);
   }
 

@@ -129,6 +129,7 @@ export type Counter =
   | 'free_fastpath'
   | 'free_slowpath'
   | 'free_rcu_sheaf'
+  | 'free_rcu_sheaf_fail'
   | 'sheaf_flush'
   | 'sheaf_refill'
   | 'sheaf_alloc'
@@ -214,7 +215,7 @@ export class ModelCache {
       return;
     }
     if (spareHolds) return this.#swap(sheaves);
-    const ofBarn = (): Sheaf | undefined => (spare === null || filledFirst === 'barn' ? this.#takeEmpty(cpu) : undefined);
+    const ofBarn = (): Sheaf | undefined => (spare === null || filledFirst === 'barn' ? this.#takeEmpty() : undefined);
     const filled = ofBarn() ?? spare ?? this.#makeSheaf(cpu);
     this.#fill(filled, refillTo(this.capacity), cpu);
     sheaves.main = filled;
@@ -244,7 +245,7 @@ export class ModelCache {
     const { toBarn, fullTo, fullMax, flushed } = this.#rules;
     if (spare === null) {
       sheaves.spare = main;
-      sheaves.main = this.#takeEmpty(cpu) ?? this.#makeSheaf(cpu);
+      sheaves.main = this.#takeEmpty() ?? this.#makeSheaf(cpu);
       return;
     }
     if (!this.#isFull(spare)) return this.#swap(sheaves);
@@ -252,7 +253,7 @@ export class ModelCache {
       this.#count(cpu, 'barn_put');
       put(this.barn.full, toBarn === 'main' ? main : spare, fullTo);
       if (toBarn === 'spare') sheaves.spare = main;
-      sheaves.main = this.#takeEmpty(cpu) ?? this.#makeSheaf(cpu);
+      sheaves.main = this.#takeEmpty() ?? this.#makeSheaf(cpu);
       return;
     }
     this.#count(cpu, 'barn_put_fail');
@@ -333,8 +334,11 @@ export class ModelCache {
       this.#count(cpu, 'barn_put_fail');
       return false;
     }
-    const empty = this.#takeEmpty(cpu) ?? (bulkFreeMakes ? this.#makeSheaf(cpu) : undefined);
-    if (empty === undefined) return false;
+    const empty = this.#takeEmpty() ?? (bulkFreeMakes ? this.#makeSheaf(cpu) : undefined);
+    if (empty === undefined) {
+      if (spare !== null) this.#count(cpu, 'barn_put_fail');
+      return false;
+    }
     if (spare === null) sheaves.spare = main;
     else {
       this.#count(cpu, 'barn_put');
@@ -352,6 +356,7 @@ export class ModelCache {
     const handedOver: Sheaf[] = [];
     for (const object of array) {
       if (sheaves === undefined) {
+        this.#count(cpu, 'free_rcu_sheaf_fail');
         this.free(cpu, object);
         continue;
       }
@@ -372,7 +377,7 @@ export class ModelCache {
       sheaves.spare = null;
       return spare;
     }
-    return this.#takeEmpty(cpu) ?? this.#makeSheaf(cpu);
+    return this.#takeEmpty() ?? this.#makeSheaf(cpu);
   }
 
   /** K2: the grace period of a full rcu_free sheaf is over. */
@@ -408,7 +413,8 @@ export class ModelCache {
       this.#count(cpu, 'sheaf_prefill_oversize');
       const sheaf: Sheaf = { capacity: n, objects: this.#fromSlabs(n, cpu) };
       this.#events.sheafMade?.(n, cpu);
-      this.#count(cpu, 'sheaf_refill', n);
+      this.#count(cpu, 'sheaf_alloc');
+      this.#count(cpu, 'alloc_slowpath', n);
       return sheaf;
     }
     const sheaf = this.#sheafToFill(this.cpus[cpu]!, cpu);
@@ -424,21 +430,13 @@ export class ModelCache {
       this.#count(cpu, 'sheaf_prefill_fast');
       return spare;
     }
-    const full = this.#takeFull(cpu);
-    if (full !== undefined) {
-      this.#count(cpu, 'sheaf_prefill_fast');
-      return full;
-    }
     this.#count(cpu, 'sheaf_prefill_slow');
-    return this.#takeEmpty(cpu) ?? this.#makeSheaf(cpu);
+    return this.#takeFull(cpu) ?? this.#takeEmpty() ?? this.#makeSheaf(cpu);
   }
 
   /** P3: null when the sheaf is empty; nothing else is asked. */
-  allocFromSheaf(cpu: number, sheaf: Sheaf): Obj | null {
-    const object = sheaf.objects.pop();
-    if (object === undefined) return null;
-    this.#count(cpu, 'alloc_fastpath');
-    return object;
+  allocFromSheaf(sheaf: Sheaf): Obj | null {
+    return sheaf.objects.pop() ?? null;
   }
 
   /** P4 */
@@ -548,10 +546,8 @@ export class ModelCache {
     return full;
   }
 
-  #takeEmpty(cpu: number): Sheaf | undefined {
-    const empty = this.barn.empty.shift();
-    if (empty !== undefined) this.#count(cpu, 'barn_get');
-    return empty;
+  #takeEmpty(): Sheaf | undefined {
+    return this.barn.empty.shift();
   }
 
   #makeSheaf(cpu: number): Sheaf {
@@ -569,7 +565,7 @@ export class ModelCache {
   #fill(sheaf: Sheaf, to: number, cpu: number): void {
     const missing = Math.max(0, to - sheaf.objects.length);
     sheaf.objects.push(...this.#fromSlabs(missing, cpu));
-    this.#count(cpu, 'sheaf_refill', missing);
+    this.#count(cpu, sheaf.capacity === this.capacity ? 'sheaf_refill' : 'alloc_slowpath', missing);
   }
 
   #flush(sheaf: Sheaf, cpu: number): void {
