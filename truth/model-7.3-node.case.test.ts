@@ -21,13 +21,19 @@ export interface Obj {
   readonly index: number;
 }
 
+/** A stack of objects, the top last. */
+export interface Sheaf {
+  readonly capacity: number;
+  readonly objects: Obj[];
+}
+
 /** What a cache reports; CPU numbers are those that ran the operation. */
 export interface Events {
   slabMade?(slab: Slab, cpu: number): void;
   slabDiscarded?(slab: Slab, cpu: number): void;
-  /** A sheaf is memory: 32 bytes and 8 for each object of its capacity, from kmalloc. */
-  sheafMade?(capacity: number, cpu: number): void;
-  sheafFreed?(capacity: number, cpu: number): void;
+  /** A sheaf is memory: 32 bytes and 8 for each object of its capacity, from kmalloc (C1). */
+  sheafMade?(sheaf: Sheaf, cpu: number): void;
+  sheafFreed?(sheaf: Sheaf, cpu: number): void;
 }
 
 /** The rules N1 to N10 as data, so that a test can change one and see that the recordings notice. */
@@ -258,7 +264,29 @@ export class NodePart {
     return this.slabs.size > 0;
   }
 
-  /** The objects that are neither free nor in a list of the caller's. */
+  /** Every slab is on the list that its free objects say, once; no index is free twice. */
+  check(): void {
+    assert.equal(new Set(this.partial).size, this.partial.length, 'a slab is listed once');
+    assert.equal(new Set(this.full).size, this.full.length, 'a full slab is listed once');
+    for (const slab of this.slabs) {
+      assert.equal(new Set(slab.free).size, slab.free.length, `slab ${slab.ordinal}: no index is free twice`);
+      const isFull = slab.free.length === 0;
+      assert.equal(
+        this.partial.includes(slab),
+        !isFull,
+        `slab ${slab.ordinal}: is partial when it has free objects`,
+      );
+      assert.equal(
+        this.full.includes(slab),
+        isFull && this.#options.listsFull,
+        `slab ${slab.ordinal}: is full`,
+      );
+    }
+    for (const slab of [...this.partial, ...this.full])
+      assert.ok(this.slabs.has(slab), 'a listed slab exists');
+  }
+
+  /** The objects that are not free: in sheaves, or with the caller. */
   handedOut(): Obj[] {
     return [...this.slabs].flatMap((slab) => {
       const free = new Set(slab.free);

@@ -11,10 +11,11 @@ import {
   type NodeRules,
   type Obj,
   put,
+  type Sheaf,
   take,
 } from './model-7.3-node.case.test.js';
 
-export type { Events, Obj, Slab } from './model-7.3-node.case.test.js';
+export type { Events, Obj, Sheaf, Slab } from './model-7.3-node.case.test.js';
 
 /** The rules of this file as data: see the theory for each letter and number. */
 export interface SheafRules {
@@ -110,16 +111,54 @@ export const SHEAF_RULES: SheafRules = {
 export type Rules = NodeRules & SheafRules;
 export const RULES: Rules = { ...NODE_RULES, ...SHEAF_RULES };
 
-/** A stack of objects, the top last. */
-export interface Sheaf {
-  readonly capacity: number;
-  readonly objects: Obj[];
-}
-
 interface CpuSheaves {
   main: Sheaf;
   spare: Sheaf | null;
   rcuFree: Sheaf | null;
+}
+
+/** What decides whether a cache has sheaves, and how large: its flags by name, its final size, what was asked for. */
+export interface CapacityRequest {
+  readonly size: number;
+  /** 0: nothing was asked for. */
+  readonly asked: number;
+  readonly flags: ReadonlySet<string>;
+}
+
+/** C1 to C3: objects of a sheaf; 0: the cache has none. */
+export function sheafCapacity({ size, asked, flags }: CapacityRequest): number {
+  if (WITHOUT_SHEAVES.some((flag) => flags.has(flag))) return 0;
+  const [, capacity] = CAPACITIES.find(([from]) => size >= from)!;
+  return Math.max(capacity, asked);
+}
+
+/** The smallest size of a class, and its sheaves' capacity. */
+const CAPACITIES: readonly (readonly [from: number, capacity: number])[] = [
+  [4096, 4],
+  [1024, 12],
+  [256, 28],
+  [0, 60],
+];
+
+export const DEBUG_FLAGS: readonly string[] = [
+  'SLAB_CONSISTENCY_CHECKS',
+  'SLAB_RED_ZONE',
+  'SLAB_POISON',
+  'SLAB_STORE_USER',
+  'SLAB_TRACE',
+];
+
+/** SLAB_KMALLOC only if a caller passed it: the kernel's own kmalloc caches get their sheaves in a second step. */
+const WITHOUT_SHEAVES: readonly string[] = [
+  ...DEBUG_FLAGS,
+  'SLAB_NOLEAKTRACE',
+  'SLAB_NO_SHEAVES',
+  'SLAB_KMALLOC',
+];
+
+/** C4: slabs that a node's partial list keeps although they are empty. */
+export function minPartialOf(size: number): number {
+  return Math.min(10, Math.max(5, Math.floor(Math.log2(size) / 2)));
 }
 
 export type Counter =
@@ -215,7 +254,8 @@ export class ModelCache {
       return;
     }
     if (spareHolds) return this.#swap(sheaves);
-    const ofBarn = (): Sheaf | undefined => (spare === null || filledFirst === 'barn' ? this.#takeEmpty() : undefined);
+    const ofBarn = (): Sheaf | undefined =>
+      spare === null || filledFirst === 'barn' ? this.#takeEmpty() : undefined;
     const filled = ofBarn() ?? spare ?? this.#makeSheaf(cpu);
     this.#fill(filled, refillTo(this.capacity), cpu);
     sheaves.main = filled;
@@ -411,10 +451,8 @@ export class ModelCache {
     if (n === 0) return null;
     if (n > this.capacity) {
       this.#count(cpu, 'sheaf_prefill_oversize');
-      const sheaf: Sheaf = { capacity: n, objects: this.#fromSlabs(n, cpu) };
-      this.#events.sheafMade?.(n, cpu);
-      this.#count(cpu, 'sheaf_alloc');
-      this.#count(cpu, 'alloc_slowpath', n);
+      const sheaf = this.#makeSheaf(cpu, n);
+      this.#fill(sheaf, n, cpu);
       return sheaf;
     }
     const sheaf = this.#sheafToFill(this.cpus[cpu]!, cpu);
@@ -451,7 +489,8 @@ export class ModelCache {
       return;
     }
     this.#count(cpu, 'sheaf_return_slow');
-    if (this.barn.full.length >= fullMax || returnedToBarn === 'flushed') return this.#flushAndFree(sheaf, cpu);
+    if (this.barn.full.length >= fullMax || returnedToBarn === 'flushed')
+      return this.#flushAndFree(sheaf, cpu);
     this.#fill(sheaf, this.capacity, cpu);
     this.#count(cpu, 'barn_put');
     put(this.barn.full, sheaf, fullTo);
@@ -499,7 +538,8 @@ export class ModelCache {
   /** H2: whether slabs are left. All CPUs are flushed in ascending order, which is one of the orders that a kernel may choose. */
   shrink(cpu: number): boolean {
     for (let each = 0; each < this.cpus.length; each++) this.flushCpu(each);
-    for (let full = this.#barnFlushed(); full !== undefined; full = this.#barnFlushed()) this.#flushAndFree(full, cpu);
+    for (let full = this.#barnFlushed(); full !== undefined; full = this.#barnFlushed())
+      this.#flushAndFree(full, cpu);
     for (const empty of this.barn.empty.splice(0)) this.#freeSheaf(empty, cpu);
     return this.node.shrink(cpu);
   }
@@ -528,6 +568,27 @@ export class ModelCache {
     return remaining;
   }
 
+  /** Every object of every slab is in one place: its slab's freelist, a sheaf, or with the caller, who says which these are. */
+  check(live: readonly Obj[], prefilled: readonly Sheaf[]): void {
+    this.node.check();
+    const sheaves = this.cpus.flatMap(({ main, spare, rcuFree }) => [main, spare, rcuFree]);
+    const all = [...sheaves, ...this.barn.full, ...this.barn.empty, ...prefilled].filter(
+      (sheaf) => sheaf !== null,
+    );
+    assert.equal(new Set(all).size, all.length, 'a sheaf is in one place');
+    const held = [...live, ...all.flatMap(({ objects }) => objects)].map(
+      ({ slab, index }) => `${slab.ordinal}/${index}`,
+    );
+    assert.equal(new Set(held).size, held.length, 'an object is in one place');
+    const handedOut = this.node.handedOut().map(({ slab, index }) => `${slab.ordinal}/${index}`);
+    assert.deepEqual(held.sort(), handedOut.sort(), 'what is not free is in a sheaf or with the caller');
+    for (const { objects, capacity } of all)
+      assert.ok(objects.length <= capacity, 'a sheaf holds its capacity at most');
+    for (const { objects } of this.barn.full)
+      assert.equal(objects.length, this.capacity, 'the full ones are full');
+    for (const { objects } of this.barn.empty) assert.equal(objects.length, 0, 'the empty ones are empty');
+  }
+
   // ---- Parts ---------------------------------------------------------------------------------------------------------
 
   #isFull({ objects, capacity }: Sheaf): boolean {
@@ -550,16 +611,17 @@ export class ModelCache {
     return this.barn.empty.shift();
   }
 
-  #makeSheaf(cpu: number): Sheaf {
+  #makeSheaf(cpu: number, capacity = this.capacity): Sheaf {
+    const sheaf: Sheaf = { capacity, objects: [] };
     this.#count(cpu, 'sheaf_alloc');
-    this.#events.sheafMade?.(this.capacity, cpu);
-    return { capacity: this.capacity, objects: [] };
+    this.#events.sheafMade?.(sheaf, cpu);
+    return sheaf;
   }
 
   #freeSheaf(sheaf: Sheaf, cpu: number): void {
     assert.equal(sheaf.objects.length, 0, 'a sheaf is empty when it goes');
     this.#count(cpu, 'sheaf_free');
-    this.#events.sheafFreed?.(sheaf.capacity, cpu);
+    this.#events.sheafFreed?.(sheaf, cpu);
   }
 
   #fill(sheaf: Sheaf, to: number, cpu: number): void {

@@ -2,8 +2,18 @@
  * A recorded sequence of Linux 7.3 played on the plain model. Everything that the recording says of it is compared but where in physical
  * memory it lay.
  */
+import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
-import { type CacheOptions, type Counter, ModelCache, type Obj, type Rules, type Sheaf, type Slab } from './model-7.3.case.test.js';
+import {
+  type CacheOptions,
+  type Counter,
+  DEBUG_FLAGS,
+  ModelCache,
+  type Obj,
+  type Rules,
+  type Sheaf,
+  type Slab,
+} from './model-7.3.case.test.js';
 
 /** [slab ordinal, index] */
 type Place = readonly [number, number];
@@ -76,7 +86,11 @@ const GFP_DMA32 = 0x4;
 const EINVAL = -22;
 
 /** Plays a sequence. With `rules`, some of the model's rules are others, to see whether the recording tells. */
-export function replaySequence(sequence: RecordedSequence, head: RecordedHead, rules: Partial<Rules> = {}): Outcome {
+export function replaySequence(
+  sequence: RecordedSequence,
+  head: RecordedHead,
+  rules: Partial<Rules> = {},
+): Outcome {
   return new Replay(sequence, head, rules).run();
 }
 
@@ -94,6 +108,7 @@ class Replay {
   readonly #died = new Map<number, number>();
   readonly #returned: [number, number][] = [];
   readonly #differences: Difference[] = [];
+  readonly #order: CacheOptions['order'];
   readonly #isNuma: boolean;
   readonly #cpus: number;
   #madeOn: number | undefined;
@@ -103,34 +118,25 @@ class Replay {
   constructor(sequence: RecordedSequence, head: RecordedHead, rules: Partial<Rules>) {
     this.#sequence = sequence;
     const { cache } = sequence;
+    this.#order = orderOf(sequence);
     this.#cpus = Object.values(head.boots)[0]!.nr_cpu_ids;
     const has = flagTest(sequence, head);
     const options: CacheOptions = {
       objects: cache.oo[1],
       minPartial: cache.min_partial,
       capacity: cache.sheaf_capacity,
-      debug: ['SLAB_CONSISTENCY_CHECKS', 'SLAB_RED_ZONE', 'SLAB_POISON', 'SLAB_STORE_USER', 'SLAB_TRACE'].some(has),
+      debug: DEBUG_FLAGS.some(has),
       storeUser: has('SLAB_STORE_USER'),
       cpus: this.#cpus,
-      order: this.#orderOf(cache.random_seq),
+      order: this.#order,
       rules,
       events: {
-        slabMade: ({ ordinal }) => void (this.#born[ordinal] = this.#op),
+        slabMade: () => void this.#born.push(this.#op),
         slabDiscarded: ({ ordinal }) => void this.#died.set(ordinal, this.#op),
       },
     };
     this.#isNuma = cache.random_seq !== undefined;
     this.#cache = new ModelCache(options);
-  }
-
-  /** C5: a randomised cache has one permutation, and the recording says where in it each slab began. */
-  #orderOf(permutation: readonly number[] | undefined): CacheOptions['order'] {
-    if (permutation === undefined) return undefined;
-    return (ordinal) => {
-      const first = this.#sequence.slabs[ordinal]?.[3] ?? permutation[0]!;
-      const at = permutation.indexOf(first);
-      return [...permutation.slice(at), ...permutation.slice(0, at)];
-    };
   }
 
   run(): Outcome {
@@ -168,7 +174,7 @@ class Replay {
     const { allocflags } = this.#sequence.cache;
     const zone = zoneOf(Number.parseInt(allocflags, 16));
     for (const [ordinal, slab] of slabs.entries()) {
-      const first = slab[3];
+      const first = this.#order?.(ordinal)[0] ?? 0;
       this.#same(`slab ${ordinal}`, slab, [this.#born[ordinal], this.#died.get(ordinal) ?? -1, zone, first]);
     }
     this.#same('returned', ret, this.#returned);
@@ -187,13 +193,23 @@ class Replay {
     if (kind === 'a') this.#got(cache.alloc(cpu));
     else if (kind === 'f') this.#free(cpu, first);
     else if (kind === 'A') for (const object of cache.allocBulk(cpu, first)) this.#got(object);
-    else if (kind === 'F') cache.freeBulk(cpu, numbers.map((number) => this.#give(number)));
-    else if (kind === 'r') cache.kfreeRcu(cpu, numbers.map((number) => this.#give(number)));
+    else if (kind === 'F')
+      cache.freeBulk(
+        cpu,
+        numbers.map((number) => this.#give(number)),
+      );
+    else if (kind === 'r')
+      cache.kfreeRcu(
+        cpu,
+        numbers.map((number) => this.#give(number)),
+      );
     else if (kind === 'b') cache.flushRcu(cpu);
     else if (kind === 'h') cache.flushCpu(cpu);
     else if (kind === 's' || kind === 'S') cache.shrink(0);
-    else if (kind === 'D') this.#answer(0, () => cache.offline(cpu));
-    else if (kind === 'q') this.#got(cache.allocFromSheaf(this.#sheaves[first]!));
+    else if (kind === 'D') {
+      cache.offline(cpu);
+      this.#answer(0);
+    } else if (kind === 'q') this.#got(cache.allocFromSheaf(this.#sheaves[first]!));
     else if (kind === 't') {
       cache.returnSheaf(cpu, this.#sheaves[first]!);
       this.#sheaves[first] = null;
@@ -212,12 +228,11 @@ class Replay {
   #write(assignment: string): void {
     const [file, text = ''] = assignment.split('=');
     const value = Number(text);
-    if (file === 'min_partial') this.#answer(text.length, () => void (this.#cache.node.minPartial = value));
-    else this.#answer(value === 0 ? text.length : EINVAL);
+    if (file === 'min_partial') this.#cache.node.minPartial = value;
+    this.#answer(file === 'min_partial' || value === 0 ? text.length : EINVAL);
   }
 
-  #answer(value: number, run: () => void = () => {}): void {
-    run();
+  #answer(value: number): void {
     this.#returned.push([this.#op, value]);
   }
 
@@ -244,6 +259,9 @@ class Replay {
     const where = `checkpoint ${why} at ${recorded.op}`;
     this.#same(`${where}: op`, recorded.op, this.#op);
     this.#same(`${where}: live`, recorded.live, this.#live.size);
+    const live = [...this.#live].map((number) => this.#objects[number]!);
+    const prefilled = this.#sheaves.filter((sheaf) => sheaf !== null);
+    if (why !== 'c') this.#cache.check(live, prefilled);
     const model = this.#state();
     this.#sameFields(`${where}: state`, recorded.state, model);
     const counters = 'sheaf_alloc' in recorded.sysfs;
@@ -253,7 +271,8 @@ class Replay {
     const told = Object.entries(recorded.sysfs).filter(([name]) => !left.has(name));
     const shown = told.map(([name, text]) => [name, ANY_CPU.has(name) ? text.split(' ')[0] : text]);
     this.#sameFields(`${where}: sysfs`, Object.fromEntries(shown), sysfs);
-    if (recorded.slabinfo !== undefined) this.#same(`${where}: slabinfo`, recorded.slabinfo, this.#slabinfo());
+    if (recorded.slabinfo !== undefined)
+      this.#same(`${where}: slabinfo`, recorded.slabinfo, this.#slabinfo());
   }
 
   #state(): Record<string, unknown> {
@@ -322,8 +341,8 @@ class Replay {
   #allocText(madeOn: number): string {
     const counts = this.#counts('sheaf_alloc');
     if (counts.length > 0) {
-    counts[0]! -= this.#cache.cpus.length;
-    counts[madeOn]! += this.#cache.cpus.length;
+      counts[0]! -= this.#cache.cpus.length;
+      counts[madeOn]! += this.#cache.cpus.length;
     }
     return counterText(counts);
   }
@@ -337,7 +356,11 @@ class Replay {
     return [total - freeListed, total, size, objects, 2 ** oo[0], 0, 0, 0, slabs, slabs, 0];
   }
 
-  #sameFields(what: string, recorded: Readonly<Record<string, unknown>>, model: Readonly<Record<string, unknown>>): void {
+  #sameFields(
+    what: string,
+    recorded: Readonly<Record<string, unknown>>,
+    model: Readonly<Record<string, unknown>>,
+  ): void {
     for (const name of new Set([...Object.keys(recorded), ...Object.keys(model)]))
       this.#same(`${what} ${name}`, recorded[name], model[name]);
   }
@@ -403,6 +426,22 @@ function counterText(counts: readonly number[]): string {
   const sum = counts.reduce((all, n) => all + n, 0);
   const cpus = [...counts.entries()].filter(([, n]) => n > 0);
   return `${sum}${cpus.map(([cpu, n]) => ` C${cpu}=${n}`).join('')}`;
+}
+
+/** C5: a randomised cache has one permutation, and the recording says with which of its entries each slab began. */
+function orderOf({ cache, slabs }: RecordedSequence): CacheOptions['order'] {
+  const permutation = cache.random_seq;
+  if (permutation === undefined) return undefined;
+  const sorted = [...permutation].sort((a, b) => a - b);
+  assert.deepEqual(
+    sorted,
+    Array.from({ length: cache.oo[1] }, (_, index) => index),
+    'is a permutation',
+  );
+  return (ordinal) => {
+    const at = Math.max(0, permutation.indexOf(slabs[ordinal]?.[3] ?? permutation[0]!));
+    return [...permutation.slice(at), ...permutation.slice(0, at)];
+  };
 }
 
 function zoneOf(allocflags: number): string {
