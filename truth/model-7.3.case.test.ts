@@ -1,5 +1,113 @@
 /**
- * MODEL-THEORY
+ * # Linux 7.3's allocator at run time, as plainly as it can be said
+ *
+ * The reference that an engine is held against: arrays and maps, one cache, one memory node, no addresses, no speed. It was written
+ * from the numbered rules below, which are those of 7.3/README.md in other words; every public sequence agrees with it in every value
+ * (model-7.3.test.ts), and of the changed rules there, each is noticed by a sequence.
+ *
+ * Since 7.0 a CPU has no slab of its own. It has arrays of objects, **sheaves**, which are stacks: `main`, perhaps a full or empty
+ * `spare`, and one that gathers what kfree_rcu frees. The node has a **barn** of full and of empty sheaves. Slabs are touched only
+ * when a whole sheaf is filled or emptied.
+ *
+ *     a CPU          main ─ spare ─ rcu_free        objects, one at a time
+ *                      │      │        │
+ *     the node       barn: full …, empty …          whole sheaves
+ *                      │
+ *     the node       partial list of slabs          a sheaf's worth of objects
+ *
+ * ## Which sheaves a cache has
+ * - C1. Capacity by final size: from 4096 bytes 4, from 1024 12, from 256 28, else 60. A sheaf is memory of 32 bytes and 8 for each
+ *   object.
+ * - C2. A capacity that the creator asks for counts if it is larger.
+ * - C3. None at all with a debug flag, NOLEAKTRACE, in the two boot caches (NO_SHEAVES), or if a caller passed SLAB_KMALLOC. Otherwise
+ *   each possible CPU begins with an empty main, no spare, no rcu_free; the barn is empty.
+ * - C4. The partial list keeps min_partial empty slabs: half the binary logarithm of the size, at least 5, at most 10; a write counts
+ *   at once.
+ * - C5. With a randomised freelist a cache has one permutation, and each new slab hands it out from a random entry on, round the end.
+ *
+ * ## One object
+ * - A1. Allocating pops main. If main is empty and the spare is not, the two are exchanged first.
+ * - A2. Else the head of the barn's full sheaves becomes main; the empty main becomes the head of the barn's empty ones, however many.
+ * - A3. Else an empty sheaf is filled to its capacity (N1) and becomes main: the spare, else one of the barn's, else a new one. The
+ *   old main becomes the spare.
+ * - F1. Freeing pushes on main. If main is full and there is no spare, main becomes the spare, and an empty sheaf (of the barn, else
+ *   new) main; if the spare is not full, the two are exchanged.
+ * - F2. Both full: main becomes the head of the barn's full sheaves if these are fewer than 10, and an empty one becomes main, as in
+ *   F1.
+ * - F3. Both full and 10 in the barn: the spare is flushed (N7) and becomes main, the full main becomes the spare.
+ *
+ * ## Many objects
+ * - B1. A bulk allocation takes from main's top as many as it needs, in the order in which they lie: the deepest first.
+ * - B2. Main empty: exchanged with a spare that is not, else replaced by a full sheaf as in A2. What is still missing comes from the
+ *   slabs (N1) to the caller, past the sheaves. Without sheaves all of it does; with a debug flag one by one (N4).
+ * - B3. A bulk free fills main from its array's start. Main full: no spare, main becomes the spare; spare not full, exchanged; both
+ *   full, main goes to the barn as in F2. It takes an empty sheaf from the barn only, and makes and flushes none.
+ * - B4. Without an empty sheaf, or with 10 full ones in the barn, it gives up: the rest goes to the slabs (N7).
+ * - K1. kfree_rcu appends to rcu_free. There is none: the spare if it is empty, else an empty one of the barn, else a new one.
+ * - K2. A full one is handed over. When its grace period ends, it becomes the head of the barn's full sheaves if these are fewer than
+ *   10; else it is flushed, and kept as head of the empty ones if these are fewer than 10. No other path looks at the number of empty
+ *   sheaves.
+ * - K3. One that is not full stays until somebody waits for it; then it is flushed to the slabs and freed.
+ *
+ * ## Prefilled sheaves
+ * - P1. prefill(n): nothing for 0; above the capacity a sheaf made to measure, filled from the slabs. Else the spare, full or not,
+ *   else a full sheaf of the barn, else an empty one, else a new one.
+ * - P2. If it holds fewer than n, it is filled to its capacity.
+ * - P3. Allocating from it pops; when it is empty the answer is none.
+ * - P4. Returned, one made to measure is flushed and freed. Else it becomes the spare, as it is, if there is none; else it is filled
+ *   and becomes the head of the barn's full sheaves; else, 10 of these, it is flushed and freed.
+ * - P5. refill(n): enough there, nothing happens; n within its capacity, filled to that; else a new one is prefilled, and the old
+ *   returned.
+ *
+ * ## Flush, shrink, CPUs that go
+ * - H1. Flushing a CPU: the spare at once, and freed; main from its top in pieces of 32; rcu_free as in K3. Never to the barn.
+ * - H2. Shrinking: all CPUs; the barn's full sheaves from the head, each at once and freed; the empty ones; then the list (N9).
+ * - H3. A CPU that goes offline: main at once; the spare, freed; rcu_free. The empty main stays, the barn is left alone. Coming back:
+ *   nothing.
+ * - H4. Destroying: as shrinking; what is then in use remains.
+ *
+ * ## Slabs (model-7.3-node.case.test.ts)
+ * - N1. n objects at once: slabs leave the list from its head until they hold n free objects; then each hands out its freelist.
+ * - N2. What is left of the last one goes to the tail of the list.
+ * - N3. Still not enough: new slabs, one at a time, indices from 0. If the last one has objects left it goes to the head.
+ * - N4. One object, without sheaves: from the first slab of the list, which leaves the list when it is full; else from a new slab.
+ * - N5. Objects of one slab that come back go in front of its freelist. A slab that was full goes to the tail of the list, one that
+ *   was on it stays where it is.
+ * - N6. If it is wholly free now, it is discarded when the list holds min_partial slabs: without it if it was full, with it if it was
+ *   listed.
+ * - N7. An array comes back in groups, from its end: the last object begins one, and going down others of its slab join; two objects
+ *   of other slabs are passed over, the third ends the group. A member found beyond strangers changes places with the stranger next to
+ *   the group.
+ * - N8. The group's member that lay lowest in the array becomes the freelist's head; in a bulk free of a cache without sheaves the
+ *   highest.
+ * - N9. Shrinking discards what is empty; slabs with at most 32 free objects come first, fewest first, equal ones in reverse.
+ * - N10. With STORE_USER full slabs are listed, the latest at the head.
+ *
+ * ## What is seen from outside
+ * - Y1. `objects` is total minus what is free in listed slabs: objects in sheaves count as used. cpu_slabs is 0, slabs_cpu_partial
+ *   0(0). `cpu_partial` may be written with 0 only, without effect. On a kernel with NUMA numbers but 0 carry ` N0=n`.
+ * - Y2. Counters: see below.
+ * - Y3. /proc/slabinfo counts as Y1 does; the tunables are 0, active_slabs is num_slabs.
+ *
+ * ## What the recordings decided where words left a doubt
+ * 1. barn_get counts full sheaves only; barn_get_fail each time one was wanted and there was none. Taking an empty sheaf counts
+ *    nothing.
+ * 2. barn_put counts full sheaves that the barn accepts. barn_put_fail: a single free or a grace period that meets 10; a bulk free
+ *    that holds two full sheaves and gives up, for whichever reason; not one that gives up because it has no spare and finds no empty
+ *    sheaf.
+ * 3. sheaf_prefill_fast is the spare, empty or not; slow is everything else within the capacity, even a full sheaf of the barn.
+ * 4. A sheaf made to measure counts in sheaf_alloc and sheaf_free. Filling it counts in alloc_slowpath and not in sheaf_refill,
+ *    flushing it in sheaf_flush. Its return counts neither as fast nor as slow. Taking an object from a prefilled sheaf counts
+ *    nothing.
+ * 5. The first sheaves of a cache count on the CPU that made it. free_slab counts discards on a free, not those of a shrink.
+ * 6. kfree_rcu on a cache without sheaves: free_rcu_sheaf_fail, then free_slowpath when it is freed.
+ * 7. Every sheaf that one read-side section fills is handed over first; the grace period ends for all of them, in their order.
+ * 8. A prefill of 0 uses up a number of the recording; `ret` of prefill and refill is how many objects the sheaf then holds.
+ *
+ * ## What they do not decide
+ * N3's end of the list, and which empty sheaf A3 fills (all are alike): no sequence tells, and the tests say so. Where in H1 rcu_free
+ * comes: the recordings flush it before. What happens when there is no memory for a sheaf or slab: not recorded, and not in the model.
+ * Several objects of a cache without sheaves in one kfree_rcu: the order in which they come free depends on time.
  */
 import assert from 'node:assert/strict';
 import {

@@ -1,10 +1,11 @@
 /**
- * The plain model of Linux 7.3 (model-7.3.case.test.ts) against every public sequence, and against every cache that was created. Each of its
- * rules is changed in turn, and so is each kind of value in the recordings: a comparison that notices nothing compares nothing.
+ * The plain model of Linux 7.3 (model-7.3.case.test.ts) against every public sequence, and its rule for the capacity of sheaves against
+ * every cache that was created. Each of its rules is changed in turn, and so is each kind of value in the recordings: a comparison that
+ * notices nothing compares nothing.
  *
  *     TRUTH_WIDE=1 node tools/test.mjs truth/model-7.3
  *
- * plays every changed rule on every sequence instead of one, and counts those that tell (7.3/README.md, "Do the recordings pin the rules?").
+ * plays every changed rule on every sequence instead of one, and counts those that tell (7.3/README.md, "What is checked here").
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
