@@ -10,7 +10,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ModelCache, minPartialOf, type Rules, sheafCapacity } from './model-7.3.case.test.js';
-import { type RecordedHead, type RecordedSequence, replaySequence } from './replay-7.3.case.test.js';
+import { flagNames, type RecordedHead, type RecordedSequence } from './play-7.3.case.test.js';
+import { replaySequence } from './replay-7.3.case.test.js';
 import { type Change, type Path, plusOne, recording } from './sets.js';
 
 const WIDE = process.env.TRUTH_WIDE === '1';
@@ -124,12 +125,6 @@ for (const [name, caches] of CREATED) {
     }
     assert.equal(created.length, caches);
   });
-}
-
-function flagNames(word: string, { constants }: RecordedHead): Set<string> {
-  const bits = Number.parseInt(word, 16);
-  const named = Object.entries(constants.slab_flags ?? {});
-  return new Set(named.flatMap(([name, bit]) => ((bits & Number.parseInt(bit, 16)) !== 0 ? [name] : [])));
 }
 
 // ---- A changed rule is noticed ---------------------------------------------------------------------------------------
