@@ -318,14 +318,15 @@ export class ModelCache {
   readonly capacity: number;
   /** By counter, then by CPU. */
   readonly counters = new Map<Counter, number[]>();
-  readonly #debug: boolean;
+  /** Bulk requests are single ones. */
+  readonly isDebug: boolean;
   readonly #rules: Rules;
   readonly #events: Events;
 
   constructor(options: CacheOptions) {
     const { objects, minPartial, capacity, debug = false, storeUser = false, cpus, order } = options;
     this.capacity = capacity;
-    this.#debug = debug;
+    this.isDebug = debug;
     this.#rules = { ...RULES, ...options.rules };
     this.#events = options.events ?? {};
     const count = (cpu: number, counter: NodeCounter): void => this.#count(cpu, counter);
@@ -443,7 +444,7 @@ export class ModelCache {
 
   /** N1, or with debug flags N4 as often as needed. */
   #fromSlabs(n: number, cpu: number): Obj[] {
-    if (this.#debug) return Array.from({ length: n }, () => this.node.takeOne(cpu));
+    if (this.isDebug) return Array.from({ length: n }, () => this.node.takeOne(cpu));
     return this.node.take(n, cpu);
   }
 

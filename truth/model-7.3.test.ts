@@ -11,6 +11,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ModelCache, minPartialOf, type Rules, sheafCapacity } from './model-7.3.case.test.js';
 import { flagNames, type RecordedHead, type RecordedSequence } from './play-7.3.case.test.js';
+import { randomSequence, type SequenceFile } from './record-7.3.case.test.js';
 import { replaySequence } from './replay-7.3.case.test.js';
 import { type Change, type Path, plusOne, recording } from './sets.js';
 
@@ -28,8 +29,7 @@ const SEQUENCES: readonly (readonly [name: string, sequences: number, values: nu
   ['seq-slub-sheaves-debian-public', 26, 120_348],
 ];
 
-interface SequenceFile extends RecordedHead {
-  readonly sequences: readonly RecordedSequence[];
+interface ZonedFile extends SequenceFile {
   readonly zone_truth?: readonly {
     readonly flags61: string;
     readonly count: number;
@@ -39,8 +39,8 @@ interface SequenceFile extends RecordedHead {
   }[];
 }
 
-function sequenceFile(name: string): SequenceFile {
-  return recording(`7.3/${name}`) as unknown as SequenceFile;
+function sequenceFile(name: string): ZonedFile {
+  return recording(`7.3/${name}`) as unknown as ZonedFile;
 }
 
 for (const [name, count, expected] of SEQUENCES) {
@@ -503,3 +503,35 @@ for (const [name, [index, ...path], change] of PLANTED) {
     assert.notEqual(differences.length, 0);
   });
 }
+
+// ---- Random sequences --------------------------------------------------------------------------------------------------
+
+/** How many of each file's caches, and how many with TRUTH_WIDE=1. */
+const RANDOM: readonly (readonly [name: string, few: number, many: number])[] = [
+  [SHEAVES, 12, 150],
+  [DEBUG, 4, 20],
+  [RANDOMISED, 4, 30],
+];
+
+/** Changed rules that random operations hardly ever meet: the recordings have sequences made for them. */
+const RARE: ReadonlySet<string> = new Set([
+  'K2 a barn holds 9 empty sheaves after kfree_rcu',
+  'K2 a barn holds 11 empty sheaves after kfree_rcu',
+  'H3 a CPU that goes offline flushes main in pieces',
+]);
+
+test('random sequences: every object stays in one place, and the recording of them says what happened', () => {
+  const unnoticed = new Set(WIDE ? CHANGED : []);
+  for (const [name, few, many] of RANDOM) {
+    const file = sequenceFile(name);
+    for (let seed = 1; seed <= (WIDE ? many : few); seed++) {
+      const sequence = randomSequence(file, seed, 600);
+      assert.ok(sequence.ops_n >= 600);
+      assert.deepEqual(replaySequence(sequence, file).differences, [], `${name}, seed ${seed}`);
+      for (const changed of unnoticed) if (tells(sequence, file, changed.rules)) unnoticed.delete(changed);
+    }
+  }
+  // They reach whatever the rules tell apart: few changes of a rule make no difference to any of them.
+  const rules = [...unnoticed].map(({ what }) => what).filter((what) => !RARE.has(what));
+  assert.deepEqual(rules, []);
+});
