@@ -3,7 +3,8 @@
  *
  * The reference that an engine is held against: arrays and maps, one cache, one memory node, no addresses, no speed. It was written
  * from the numbered rules below, which are those of 7.3/README.md in other words; every public sequence agrees with it in every value
- * (model-7.3.test.ts), and of the changed rules there, each is noticed by a sequence.
+ * (model-7.3.test.ts), and each change of a rule that is tried there is noticed by a sequence. record-7.3.case.test.ts makes recordings of
+ * random operations from it.
  *
  * Since 7.0 a CPU has no slab of its own. It has arrays of objects, **sheaves**, which are stacks: `main`, perhaps a full or empty
  * `spare`, and one that gathers what kfree_rcu frees. The node has a **barn** of full and of empty sheaves. Slabs are touched only
