@@ -179,10 +179,12 @@ export class DetachedError extends SlablabError {
 }
 
 /**
- * A lock was not let go in time: its holder has ended without being detached, or hangs. The call was cut off in the middle. Detaching the
- * holder, if it is dead, also puts in order what this CPU left unfinished.
+ * A lock was not let go in time: its holder has ended without being detached, or hangs. The call was cut off in the middle, and so are all
+ * later slow steps of this thread, with the same error, until it calls `detachCpu`: with the holder's token if that is dead, or without any.
+ * That puts in order what this CPU left unfinished as well. An object that was on its way may be live and nobody's then.
  */
 export class LockHeldError extends SlablabError {
+  readonly what: string;
   /** The CPU that holds it. */
   readonly holder: number;
 
@@ -190,8 +192,9 @@ export class LockHeldError extends SlablabError {
     super(
       'lock-held',
       `${what} was held by CPU ${holder} for ${seconds} s: if its Worker has ended, detachCpu takes it over by its token ` +
-        '(attachedCpus() lists them)',
+        '(attachedCpus() lists them), and puts in order what this call left',
     );
+    this.what = what;
     this.holder = holder;
   }
 }

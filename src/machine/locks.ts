@@ -7,7 +7,9 @@
  *
  * A lock names its holder, so that a dead Worker's lock is known for what it is. Lock words are taken by one compare-exchange; who finds
  * one taken spins for a while, marks the word (WAITED) and sleeps until it is let go. A host that forbids sleeping (a page's main
- * thread) spins on. After PATIENCE_MS nobody waits any longer: LockHeldError.
+ * thread) spins on. After PATIENCE_MS nobody waits any longer: LockHeldError. The call is cut off then, in the middle of what its other
+ * locks guard: they stay with this CPU, and each later slow step throws the same error, until the thread puts its own CPU in order like a
+ * dead one's (`detachCpu`).
  *
  * Each of these steps also asks whether this thread still is the CPU by its attachment (cpus.ts): two loads from the line of its journal
  * that it writes anyway. If not, DetachedError, and it neither takes nor lets go anything more. A thread that is detached while it runs can
@@ -69,6 +71,8 @@ export interface Locks {
   leave(): void;
   /** Throws DetachedError if this thread is no CPU any more. Whoever takes a lock or lets it go asks. */
   check(): void;
+  /** Whether a call of this thread was cut off (LockHeldError). It may take locks again: it is about to put in order what it left. */
+  mend(): boolean;
   /** Is called once, when this thread has lost its CPU: fast paths, which do not ask, have to be closed. */
   whenGone: () => void;
   /** This thread acts as another CPU: a dead one, and then its own again. */
@@ -120,10 +124,12 @@ export function createLocks(ledger: Ledger): Locks {
   let generation = 0;
   let gone: DetachedError | undefined;
   let whenGone = () => {};
+  let cutOff: LockHeldError | undefined;
 
   const concurrent = () => SHARED && header[H_CONCURRENT] !== 0;
 
   function check(): void {
+    if (cutOff !== undefined) throw new LockHeldError(cutOff.what, cutOff.holder, PATIENCE_MS / 1000);
     if (own >= 0 ? isMine() : gone === undefined) return;
     if (gone === undefined) lose('other');
     throw new DetachedError(gone!.cpu, gone!.generation, gone!.by);
@@ -138,6 +144,8 @@ export function createLocks(ledger: Ledger): Locks {
     gone = new DetachedError(own < 0 ? cpu : own / JOURNAL_WORDS, generation >>> 0, by);
     own = -1;
     cpu = -1;
+    // What is written beyond an array's end goes nowhere.
+    j = journal.length;
     whenGone();
   }
 
@@ -148,7 +156,8 @@ export function createLocks(ledger: Ledger): Locks {
     check();
     if (Date.now() - since < PATIENCE_MS) return;
     const holder = words === slabCounters ? slabHolder(seen) : lockHolder(seen);
-    throw new LockHeldError(words === slabCounters ? `slab ${at}` : 'a lock', holder, PATIENCE_MS / 1000);
+    cutOff = new LockHeldError(words === slabCounters ? `slab ${at}` : 'a lock', holder, PATIENCE_MS / 1000);
+    throw cutOff;
   }
 
   function take(words: Int32Array, at: number, what: string): void {
@@ -179,7 +188,8 @@ export function createLocks(ledger: Ledger): Locks {
     if (!concurrent()) return;
     // A handle that was given away in between: there was no lock then, and there is none to let go.
     // Nor is there for a thread that has lost its CPU: its heir let it go, and whoever has it now is somebody else.
-    if (words[at] === 0 || cpu < 0) return;
+    // And a call that was cut off keeps what it has: what the lock guards is half done.
+    if (words[at] === 0 || cpu < 0 || cutOff !== undefined) return;
     check();
     if (Atomics.exchange(words, at, 0) & WAITED) Atomics.notify(words, at);
   }
@@ -254,6 +264,11 @@ export function createLocks(ledger: Ledger): Locks {
       if (gone === undefined) lose('self');
     },
     check,
+    mend() {
+      const was = cutOff !== undefined;
+      cutOff = undefined;
+      return was;
+    },
     set whenGone(act: () => void) {
       whenGone = act;
     },

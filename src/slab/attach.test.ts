@@ -17,92 +17,9 @@ import {
   JOURNAL_WORDS,
   shapeOrder,
 } from '../machine/index.js';
-import type { MachineHandle } from './attach-memory.js';
 import { SLAB } from './flags.js';
 import { Machine } from './machine.js';
-
-// ---- a thread that dies ----------------------------------------------------------------------------------------------
-
-class Death extends Error {}
-
-/** Counts the writes of one thread, and stops it before one of them. */
-class Fate {
-  writes = 0;
-  /** Before which write it dies. */
-  at = Number.POSITIVE_INFINITY;
-
-  /** What runs in `finally` of a dead thread does not run either: no write gets through any more. */
-  write(): void {
-    if (this.writes >= this.at) throw new Death();
-    this.writes++;
-  }
-}
-
-type Words = Int32Array | Uint16Array | Uint8Array | Float64Array | BigUint64Array;
-const watchedBy = new WeakMap<object, { readonly words: Words; readonly fate: Fate }>();
-
-/** The same words; each write is asked of `fate` first, also within `fill` and `copyWithin`. */
-function watched<T extends Words>(words: T, fate: Fate): T {
-  const put = (at: number, value: number | bigint) => {
-    fate.write();
-    Reflect.set(words, at, value, words);
-  };
-  const methods: Record<string, unknown> = {
-    fill(value: number, from = 0, to = words.length) {
-      for (let at = from; at < to; at++) put(at, value);
-    },
-    copyWithin(to: number, from: number, end = words.length) {
-      assert.ok(to <= from, 'copied downwards');
-      for (let i = 0; from + i < end; i++) put(to + i, words[from + i]!);
-    },
-  };
-  const proxy = new Proxy(words, {
-    get(target, key) {
-      if (typeof key === 'string' && key in methods) return methods[key];
-      const value = Reflect.get(target, key, target) as unknown;
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-    set(_, key, value) {
-      put(Number(key), value);
-      return true;
-    },
-  });
-  watchedBy.set(proxy, { words, fate });
-  return proxy;
-}
-
-const ARRAYS = ['Int32Array', 'Uint16Array', 'Uint8Array', 'Float64Array', 'BigUint64Array'] as const;
-
-/** A machine whose writes to the ledger are asked of `fate`. */
-function attachMortal(handle: MachineHandle, fate: Fate): Machine {
-  const scope = globalThis as unknown as Record<string, unknown>;
-  const real = ARRAYS.map((name) => scope[name] as new (...args: unknown[]) => Words);
-  ARRAYS.forEach((name, i) => {
-    const Real = real[i]!;
-    scope[name] = function make(...args: unknown[]) {
-      const words = new Real(...args);
-      return words.buffer === handle.ledger ? watched(words, fate) : words;
-    };
-  });
-  try {
-    return Machine.attach(handle);
-  } finally {
-    ARRAYS.forEach((name, i) => {
-      scope[name] = real[i];
-    });
-  }
-}
-
-for (const name of ['compareExchange', 'exchange', 'store', 'add', 'load', 'wait', 'notify'] as const) {
-  const real = Atomics[name] as (...args: unknown[]) => unknown;
-  Object.assign(Atomics, {
-    [name]: (words: object, ...rest: unknown[]) => {
-      const watch = watchedBy.get(words);
-      if (watch !== undefined && !['load', 'wait', 'notify'].includes(name)) watch.fate.write();
-      return real(watch?.words ?? words, ...rest);
-    },
-  });
-}
+import { attachMortal, Death, Fate } from './mortal.case.test.js';
 
 // ---- what it does in its life ------------------------------------------------------------------------------------------
 
@@ -282,7 +199,7 @@ function assertUnlocked(machine: Machine): void {
 
 /** Takes a step until its n-th write. Returns false if the step ended before that. */
 function stepUntil(world: World, step: Step, n: number): boolean {
-  world.fate.at = world.fate.writes + n;
+  world.fate.at = world.fate.steps + n;
   try {
     step(world);
     return false;

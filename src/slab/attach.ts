@@ -77,7 +77,6 @@ import {
   J_SLAB,
   J_UNDOING,
   J_WORD,
-  JOURNAL_WORDS,
   LINK_ARRAY,
   LINK_LIVE,
   LINK_LOST,
@@ -128,14 +127,14 @@ export function detachCpus(
 ): DetachOutcome[] {
   const { locks, ledger } = memory;
   const self = locks.cpu;
+  const isCutOff = locks.mend();
   const outcomes = tokens.map((token) => bury(ledger, token, self));
   const given = tokens.filter((_, i) => outcomes[i] === 'detached');
   const left = [...new Map(given.map((token) => [token.cpu, token])).values(), ...adoptOrphans(ledger, self)];
-  const heir = createHeir(memory, legacy);
   const all = left.map(({ cpu }) => cpu);
-  if (heir.isCutOff(self)) all.push(self);
+  if (isCutOff) all.push(self);
   try {
-    actAs(memory, all, heir.steps);
+    actAs(memory, all, createHeir(memory, legacy));
     for (const token of left) endBurial(ledger, token, self);
   } catch (error) {
     for (const token of left) giveUpBurial(ledger, token, self);
@@ -152,7 +151,8 @@ export function detachSelf(memory: PhysicalMemory, legacy: Legacy): void {
     throw new ArgumentError(
       'this machine is not shared: nobody else could be the CPU that would be given back',
     );
-  actAs(memory, [attachment.cpu], createHeir(memory, legacy).steps);
+  locks.mend();
+  actAs(memory, [attachment.cpu], createHeir(memory, legacy));
   leaveCpu(ledger, attachment);
   locks.leave();
 }
@@ -187,15 +187,6 @@ function createHeir(memory: PhysicalMemory, legacy: Legacy) {
   const cacheRows = ledger.shape.caches + 1;
   const lineOf = (cpu: number, id: number) => (cpu * cacheRows + id) * CPU_WORDS;
   const isTaken = (value: number) => value === LINK_LIVE || value === LINK_ARRAY || value === LINK_LOST;
-
-  function isCutOff(cpu: number): boolean {
-    const j = cpu * JOURNAL_WORDS;
-    const held = (words: Int32Array, at: number) => (words[at]! & 0xffff) === cpu + 1;
-    let found = journal[j + J_SLAB] !== 0 || journal[j + J_HAND] !== 0;
-    for (let z = 0; z < ledger.shape.zones; z++) found ||= held(zone, z * ZONE_WORDS + Z_LOCK);
-    for (let id = 1; id < cacheRows; id++) found ||= held(cache, id * CACHE_WORDS + C_LOCK);
-    return found || held(header, H_LINK_LOCK) || held(header, H_TABLE_LOCK);
-  }
 
   function mendZones(): void {
     const j = locks.journal;
@@ -389,7 +380,7 @@ function createHeir(memory: PhysicalMemory, legacy: Legacy) {
     mendSheaves,
     mendLines,
   ];
-  return { isCutOff, steps };
+  return steps;
 }
 
 // ---- while nobody else does ----------------------------------------------------------------------------------------------------

@@ -337,7 +337,7 @@ export class Machine {
    */
   detachCpu(...tokens: readonly CpuToken[]): DetachOutcome[] {
     const { locks } = this.memory;
-    locks.check();
+    if (locks.cpu < 0) locks.check();
     this.#refuseSlab();
     for (const token of tokens) {
       checkToken(this.ledger, token);

@@ -76,10 +76,28 @@ export function createSheafFlush(memory: PhysicalMemory, slub: Slub, most: numbe
     const first = cpuCache[p + P_ENTRIES]!;
     const avail = cpuCache[p + P_AVAIL]!;
     mark(id, first, count);
-    for (let last = count - 1; last >= 0; last--) if (slabs[last] !== 0) send(id, cpu, first, last);
+    try {
+      for (let last = count - 1; last >= 0; last--) if (slabs[last] !== 0) send(id, cpu, first, last);
+    } catch (error) {
+      if (locks.cpu >= 0) stay(id, cpu, first);
+      throw error;
+    }
     sheafAddress.copyWithin(first, first + count, first + avail);
     sheafLink.copyWithin(first, first + count, first + avail);
     cpuCache[p + P_AVAIL] = avail - count;
+  }
+
+  /** A flush was cut off. The fast path takes from the sheaf what the count says: what has not left moves together. */
+  function stay(id: number, cpu: number, first: number): void {
+    mendSheaf(id, cpu);
+    const p = lineOf(id, cpu);
+    let kept = first;
+    for (let entry = first; entry < first + cpuCache[p + P_AVAIL]!; entry++) {
+      if (sheafAddress[entry] === 0) continue;
+      sheafAddress[kept] = sheafAddress[entry]!;
+      sheafLink[kept++] = sheafLink[entry]!;
+    }
+    cpuCache[p + P_AVAIL] = kept - first;
   }
 
   /** Notes where the objects of the first `count` entries lie, and that they leave. */

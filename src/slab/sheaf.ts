@@ -218,6 +218,8 @@ export function createSheaves(
 
   /** The uppermost entries of those that were to be filled are: they move down, and count. */
   function settle(p: number, entries: number, wanted: number, left: number): void {
+    // The sheaf of a thread that has lost its CPU is another's.
+    if (locks.cpu < 0) return;
     if (left > 0) {
       if (locks.concurrent()) {
         sheafAddress.fill(0, entries, entries + left);
