@@ -71,7 +71,7 @@ test('each kernel prints its own numbers of gfp flags: those that were recorded'
     machine.validate();
   }
   const file = new URL('../../truth/6.12/kmalloc-slub.json.gz', import.meta.url);
-  const recorded = JSON.parse(gunzipSync(readFileSync(file)).toString()).gfp;
+  const recorded = JSON.parse(gunzipSync(readFileSync(file)).toString()).constants.gfp;
   assert.equal(gfpHex(GFP.ATOMIC, GFP_NUMBERS_6_12), `0x${recorded.GFP_ATOMIC}`);
   assert.equal(formatGfp(Number(`0x${recorded.GFP_NOWAIT}`), GFP_NUMBERS_6_12), 'GFP_NOWAIT');
   assert.equal(formatGfp(GFP.NOWAIT, GFP_NUMBERS_6_12), '__GFP_KSWAPD_RECLAIM');
