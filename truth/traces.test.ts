@@ -41,7 +41,7 @@ function figures({
     ...rest,
     points,
     most,
-    caches: caches.map(({ allocsPerSecond: _4, ...cache }) => cache),
+    caches: caches.map(({ allocsPerSecond: _4, how: _7, why: _8, ...cache }) => cache),
     pins: pins.map(({ since: _5, site: _6, ...pin }) => pin),
   };
 }

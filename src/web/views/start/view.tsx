@@ -142,6 +142,9 @@ function TraceCard({ trace }: { readonly trace: OpenedTrace }) {
       {words.map((sentence) => (
         <p key={sentence}>{sentence}</p>
       ))}
+      {result.mismatch.length > 0 && (
+        <p class="notice">The snapshots are of another recording: {result.mismatch.join('; ')}.</p>
+      )}
       {cut !== undefined && <p class="notice">{cut}. What came before is shown.</p>}
       <Problems trace={trace} />
       <p class="toolbar">
