@@ -182,7 +182,7 @@ export class Play {
     } else throw new Error(`unknown operation ${token}`);
   }
 
-  /** What follows the last operation: sheaves are returned and objects freed on CPU 0, in their order, then each CPU's rcu_free is flushed. */
+  /** What follows the last operation: on CPU 0 sheaves are returned and objects freed, in order, then each CPU's rcu_free is flushed. */
   drain(): void {
     for (const sheaf of this.sheaves) if (sheaf !== null) this.model.returnSheaf(0, sheaf);
     this.sheaves.fill(null);

@@ -4,8 +4,8 @@
  *
  *     verifyRecording({ ...file, sequences: [randomSequence(file, 7, 2000)] }, 'random')
  *
- * What the recorder kept away from, because its outcome depends on time, does not occur here either: a plain shrink on several CPUs, a flush
- * of a CPU that still has a rcu_free sheaf, several objects in one kfree_rcu of a cache without sheaves.
+ * What the recorder kept away from, because its outcome depends on time, does not occur here either: a plain shrink on several CPUs, a
+ * flush of a CPU that still has a rcu_free sheaf, several objects in one kfree_rcu of a cache without sheaves.
  */
 import { Random } from '#base';
 import type { Rules } from './model-7.3.case.test.js';
