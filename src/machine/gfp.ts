@@ -4,8 +4,9 @@
  *     GFP.KERNEL | GFP.DMA32        may sleep and reclaim; pages below 4 GiB
  *     GFP.ATOMIC                    may not sleep; may use part of the reserves
  *
- * Values are those of Linux 6.1, x86_64; names and their order when printed are those of the kernel's trace
- * format (`show_gfp_flags`, recorded in truth/).
+ * Values are those of Linux 6.1, x86_64, whatever kernel the machine has: programs name what they want. What a later kernel prints for
+ * it is data of its profile (`GfpNumbers`). Names and their order when printed are those of the kernel's trace format
+ * (`show_gfp_flags`, recorded in truth/).
  */
 import { type Gfp, lookUp } from '../base/index.js';
 
@@ -106,6 +107,27 @@ const PRINTED: readonly (readonly [bits: number, name: string])[] = [
   [__GFP.ZEROTAGS, '__GFP_ZEROTAGS'],
 ];
 
+/** In which gfp flags a kernel prints other numbers than those of 6.1. */
+export interface GfpNumbers {
+  /** Bits that the kernel does not have. */
+  readonly absent: number;
+  readonly ATOMIC: number;
+  readonly NOWAIT: number;
+}
+
+export const GFP_NUMBERS_6_1: GfpNumbers = { absent: 0, ATOMIC: GFP.ATOMIC, NOWAIT: GFP.NOWAIT };
+
+/**
+ * "mm: discard __GFP_ATOMIC" (6.3); "gfp: include __GFP_NOWARN in GFP_NOWAIT" (6.7). Recorded: the `gfp` of
+ * truth/6.12/kmalloc-slub.json.gz.
+ */
+export const GFP_NUMBERS_6_12: GfpNumbers = { absent: __GFP.ATOMIC, ATOMIC: 0x820, NOWAIT: 0x2800 };
+
+/** `0x820`: the number that a kernel prints for flags. */
+export function gfpHex(gfp: number, { absent } = GFP_NUMBERS_6_1): string {
+  return `0x${((gfp & ~absent) >>> 0).toString(16)}`;
+}
+
 const BY_NAME: ReadonlyMap<string, number> = new Map([
   ['none', 0],
   ...PRINTED.map(([value, name]) => [name, value] as const),
@@ -118,12 +140,16 @@ export function gfpOfName(name: string): Gfp | undefined {
   return BY_NAME.get(name) as Gfp | undefined;
 }
 
-/** `GFP_KERNEL|__GFP_ZERO`, as the kernel's `%pGg` prints it: `none` for 0, unknown bits in hex at the end. */
-export function formatGfp(gfp: number): string {
-  if (gfp === 0) return 'none';
+/**
+ * `GFP_KERNEL|__GFP_ZERO`, as the kernel's `%pGg` prints it: `none` for 0, unknown bits in hex at the end. As 6.1 prints it unless a
+ * kernel's numbers are given.
+ */
+export function formatGfp(gfp: number, numbers = GFP_NUMBERS_6_1): string {
+  let rest = gfp & ~numbers.absent;
+  if (rest === 0) return 'none';
   const names: string[] = [];
-  let rest = gfp;
-  for (const [value, name] of PRINTED) {
+  for (const [usual, name] of PRINTED) {
+    const value = name === 'GFP_ATOMIC' ? numbers.ATOMIC : name === 'GFP_NOWAIT' ? numbers.NOWAIT : usual;
     if ((rest & value) === value) {
       names.push(name);
       rest &= ~value;

@@ -124,7 +124,7 @@ export function createPageAllocator(ledger: Ledger, options: PageAllocatorOption
     // Two zones at once name none: the kernel's table has nothing there and the lowest zone comes out.
     log.addOnce(
       `impossible-zone-${dmaBits}`,
-      `gfp ${formatGfp(dmaBits)} names an impossible zone: none is two of DMA, DMA32 and HIGHMEM at once; ` +
+      `gfp ${formatGfp(dmaBits, options.profile.gfp)} names an impossible zone: none is two of DMA, DMA32 and HIGHMEM at once; ` +
         `the lowest zone (${zoneNames[0]}) is taken`,
     );
     return 0;
@@ -159,7 +159,7 @@ export function createPageAllocator(ledger: Ledger, options: PageAllocatorOption
       if (!(gfp & __GFP.NOWARN)) {
         log.addOnce(
           'order-too-large',
-          `WARNING: order ${order} >= ${orders}, gfp_mask=${formatGfp(gfp)}: no block is that large`,
+          `WARNING: order ${order} >= ${orders}, gfp_mask=${formatGfp(gfp, options.profile.gfp)}: no block is that large`,
         );
       }
       return NO_PFN;

@@ -171,8 +171,9 @@ export function createPhysicalMemory(options: PhysicalMemoryOptions): PhysicalMe
 }
 
 /** A profile of a whole kernel has more in it than the page allocator needs, and functions. */
-function pagePart({ pageSize, orders, watermarkScaleFactor, lowmemReserveRatio }: PageProfile): PageProfile {
-  return { pageSize, orders, watermarkScaleFactor, lowmemReserveRatio };
+function pagePart(profile: PageProfile): PageProfile {
+  const { pageSize, orders, watermarkScaleFactor, lowmemReserveRatio, gfp } = profile;
+  return { pageSize, orders, watermarkScaleFactor, lowmemReserveRatio, ...(gfp && { gfp }) };
 }
 
 /** Goes on from a ledger that somebody else made: a copy of its buffer, or the same shared one. */

@@ -1,3 +1,5 @@
+import type { GfpNumbers } from './gfp.js';
+
 /**
  * What the page allocator takes from a kernel's configuration. Kernels differ by data, never by an `if (version)`: the slab room
  * extends this with its own part (slab/profile.ts).
@@ -9,6 +11,8 @@ export interface PageProfile {
   readonly orders: number;
   /** `vm.watermark_scale_factor`: ten-thousandths of a zone between two watermarks. */
   readonly watermarkScaleFactor: number;
+  /** The numbers of gfp flags in what the kernel prints; 6.1's unless told. */
+  readonly gfp?: GfpNumbers;
   /** `vm.lowmem_reserve_ratio` by zone. 0 switches a zone's protection off. */
   readonly lowmemReserveRatio: Readonly<Record<'DMA' | 'DMA32' | 'Normal', number>>;
 }

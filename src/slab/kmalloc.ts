@@ -223,7 +223,7 @@ export function createKmalloc(
     const wrong = gfp & (GFP_SLAB_BUG_BITS | ~GFP_KNOWN_BITS);
     if (wrong !== 0) {
       gfp &= ~wrong;
-      log.add(unexpectedGfp(wrong, gfp));
+      log.add(unexpectedGfp(wrong, gfp, profile.gfp));
     }
     const pfn = pages.allocPages((gfp | __GFP.COMP) as Gfp, orderOf(size, pageSize));
     return pfn === NO_PFN ? NULL : ((pfn * pageSize) as PhysAddr);

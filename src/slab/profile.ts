@@ -2,7 +2,7 @@
  * A kernel as data: everything in which kernels differ and the engine must follow. Code asks the profile, never the version.
  */
 import { ArgumentError } from '../base/index.js';
-import type { PageProfile } from '../machine/index.js';
+import { GFP_NUMBERS_6_1, GFP_NUMBERS_6_12, type PageProfile } from '../machine/index.js';
 import { DEBUG_6_1, DEBUG_6_12, type DebugProfile } from './debug-profile.js';
 import { SLAB } from './flags.js';
 import { KMALLOC_SIZES } from './kmalloc-sizes.js';
@@ -52,8 +52,8 @@ export interface KernelProfile extends PageProfile {
   /** Object sizes of the kmalloc caches, ascending, with their names. */
   readonly kmallocSizes: readonly (readonly [bytes: number, name: string])[];
   /**
-   * Whether a transfer to less than the unit of a machine whose devices do not see the CPUs' caches is bounced. Where it is not, kmalloc has
-   * only caches of whole units there (machine/memory-map.ts, `dmaAlign`).
+   * Whether a transfer to less than the unit of a machine whose devices do not see the CPUs' caches is bounced. Where it is not, kmalloc
+   * has only caches of whole units there (machine/memory-map.ts, `dmaAlign`).
    */
   readonly kmallocBounces: boolean;
   /** What all kmalloc caches are created with. */
@@ -102,6 +102,7 @@ export const LINUX_6_1: KernelProfile = {
   pageSize: 4096,
   orders: 11,
   watermarkScaleFactor: 10,
+  gfp: GFP_NUMBERS_6_1,
   lowmemReserveRatio: { DMA: 256, DMA32: 256, Normal: 32 },
   wordSize: 8,
   cacheLineSize: 64,
@@ -158,6 +159,7 @@ export const LINUX_6_12: KernelProfile = {
   alwaysCompound: true,
   // Only with CONFIG_HARDENED_USERCOPY: "mm, slab: ignore hardened usercopy parameters when disabled", 6.2.
   hardenedUsercopy: false,
+  gfp: GFP_NUMBERS_6_12,
   kmallocTrackExtra: 8,
   // "arm64: enable the DMA bouncing of unaligned kmalloc caches" (DMA_BOUNCE_UNALIGNED_KMALLOC), 6.5.
   kmallocBounces: true,

@@ -2,7 +2,7 @@
  * What a slab allocator prints when it is misused or finds no memory, in the kernel's words.
  */
 import { type Gfp, orderOf } from '../base/index.js';
-import { formatGfp, type PhysicalMemory } from '../machine/index.js';
+import { formatGfp, type GfpNumbers, gfpHex, type PhysicalMemory } from '../machine/index.js';
 import { cacheName, readCache } from './cache-table.js';
 
 /** Where an allocator's messages go, and the names it needs for them. */
@@ -16,9 +16,10 @@ export interface CacheReports {
 }
 
 /** The warning for zone bits in a slab request; the allocation goes on without them. */
-export function unexpectedGfp(wrong: number, fixed: number): string {
+export function unexpectedGfp(wrong: number, fixed: number, numbers?: GfpNumbers): string {
   // printk writes no name for no flags, where trace events write "none".
-  const named = (flags: number) => `0x${(flags >>> 0).toString(16)} (${flags === 0 ? '' : formatGfp(flags)})`;
+  const named = (flags: number) =>
+    `${gfpHex(flags, numbers)} (${flags === 0 ? '' : formatGfp(flags, numbers)})`;
   return `Unexpected gfp: ${named(wrong)}. Fixing up to gfp: ${named(fixed)}. Fix your code!`;
 }
 
@@ -38,9 +39,9 @@ export interface OutOfMemoryFacts {
 }
 
 /** What the kernel prints when SLUB gets no pages for a slab (`slab_out_of_memory`), line by line. */
-export function outOfMemoryBlock(gfp: Gfp, facts: OutOfMemoryFacts): string[] {
+export function outOfMemoryBlock(gfp: Gfp, facts: OutOfMemoryFacts, numbers?: GfpNumbers): string[] {
   const lines = [
-    `SLUB: Unable to allocate memory on node -1, gfp=0x${(gfp >>> 0).toString(16)}(${formatGfp(gfp)})`,
+    `SLUB: Unable to allocate memory on node -1, gfp=${gfpHex(gfp, numbers)}(${formatGfp(gfp, numbers)})`,
     `  cache: ${facts.name}, object size: ${facts.objectSize}, buffer size: ${facts.size}, ` +
       `default order: ${facts.order}, min order: ${facts.minOrder}`,
   ];
@@ -64,7 +65,7 @@ export function machineReports(
       // Rate-limited as in the kernel: ten blocks in a burst. There is no clock here that would let more through later.
       if (++failures > 10) return;
       const info = readCache(ledger, id);
-      const block = outOfMemoryBlock(gfp, {
+      const facts = {
         name: info.name,
         objectSize: info.objectSize,
         size: info.size,
@@ -74,7 +75,8 @@ export function machineReports(
         objects: info.totalObjects,
         free: freeOnNode(id),
         raisedByDebug: info.min.order > orderOf(info.objectSize, profile.pageSize),
-      });
+      };
+      const block = outOfMemoryBlock(gfp, facts, profile.gfp);
       for (const line of block) log.add(line);
     },
     cacheName: (id) => cacheName(ledger, id),

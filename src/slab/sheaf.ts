@@ -14,7 +14,9 @@
  *
  * With SLUB alone a CPU is fast on one slab, the active one: a free to any other is a slow path, and so is an alloc when the active one
  * has run out. A sheaf is a stack of free objects of any slabs. Bonwick's magazines are the idea, SLAB's arrays (slab.ts) the older
- * brother; Linux 6.18 has them as an option of a cache ("slab: add opt-in caching layer of percpu sheaves"), and now the library does.
+ * brother; Linux 6.18 has them as an option of a cache ("slab: add opt-in caching layer of percpu sheaves"). These are the library's, and
+ * no model of those: Linux keeps a barn of full and empty sheaves for each node, has a sheaf for kfree_rcu, gives a sheaf another capacity,
+ * and takes its sheaves from kmalloc, where these lie in the ledger.
  *
  * A CPU has two sheaves of a cache, main and spare, so that a load that goes up and down by one at the edge of a sheaf does not move a
  * batch each time. Linux swaps two arrays; here the two lie one on the other in one run of entries: the upper is main, the lower spare.

@@ -112,7 +112,7 @@ export function createSlabPages(memory: PhysicalMemory, options: SlabPagesOption
     const wrong = gfp & (GFP_SLAB_BUG_BITS | ~GFP_KNOWN_BITS);
     if (wrong !== 0) {
       gfp &= ~wrong;
-      reports.warn(unexpectedGfp(wrong, gfp));
+      reports.warn(unexpectedGfp(wrong, gfp, memory.profile.gfp));
     }
     if (gfp & __GFP.ZERO && options.hasConstructor(id)) reports.zeroWithConstructor();
     return gfp;

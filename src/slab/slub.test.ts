@@ -4,10 +4,12 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { type Gfp, NO_PFN, NULL, type Pfn } from '../base/index.js';
-import { __GFP, GFP } from '../machine/index.js';
+import { __GFP, formatGfp, GFP, GFP_NUMBERS_6_12, gfpHex } from '../machine/index.js';
 import { smallMap, testAllocator } from './allocator.case.test.js';
 import { SLAB } from './flags.js';
 import type { KmemCache } from './kmem-cache.js';
@@ -51,6 +53,28 @@ test('an allocation without memory prints the kernel’s block: ten times, and n
   assert.equal(machine.log.lines.length, 10 * block.length);
   assert.equal(cache.info.failed, 22);
   machine.validate();
+});
+
+test('each kernel prints its own numbers of gfp flags: those that were recorded', () => {
+  for (const [kernel, atomic] of [
+    ['6.1', '0xa20(GFP_ATOMIC)'],
+    ['6.12', '0x820(GFP_ATOMIC)'],
+  ] as const) {
+    const machine = Machine.create({ machine: smallMap(4), kernel, slubNomerge: true });
+    const cache = machine.kmemCacheCreate('tables', 1000, { flags: SLAB.CACHE_DMA32 })!;
+    exhaust(cache, GFP.ATOMIC | __GFP.NOWARN);
+    assert.equal(cache.alloc(GFP.ATOMIC), NULL);
+    assert.equal(machine.log.lines[0], `SLUB: Unable to allocate memory on node -1, gfp=${atomic}`);
+    cache.alloc((GFP.ATOMIC | GFP.DMA32) as Gfp);
+    const named = `${atomic.replace('(', ' (')}. Fix your code!`;
+    assert.ok(machine.log.lines.some((line) => line.endsWith(`Fixing up to gfp: ${named}`)));
+    machine.validate();
+  }
+  const file = new URL('../../truth/6.12/kmalloc-slub.json.gz', import.meta.url);
+  const recorded = JSON.parse(gunzipSync(readFileSync(file)).toString()).constants.gfp;
+  assert.equal(gfpHex(GFP.ATOMIC, GFP_NUMBERS_6_12), `0x${recorded.GFP_ATOMIC}`);
+  assert.equal(formatGfp(Number(`0x${recorded.GFP_NOWAIT}`), GFP_NUMBERS_6_12), 'GFP_NOWAIT');
+  assert.equal(formatGfp(GFP.NOWAIT, GFP_NUMBERS_6_12), '__GFP_KSWAPD_RECLAIM');
 });
 
 test('the block counts what is free on the node, and quotes the caller’s gfp', () => {

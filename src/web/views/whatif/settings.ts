@@ -139,7 +139,7 @@ export const MACHINE_CONTROLS: readonly Control[] = [
   {
     word: 'sheaves',
     label: 'sheaves',
-    about: 'Arrays of objects in front of the slabs, as each CPU has them from Linux 6.18 on.',
+    about: 'Stacks of objects in front of the slabs for each CPU: slablab’s own, not those of Linux 6.18.',
     kind: 'choice',
     choices: [
       ['', 'objects by size'],
