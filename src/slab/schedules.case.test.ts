@@ -15,8 +15,8 @@
  *
  * ## What is checked then
  *  1. the ledger's equation: `validate('full')`;
- *  2. each object: what a thread was given and has not freed is live, and is given to nobody else. What is live beside that was on its way in
- *     a call that was cut off, and there are no more than that call could have on its way; after a callback that threw, none at all;
+ *  2. each object: what a thread was given and has not freed is live, and is given to nobody else. What is live beside that was on its way
+ *     in a call that was cut off, and there are no more than that call could have on its way; after a callback that threw, none at all;
  *  3. pages in the same way;
  *  4. nobody but living threads is a CPU, and no lock is held;
  *  5. now and then: everything can be freed, every slab goes back, and no page is missing.
@@ -554,11 +554,11 @@ function checkAfter(world: World, thorough: boolean): void {
 }
 
 function holdsLock({ machine: { ledger } }: World): boolean {
-  const { header, cache, zone, shape } = ledger;
+  const { header, cache, zone, shape, slabCounters } = ledger;
   let held = header[H_LINK_LOCK] !== 0 || header[H_TABLE_LOCK] !== 0;
   for (let c = C_LOCK; c < cache.length; c += CACHE_WORDS) held ||= cache[c] !== 0;
   for (let z = 0; z < shape.zones; z++) held ||= zone[z * ZONE_WORDS + Z_LOCK] !== 0;
-  return held;
+  return held || slabCounters.some((word) => (word & COUNTERS_LOCKED) !== 0);
 }
 
 /** Every object is with who was given it, or was on its way in a call that was cut off. */
