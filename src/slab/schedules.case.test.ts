@@ -428,12 +428,19 @@ function dieAt(fate: Fate, step: number): void {
 /** A CPU that nobody is. */
 const STRANGER = 0x7ffe;
 
+function isSlabs({ machine }: World, words: Int32Array): boolean {
+  return words.byteOffset === machine.ledger.slabCounters.byteOffset;
+}
+
+function isFree(world: World, { words, at }: LockWord): boolean {
+  return isSlabs(world, words) ? (words[at]! & COUNTERS_LOCKED) === 0 : words[at] === 0;
+}
+
 /** A lock that is about to be taken is a stranger's, until the function that comes back is called. Undefined for what is no free lock. */
-function hold({ machine }: World, { words, at }: LockWord): (() => void) | undefined {
+function hold(world: World, { words, at }: LockWord): (() => void) | undefined {
+  if (!isFree(world, { words, at })) return undefined;
   const was = words[at]!;
-  const isSlab = words.byteOffset === machine.ledger.slabCounters.byteOffset;
-  if (isSlab ? was & COUNTERS_LOCKED : was !== 0) return undefined;
-  words[at] = isSlab ? (was & ~COUNTERS_FREE) | COUNTERS_LOCKED | STRANGER : STRANGER;
+  words[at] = isSlabs(world, words) ? (was & ~COUNTERS_FREE) | COUNTERS_LOCKED | STRANGER : STRANGER;
   return () => {
     words[at] = was;
   };
@@ -682,15 +689,27 @@ function schedulesOf(
   random: Random,
   perCall = Number.POSITIVE_INFINITY,
 ): Schedule[] {
-  const { fate } = world.actors[call.actor]!;
-  const steps = rehearse(world, () => {
+  const steps: number[] = [];
+  const throwing: number[] = [];
+  rehearse(world, () => {
+    const actor = world.actors[call.actor]!;
+    const { fate } = actor;
     const began = fate.steps;
-    play(world, { ...call, kind: 'switch', step: STEPS_MAX });
-    return Math.min(fate.steps - began, STEPS_MAX);
+    fate.at = began;
+    fate.act = (what, lock) => {
+      if (steps.length >= STEPS_MAX) return;
+      if (what === 'callback' || (lock && isFree(world, lock))) throwing.push(fate.steps - began);
+      steps.push(fate.steps - began);
+    };
+    take(world, actor, choose(call.name, world, actor, new Random(call.seed)));
+    fate.at = Number.POSITIVE_INFINITY;
   });
-  const all = Array.from({ length: steps }, (_, step) =>
-    KINDS.map((kind) => ({ ...call, step, kind })),
-  ).flat();
+  const ofKind = (kind: Kind) => (kind === 'throw' ? throwing : steps);
+  const all = KINDS.flatMap((kind) => ofKind(kind).map((step) => ({ ...call, step, kind })));
   if (all.length <= perCall) return all;
-  return Array.from({ length: perCall }, () => all[random.below(all.length)]!);
+  const kinds = KINDS.filter((kind) => ofKind(kind).length > 0);
+  return Array.from({ length: perCall }, (_, i) => {
+    const kind = kinds[i % kinds.length]!;
+    return { ...call, step: ofKind(kind)[random.below(ofKind(kind).length)]!, kind };
+  });
 }
