@@ -28,9 +28,11 @@ if (isMainThread) {
   // The shared words come from the same heap. A fresh SharedArrayBuffer is all zeros.
   const words = machine.kmalloc(WORDS * 4);
 
-  const { handle } = machine;
   const workers = Array.from({ length: WORKERS }, (_, strip) => {
+    const token = machine.reserveCpu();
+    const handle = machine.handleFor(token);
     const worker = new Worker(new URL(import.meta.url), { workerData: { handle, words, strip } });
+    worker.on('exit', () => machine.detachCpu(token)); // nothing, if it said goodbye
     return new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
   });
   const sum = { born: 0, died: 0, diedAbroad: 0, moved: 0 };
@@ -47,7 +49,7 @@ if (isMainThread) {
   if (cache.live !== 0 || sum.born !== sum.died || sum.diedAbroad === 0) process.exitCode = 1;
 } else {
   const { handle, words, strip } = workerData;
-  const machine = Machine.attach(handle); // this thread is one more CPU of the machine
+  const machine = Machine.attach(handle); // this thread is the CPU that was reserved for it
   const cache = machine.findCache('particle');
   const { alloc, free } = cache; // they need no `this`
   const p = cache.cursor(Particle); // reads and writes the fields of whichever object it stands on

@@ -32,9 +32,11 @@ if (isMainThread) {
   words[(queue + NEWEST) / 4] = oldest;
   words[(queue + ENDED) / 4] = 0;
 
-  const { handle } = machine;
   for (let producer = 0; producer < PRODUCERS; producer++) {
+    const token = machine.reserveCpu();
+    const handle = machine.handleFor(token);
     const worker = new Worker(new URL(import.meta.url), { workerData: { handle, queue, producer } });
+    worker.on('exit', () => machine.detachCpu(token)); // nothing, if it said goodbye
     worker.on('error', (error) => {
       throw error;
     });
@@ -67,7 +69,7 @@ if (isMainThread) {
   if (wrong !== 0 || cache.live !== 0 || received !== PRODUCERS * MESSAGES) process.exitCode = 1;
 } else {
   const { handle, queue, producer } = workerData;
-  const machine = Machine.attach(handle);
+  const machine = Machine.attach(handle); // this thread is the CPU that was reserved for it
   const cache = machine.findCache('node');
   const node = cache.cursor(Node);
   const words = machine.views.u32;

@@ -180,7 +180,7 @@ export class DetachedError extends SlablabError {
 
 /**
  * A lock was not let go in time: its holder has ended without being detached, or hangs. The call was cut off in the middle, and so are all
- * later slow steps of this thread, with the same error, until it calls `detachCpu`: with the holder's token if that is dead, or without any.
+ * later slow steps of this thread, with the same error, until it calls `detachCpu`, with the holder's token if that is dead, or with none.
  * That puts in order what this CPU left unfinished as well. An object that was on its way may be live and nobody's then.
  */
 export class LockHeldError extends SlablabError {

@@ -90,7 +90,6 @@ export function machineHandle(
   base: number,
   allocator: AllocatorName,
   faithful: boolean,
-  cpu: CpuToken | null = null,
 ): MachineHandle {
   memory.locks.check();
   const { buffer, header } = memory.ledger;
@@ -107,7 +106,7 @@ export function machineHandle(
       'an ArrayBuffer cannot be given to other threads: make the memory a SharedArrayBuffer',
     );
   Atomics.store(header, H_CONCURRENT, 1);
-  return { slablab: 'machine', ledger: buffer, bytes: bytes ?? null, base, cpu };
+  return { slablab: 'machine', ledger: buffer, bytes: bytes ?? null, base, cpu: null };
 }
 
 /** The memory that a handle leads to. Throws ArgumentError for what is no handle. */

@@ -128,6 +128,7 @@ export function detachCpus(
   const { locks, ledger } = memory;
   const self = locks.cpu;
   const isCutOff = locks.mend();
+  locks.check();
   const outcomes = tokens.map((token) => bury(ledger, token, self));
   const given = tokens.filter((_, i) => outcomes[i] === 'detached');
   const left = [...new Map(given.map((token) => [token.cpu, token])).values(), ...adoptOrphans(ledger, self)];

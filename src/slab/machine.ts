@@ -273,14 +273,11 @@ export class Machine {
   }
 
   /**
-   * The same for the thread for which a CPU was reserved: it becomes that CPU. Throws ReservationError for a token that reserves none (any
-   * more).
+   * The same for the thread for which a CPU was reserved. Throws ReservationError for a token that reserves none (any more).
    */
   handleFor(token: CpuToken): MachineHandle {
     checkReserved(this.ledger, token);
-    const { memory, boot, faithful } = this;
-    const cpu = { cpu: token.cpu, generation: token.generation };
-    return machineHandle(memory, this.#buffer, this.#bufferBase, boot.allocator, faithful, cpu);
+    return { ...this.handle, cpu: { cpu: token.cpu, generation: token.generation } };
   }
 
   /** Which CPU this thread is; -1 after `detach`. */
@@ -318,8 +315,7 @@ export class Machine {
    */
   detach(): void {
     if (this.cpu < 0) return;
-    this.#refuseSlab();
-    detachSelf(this.memory, this.#allocator as Slub);
+    detachSelf(this.memory, this.#slub());
   }
 
   /** Fast paths ask nobody whether they may. */
@@ -336,19 +332,17 @@ export class Machine {
    * ArgumentError, before anything is changed, for what is no token, and for this thread's own.
    */
   detachCpu(...tokens: readonly CpuToken[]): DetachOutcome[] {
-    const { locks } = this.memory;
-    if (locks.cpu < 0) locks.check();
-    this.#refuseSlab();
     for (const token of tokens) {
       checkToken(this.ledger, token);
-      if (token.cpu === this.cpu && token.generation === locks.attachment?.generation)
+      if (token.cpu === this.cpu && token.generation === this.attachment?.generation)
         throw new ArgumentError(`CPU ${this.cpu} is this thread: it calls detach()`);
     }
-    return detachCpus(this.memory, this.#allocator as Slub, tokens);
+    return detachCpus(this.memory, this.#slub(), tokens);
   }
 
-  #refuseSlab(): void {
-    if (this.#allocator.kind === 'slab') throw new ArgumentError('a machine with SLAB has no other threads');
+  #slub(): Slub {
+    if (this.#allocator.kind === 'slub') return this.#allocator;
+    throw new ArgumentError('a machine with SLAB has no other threads');
   }
 
   /** Every object of a cache that was handed out and not freed. Others must not be at work on it. */

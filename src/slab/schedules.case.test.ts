@@ -15,14 +15,14 @@
  *
  * ## What is checked then
  *  1. the ledger's equation: `validate('full')`;
- *  2. each object: what a thread was given and has not freed is live, and is given to nobody else. What is live beside that was on its way in
- *     a call that was cut off, and there are no more than that call could have on its way; after a callback that threw, none at all;
+ *  2. each object: what a thread was given and has not freed is live, and is given to nobody else. What is live beside that was on its way
+ *     in a call that was cut off, and there are no more than that call could have on its way; after a callback that threw, none at all;
  *  3. pages in the same way;
  *  4. nobody but living threads is a CPU, and no lock is held;
  *  5. now and then: everything can be freed, every slab goes back, and no page is missing.
  */
 import assert from 'node:assert/strict';
-import { LockHeldError, NO_PFN, NULL, type Order, type Pfn, type PhysAddr, Random } from '../base/index.js';
+import { LockHeldError, NULL, Random } from '../base/index.js';
 import {
   C_LOCK,
   C_NR_SLABS,
@@ -30,8 +30,6 @@ import {
   COUNTERS_FREE,
   COUNTERS_LOCKED,
   CPU_RESERVED,
-  type CpuToken,
-  GFP,
   H_CACHES_MADE,
   H_LINK_LOCK,
   H_TABLE_LOCK,
@@ -45,6 +43,16 @@ import { SLAB } from './flags.js';
 import type { KmemCache } from './kmem-cache.js';
 import { Machine, type MachineOptions } from './machine.js';
 import { attachMortal, Death, Fate, type LockWord } from './mortal.case.test.js';
+import {
+  type Actor,
+  cacheOf,
+  choose,
+  give,
+  NAMES,
+  NOTHING,
+  PAST,
+  type World,
+} from './schedule-calls.case.test.js';
 
 export interface ScheduleOptions {
   readonly schedules: number;
@@ -76,45 +84,11 @@ const CACHES = [
   ['large', 2048],
   ['small', 200],
 ] as const;
-const KMALLOCS = [8, 100, 1000, 3000, 20_000] as const;
-const PAGE = 4096;
+
 /** CPU 0 looks on and is the heir, and one is dead. */
 const OBSERVER_AND_DEAD = 2;
 
 // ---- a world -------------------------------------------------------------------------------------------------------------
-
-/** A thread, and what the call that it is in may have on its way. */
-interface Actor {
-  machine: Machine;
-  readonly fate: Fate;
-  readonly token: CpuToken;
-  going: Going;
-  /** Its call was cut off: it is dead for the others. */
-  cut: boolean;
-}
-
-interface Going {
-  /** Objects that are being freed: live or not. */
-  readonly freed: readonly PhysAddr[];
-  /** By cache, how many more may be live. */
-  readonly allocs: readonly (readonly [cache: string, most: number])[];
-  readonly pages: number;
-}
-
-const NOTHING: Going = { freed: [], allocs: [], pages: 0 };
-
-interface World {
-  readonly machine: Machine;
-  readonly actors: readonly Actor[];
-  readonly dead: Actor;
-  /** What threads were given, and the cache that it is of. */
-  held: Map<PhysAddr, string>;
-  /** Blocks of pages, by their first frame. */
-  pages: Map<Pfn, Order>;
-  /** Of calls that were cut off. */
-  lost: Going[];
-  serial: number;
-}
 
 function createWorld(options: MachineOptions, cpus: number, random: Random): World {
   const capacity = options.sheafCapacity ?? 0;
@@ -190,214 +164,6 @@ function take(world: World, actor: Actor, call: () => void): boolean {
   return !actor.cut;
 }
 
-// ---- calls ---------------------------------------------------------------------------------------------------------------
-
-/** Chooses what a call is about; then makes it. */
-type Call = (world: World, actor: Actor, random: Random) => () => void;
-
-/** The model of kmalloc's caches is one: which of them serves a size is theirs to know. */
-function cacheOf(name: string): string {
-  return /^(dma-)?kmalloc-/.test(name) ? 'kmalloc' : name;
-}
-
-function begin(actor: Actor, going: Partial<Going>): void {
-  actor.going = { ...NOTHING, ...going };
-}
-
-function give(world: World, address: PhysAddr, name: string): void {
-  if (address === NULL) return;
-  assert.ok(!world.held.has(address), `${name}: ${address} is given twice`);
-  world.held.set(address, name);
-}
-
-function heldOf(world: World, name: string): PhysAddr[] {
-  return [...world.held].filter(([, cache]) => cache === name).map(([address]) => address);
-}
-
-function someCache(random: Random): string {
-  return ['large', 'large', 'small', 'checked'][random.below(4)]!;
-}
-
-const CALLS: Record<string, Call> = {
-  alloc(world, actor, random) {
-    const name = someCache(random);
-    return () => {
-      begin(actor, { allocs: [[name, 2]] });
-      give(world, actor.machine.findCache(name)!.alloc(), name);
-    };
-  },
-  free(world, actor, random) {
-    const name = someCache(random);
-    return () => {
-      const objects = heldOf(world, name);
-      if (objects.length === 0) return;
-      const address = objects[random.below(objects.length)]!;
-      world.held.delete(address);
-      begin(actor, { freed: [address] });
-      actor.machine.findCache(name)!.free(address);
-    };
-  },
-  allocBulk(world, actor, random) {
-    const name = someCache(random);
-    const count = 1 + random.below(12);
-    return () => {
-      begin(actor, { allocs: [[name, count + 1]] });
-      for (const address of actor.machine.findCache(name)!.allocBulk(count)) give(world, address, name);
-    };
-  },
-  freeBulk(world, actor, random) {
-    const name = someCache(random);
-    const count = 1 + random.below(12);
-    return () => {
-      const objects = heldOf(world, name).slice(-count);
-      for (const address of objects) world.held.delete(address);
-      begin(actor, { freed: objects });
-      actor.machine.findCache(name)!.freeBulk(objects);
-    };
-  },
-  kmalloc(world, actor, random) {
-    const size = KMALLOCS[random.below(KMALLOCS.length)]!;
-    return () => kmalloc(world, actor, size);
-  },
-  kfree(world, actor, random) {
-    return () => {
-      const large = [...world.pages].filter(([, order]) => order === 3);
-      if (large.length > 0 && random.below(2) === 0) {
-        const [pfn] = large[0]!;
-        world.pages.delete(pfn);
-        begin(actor, { pages: 8 });
-        actor.machine.kfree((pfn * PAGE) as PhysAddr);
-        return;
-      }
-      const address = heldOf(world, 'kmalloc')[0];
-      if (address === undefined) return;
-      world.held.delete(address);
-      begin(actor, { freed: [address] });
-      actor.machine.kfree(address);
-    };
-  },
-  krealloc(world, actor, random) {
-    const size = [60, 500, 2000, 4000][random.below(4)]!;
-    return () => {
-      const address = heldOf(world, 'kmalloc').at(-1);
-      if (address === undefined) return kmalloc(world, actor, size);
-      world.held.delete(address);
-      begin(actor, { freed: [address], allocs: [['kmalloc', 2]] });
-      const moved = actor.machine.krealloc(address, size);
-      // No memory: the old one stays.
-      give(world, moved === NULL ? address : moved, 'kmalloc');
-    };
-  },
-  pages(world, actor, random) {
-    const order = random.below(3) as Order;
-    const back = random.below(2) === 0;
-    return () => {
-      const [pfn, had] = [...world.pages].find(([, each]) => each < 3) ?? [NO_PFN, 0 as Order];
-      if (back && pfn !== NO_PFN) {
-        world.pages.delete(pfn);
-        begin(actor, { pages: 2 ** had });
-        actor.machine.freePages(pfn, had);
-        return;
-      }
-      begin(actor, { pages: 2 ** order });
-      givePages(world, actor.machine.allocPages(GFP.KERNEL, order), order);
-    };
-  },
-  shrink(_, actor, random) {
-    const name = someCache(random);
-    return () => {
-      begin(actor, {});
-      actor.machine.findCache(name)!.shrink();
-    };
-  },
-  flush(_, actor, random) {
-    const name = someCache(random);
-    return () => {
-      begin(actor, {});
-      actor.machine.findCache(name)!.flush();
-    };
-  },
-  createAndDestroy(world, actor) {
-    return () => {
-      const name = `new ${world.serial++}`;
-      begin(actor, { allocs: [[name, 3]] });
-      const cache = actor.machine.kmemCacheCreate(name, 600)!;
-      const object = cache.alloc();
-      if (object !== NULL) cache.free(object);
-      cache.flush();
-      cache.destroy();
-    };
-  },
-  construct(world, actor) {
-    return () => {
-      const name = `built ${world.serial++}`;
-      begin(actor, { allocs: [[name, 3]] });
-      const cache = actor.machine.kmemCacheCreate(name, 900, { ctor: () => actor.fate.step('callback') })!;
-      for (let i = 0; i < 6; i++) give(world, cache.alloc(), name);
-      const objects = heldOf(world, name);
-      for (const address of objects) world.held.delete(address);
-      begin(actor, { freed: objects, allocs: [[name, 1]] });
-      for (const address of objects) cache.free(address);
-    };
-  },
-  attach(world, actor) {
-    return () => {
-      begin(actor, { allocs: [['large', 2]] });
-      const came = attachMortal(world.machine.handle, actor.fate);
-      const object = came.findCache('large')!.alloc();
-      if (object !== NULL) came.findCache('large')!.free(object);
-      came.detach();
-    };
-  },
-  reserve(_, actor) {
-    return () => {
-      begin(actor, {});
-      const token = actor.machine.reserveCpu();
-      const handle = actor.machine.handleFor(token);
-      assert.deepEqual(handle.cpu, token);
-      assert.deepEqual(actor.machine.detachCpu(token), ['unreserved']);
-      assert.throws(() => Machine.attach(handle), { code: 'reservation' });
-    };
-  },
-  detachCpu(world, actor) {
-    return () => {
-      begin(actor, {});
-      const [outcome] = actor.machine.detachCpu(world.dead.token);
-      assert.ok(outcome !== 'unreserved', outcome);
-    };
-  },
-  detach(_, actor) {
-    return () => {
-      begin(actor, {});
-      actor.machine.detach();
-      // For the others it is as if it had died.
-      actor.cut = true;
-    };
-  },
-};
-
-function kmalloc(world: World, actor: Actor, size: number): void {
-  const order = size > PAGE * 2 ? 3 : 0;
-  begin(actor, order === 0 ? { allocs: [['kmalloc', 2]] } : { pages: 8 });
-  const address = actor.machine.kmalloc(size);
-  if (order === 0) give(world, address, 'kmalloc');
-  else if (address !== NULL) givePages(world, (address / PAGE) as Pfn, order as Order);
-}
-
-function givePages(world: World, pfn: Pfn, order: Order): void {
-  if (pfn === NO_PFN) return;
-  assert.ok(!world.pages.has(pfn), `pfn ${pfn} is given twice`);
-  world.pages.set(pfn, order);
-}
-
-const NAMES = Object.keys(CALLS);
-/** What fills a world, and what comes in between. */
-const PAST = ['alloc', 'allocBulk', 'alloc', 'free', 'kmalloc', 'freeBulk', 'kmalloc', 'pages', 'flush'];
-
-function choose(name: string, world: World, actor: Actor, random: Random): () => void {
-  return CALLS[name]!(world, actor, random);
-}
-
 // ---- a schedule ----------------------------------------------------------------------------------------------------------
 
 /** What a seed chooses beside the call, its step and what happens there. */
@@ -428,12 +194,19 @@ function dieAt(fate: Fate, step: number): void {
 /** A CPU that nobody is. */
 const STRANGER = 0x7ffe;
 
+function isSlabs({ machine }: World, words: Int32Array): boolean {
+  return words.byteOffset === machine.ledger.slabCounters.byteOffset;
+}
+
+function isFree(world: World, { words, at }: LockWord): boolean {
+  return isSlabs(world, words) ? (words[at]! & COUNTERS_LOCKED) === 0 : words[at] === 0;
+}
+
 /** A lock that is about to be taken is a stranger's, until the function that comes back is called. Undefined for what is no free lock. */
-function hold({ machine }: World, { words, at }: LockWord): (() => void) | undefined {
+function hold(world: World, { words, at }: LockWord): (() => void) | undefined {
+  if (!isFree(world, { words, at })) return undefined;
   const was = words[at]!;
-  const isSlab = words.byteOffset === machine.ledger.slabCounters.byteOffset;
-  if (isSlab ? was & COUNTERS_LOCKED : was !== 0) return undefined;
-  words[at] = isSlab ? (was & ~COUNTERS_FREE) | COUNTERS_LOCKED | STRANGER : STRANGER;
+  words[at] = isSlabs(world, words) ? (was & ~COUNTERS_FREE) | COUNTERS_LOCKED | STRANGER : STRANGER;
   return () => {
     words[at] = was;
   };
@@ -554,11 +327,11 @@ function checkAfter(world: World, thorough: boolean): void {
 }
 
 function holdsLock({ machine: { ledger } }: World): boolean {
-  const { header, cache, zone, shape } = ledger;
+  const { header, cache, zone, shape, slabCounters } = ledger;
   let held = header[H_LINK_LOCK] !== 0 || header[H_TABLE_LOCK] !== 0;
   for (let c = C_LOCK; c < cache.length; c += CACHE_WORDS) held ||= cache[c] !== 0;
   for (let z = 0; z < shape.zones; z++) held ||= zone[z * ZONE_WORDS + Z_LOCK] !== 0;
-  return held;
+  return held || slabCounters.some((word) => (word & COUNTERS_LOCKED) !== 0);
 }
 
 /** Every object is with who was given it, or was on its way in a call that was cut off. */
@@ -682,15 +455,27 @@ function schedulesOf(
   random: Random,
   perCall = Number.POSITIVE_INFINITY,
 ): Schedule[] {
-  const { fate } = world.actors[call.actor]!;
-  const steps = rehearse(world, () => {
+  const steps: number[] = [];
+  const throwing: number[] = [];
+  rehearse(world, () => {
+    const actor = world.actors[call.actor]!;
+    const { fate } = actor;
     const began = fate.steps;
-    play(world, { ...call, kind: 'switch', step: STEPS_MAX });
-    return Math.min(fate.steps - began, STEPS_MAX);
+    fate.at = began;
+    fate.act = (what, lock) => {
+      if (steps.length >= STEPS_MAX) return;
+      if (what === 'callback' || (lock && isFree(world, lock))) throwing.push(fate.steps - began);
+      steps.push(fate.steps - began);
+    };
+    take(world, actor, choose(call.name, world, actor, new Random(call.seed)));
+    fate.at = Number.POSITIVE_INFINITY;
   });
-  const all = Array.from({ length: steps }, (_, step) =>
-    KINDS.map((kind) => ({ ...call, step, kind })),
-  ).flat();
+  const ofKind = (kind: Kind) => (kind === 'throw' ? throwing : steps);
+  const all = KINDS.flatMap((kind) => ofKind(kind).map((step) => ({ ...call, step, kind })));
   if (all.length <= perCall) return all;
-  return Array.from({ length: perCall }, () => all[random.below(all.length)]!);
+  const kinds = KINDS.filter((kind) => ofKind(kind).length > 0);
+  return Array.from({ length: perCall }, (_, i) => {
+    const kind = kinds[i % kinds.length]!;
+    return { ...call, step: ofKind(kind)[random.below(ofKind(kind).length)]!, kind };
+  });
 }
