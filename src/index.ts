@@ -23,6 +23,7 @@ export {
   flatBytes,
   formatGfp,
   GFP,
+  type GfpNumbers,
   KernelLog,
   type Ledger,
   type LedgerLimits,

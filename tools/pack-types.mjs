@@ -5,6 +5,8 @@
 // The entry `./slab` of package.json is lib/slab/index.js, and was declared in dist/slab/index.d.ts. What its declarations name comes
 // along, and nothing else. Doc comments stay above what the main entry exports and its members; docs/api.md has those of the names that
 // only a room's own entry has, which would be a tenth of the package. The theory of a file is for who reads its source.
+//
+// JavaScript and declarations get a tab where the compiler writes four blanks: that is two hundredths of the packed size.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -135,7 +137,17 @@ export function writeDeclarations(folder, told) {
     mkdirSync(dirname(join(lib, path)), { recursive: true });
     writeFileSync(join(lib, path), text);
   }
+  for (const path of readdirSync(lib, { recursive: true, encoding: 'utf8' }))
+    if (/\.(?:js|d\.ts)$/.test(path)) indentWithTabs(join(lib, path));
   return texts.size;
+}
+
+function indentWithTabs(file) {
+  const text = readFileSync(file, 'utf8');
+  // Blanks of a template of several lines are part of it.
+  if (text.split('\n').some((line) => (line.match(/`/g) ?? []).length % 2 === 1)) return;
+  const tabbed = text.replace(/^(?: {4})+/gm, (blanks) => '\t'.repeat(blanks.length / 4));
+  if (tabbed !== text) writeFileSync(file, tabbed);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -90,6 +90,6 @@ test('what makes no machine is found out before anything is read', async () => {
     for (const option of ['--cpus 100000', '--memory 1']) {
       const { code, err } = await slablab(`${words} ${option}`);
       assert.equal(code, 2, err);
-      assert.match(err, /a machine has 1 to 1024 CPUs|of memory, not 1 byte/);
+      assert.match(err, /a machine has 1 to 1024 CPUs|of memory, not 1 B/);
     }
 });

@@ -115,6 +115,7 @@ export interface GfpNumbers {
   readonly NOWAIT: number;
 }
 
+/** What 6.1 prints: the numbers that this room has. */
 export const GFP_NUMBERS_6_1: GfpNumbers = { absent: 0, ATOMIC: GFP.ATOMIC, NOWAIT: GFP.NOWAIT };
 
 /**

@@ -30,6 +30,7 @@ export { countOnNode } from './slab-counts.js';
 export * from './slab-order.js';
 export type { SlabProfile } from './slab-profile.js';
 export * from './slub.js';
+export type { BulkFree } from './slub-bulk.js';
 export type { StandingCache } from './standing-6.1.js';
 export type { StandingAliases } from './standing-aliases.js';
 export * from './statistics.js';

@@ -6,6 +6,7 @@ import { CPU_WORDS, LINK_LIVE, P_OWN, P_SLAB, type PhysicalMemory } from '../mac
 import { eachGroup, firstBad, firstNot } from './bulk-free.js';
 import type { ObjectAddresses } from './object-address.js';
 
+/** Frees of many objects at once. */
 export interface BulkFree {
   /** Frees all of them or, outside the faithful mode, throws BadFreeError and frees none. For a CPU that there is. */
   freeBulk(cache: number, objects: PhysAddr[], cpu: number): void;

@@ -13,6 +13,7 @@
  * Each of these holds for a trace and its own snapshots, however they were taken; so one that does not is said to be of another recording.
  * Two recordings of the same machine that agree in all of it cannot be told apart: the replay is then only as near as `verify` shows.
  */
+import { largestOf, pushAll } from '../../base/index.js';
 import { CLASS_KIND, type ClassCache, OP, OP_MASK, OVER, type Trace } from '../../trace/index.js';
 import { placeBehind, placeSnapshots, type SnapshotPlace } from './place.js';
 import type { Snapshot, Snapshots } from './snapshots.js';
@@ -39,7 +40,7 @@ export function contradictions(options: ContradictionOptions): string[] {
 
 function byTime({ trace: { report }, snapshots: { all } }: ContradictionOptions): string[] {
   const first = all[0]!.begin;
-  const last = Math.max(...all.map(({ end }) => end));
+  const last = largestOf(all.map(({ end }) => end));
   const apart = Math.max(first - report.lastTime, report.firstTime - last);
   if (apart <= HOUR_NS) return [];
   const which = first > report.lastTime ? 'after its last event' : 'before its first event';
@@ -67,7 +68,7 @@ function byMarkers({ trace: { marks }, snapshots: { all } }: ContradictionOption
 }
 
 function byCpus({ trace, snapshots: { all } }: ContradictionOptions): string[] {
-  const cpus = Math.max(...all.map((snapshot) => snapshot.cpus));
+  const cpus = largestOf(all.map((snapshot) => snapshot.cpus));
   const shown = trace.report.believedCpus?.cpus ?? 0;
   return cpus > 0 && shown > cpus ? [`the trace has events of ${shown} CPUs, and they have ${cpus}`] : [];
 }
@@ -136,7 +137,7 @@ function byNumbers({ trace, snapshots, names }: ContradictionOptions): string[] 
   const unread = inside.every(({ opened }) => opened === 0);
   const words = seen.flatMap((each) => tooFew(each, caches));
   for (const [i, each] of inside.slice(1).entries())
-    words.push(...otherGrowth(inside[i]!, each, caches, trace.cpus));
+    pushAll(words, otherGrowth(inside[i]!, each, caches, trace.cpus));
   if (isWhole && opens && inside.length > 0 && unread)
     words.unshift(
       `nobody opened a file while ${inside.length === 1 ? inside[0]!.place.snapshot.name : `any of ${inside.length}`} was taken, ` +

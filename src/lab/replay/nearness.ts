@@ -24,6 +24,7 @@
  *
  * slabinfo's `active_objs` of SLUB counts every object of a CPU's slabs as used; the replay counts the same way.
  */
+import { largestOf, smallestOf } from '../../base/index.js';
 import { C_NEXT_REAP, CACHE_WORDS } from '../../machine/index.js';
 import type { Machine } from '../../slab/index.js';
 import { slabinfoRows, sysfsCounters } from '../../text/index.js';
@@ -251,8 +252,8 @@ function compareSnapshot(
 }
 
 function compared(recorded: number, begin: number, end: number, others: readonly number[] = []): Compared {
-  const low = Math.min(begin, end, ...others);
-  const high = Math.max(begin, end, ...others);
+  const low = Math.min(begin, end, smallestOf(others));
+  const high = Math.max(begin, end, largestOf(others));
   const distance = Math.max(low - recorded, recorded - high, 0);
   return { recorded, begin, end, error: distance / Math.max(recorded, 1) };
 }

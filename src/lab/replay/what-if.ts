@@ -15,7 +15,7 @@
  *
  * Here they are read and put into data; which caches there are only build.ts knows.
  */
-import { ArgumentError, lookUp, parseSize } from '../../base/index.js';
+import { ArgumentError, largestOf, lookUp, parseSize } from '../../base/index.js';
 import { CPUS_MAX } from '../../machine/index.js';
 import {
   type AllocatorName,
@@ -67,8 +67,9 @@ export interface WhatIf {
 export const AS_RECORDED: WhatIf = { settings: [], caches: new Map() };
 
 /** What no kernel takes is refused before anything is replayed; what one of them does not take, when it is known which it is. */
-const ORDER_MAX = Math.max(...[...KERNELS.values()].map(({ orders }) => orders - 1));
-const UNSIGNED_MAX = 0xffffffff;
+export const ORDER_MAX = largestOf([...KERNELS.values()].map(({ orders }) => orders - 1));
+/** The largest number that a parameter of the kernel holds. */
+export const UNSIGNED_MAX = 0xffffffff;
 
 const PAGE_SIZES: readonly number[] = [4096, 16384, 65536];
 

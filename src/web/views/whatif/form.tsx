@@ -189,6 +189,7 @@ function ControlField({
           {...common}
           type="number"
           min={control.least}
+          max={control.most}
           step={1}
           {...typing}
           placeholder={control.unit === '' ? 'as recorded' : control.unit}

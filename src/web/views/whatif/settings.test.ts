@@ -23,7 +23,8 @@ test('every setting has a control, and every control a setting', () => {
 /** Values that a control offers or that fit into it. */
 function valuesOf(control: Control): string[] {
   if (control.kind === 'choice') return control.choices.map(([value]) => value);
-  if (control.kind === 'number') return [control.least, control.least + 1, 64].map(String);
+  if (control.kind === 'number')
+    return [control.least, control.least + 1, Math.min(64, control.most), control.most].map(String);
   return [control.example, ...control.likely];
 }
 

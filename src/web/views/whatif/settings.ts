@@ -8,8 +8,17 @@
  * The text is all the state that there is: a control shows the setting that is in it, and writes it back. So the two cannot say different
  * things, and what a person writes by hand, a mistake as well, stays as it was written.
  */
-import { SlablabError } from '../../../base/index.js';
-import { readWhatIf, STRATEGIES, settingParts, splitSettings } from '../../../lab/index.js';
+import { MIB, SlablabError } from '../../../base/index.js';
+import {
+  ORDER_MAX,
+  readWhatIf,
+  STRATEGIES,
+  settingParts,
+  splitSettings,
+  UNSIGNED_MAX,
+} from '../../../lab/index.js';
+import { CPUS_MAX } from '../../../machine/index.js';
+import { SLUB_MIN_OBJECTS_MAX } from '../../../slab/index.js';
 
 interface CommonControl {
   /** The word of the setting, as lab/replay/what-if.ts has it. */
@@ -26,7 +35,7 @@ export type Control = CommonControl &
         readonly kind: 'choice';
         readonly choices: readonly (readonly [value: string, label: string])[];
       }
-    | { readonly kind: 'number'; readonly least: number; readonly unit: string }
+    | { readonly kind: 'number'; readonly least: number; readonly most: number; readonly unit: string }
     /** Any text, with some that are likely. */
     | { readonly kind: 'text'; readonly example: string; readonly likely: readonly string[] }
   );
@@ -75,6 +84,7 @@ export const MACHINE_CONTROLS: readonly Control[] = [
       'What follows from the number of CPUs changes; events of CPUs that there are no more go to the others in turn.',
     kind: 'number',
     least: 1,
+    most: CPUS_MAX,
     unit: '',
   },
   {
@@ -93,6 +103,7 @@ export const MACHINE_CONTROLS: readonly Control[] = [
     about: 'slub_max_order: a slab is at most 2^order pages, if one object fits.',
     kind: 'number',
     least: 0,
+    most: ORDER_MAX,
     unit: '',
   },
   {
@@ -101,6 +112,7 @@ export const MACHINE_CONTROLS: readonly Control[] = [
     about: 'slub_min_order: a slab is at least 2^order pages.',
     kind: 'number',
     least: 0,
+    most: ORDER_MAX,
     unit: '',
   },
   {
@@ -109,6 +121,7 @@ export const MACHINE_CONTROLS: readonly Control[] = [
     about: 'slub_min_objects: as many a slab should have; 0 lets the number of CPUs decide.',
     kind: 'number',
     least: 0,
+    most: SLUB_MIN_OBJECTS_MAX,
     unit: '',
   },
   {
@@ -126,6 +139,7 @@ export const MACHINE_CONTROLS: readonly Control[] = [
     about: 'Free objects that a CPU keeps in partial slabs, of all caches that do so.',
     kind: 'number',
     least: 0,
+    most: UNSIGNED_MAX,
     unit: 'objects',
   },
   {
@@ -134,6 +148,7 @@ export const MACHINE_CONTROLS: readonly Control[] = [
     about: 'Partial slabs that a node keeps even if they are empty, of all caches.',
     kind: 'number',
     least: 0,
+    most: UNSIGNED_MAX,
     unit: 'slabs',
   },
   {
@@ -157,6 +172,7 @@ export const CACHE_CONTROLS: readonly Control[] = [
     about: 'Bytes of an object: a struct that grew or shrank.',
     kind: 'number',
     least: 1,
+    most: 4 * MIB,
     unit: 'bytes',
   },
   {
@@ -196,6 +212,7 @@ export const CACHE_CONTROLS: readonly Control[] = [
     about: 'Free objects that a CPU keeps in partial slabs.',
     kind: 'number',
     least: 0,
+    most: UNSIGNED_MAX,
     unit: 'objects',
   },
   {
@@ -204,6 +221,7 @@ export const CACHE_CONTROLS: readonly Control[] = [
     about: 'Partial slabs that a node keeps even if they are empty.',
     kind: 'number',
     least: 0,
+    most: UNSIGNED_MAX,
     unit: 'slabs',
   },
 ];
