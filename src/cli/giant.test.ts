@@ -44,7 +44,7 @@ function slablab(...args: string[]): string {
 interface ReplayJson {
   readonly trace: { readonly cpus: number; readonly events: number };
   readonly results: readonly {
-    readonly machine: { readonly cpus: number; readonly memory: number; readonly source: string };
+    readonly machine: { readonly cpus: number; readonly memoryBytes: number; readonly source: string };
     readonly counts: Readonly<Record<string, number>>;
     readonly caches: readonly CacheJson[];
   }[];
@@ -66,7 +66,8 @@ test('a replay has every object and every slab that the machine had', () => {
   const { machine, counts, caches } = results[0]!;
   assert.equal(machine.cpus, 1024);
   // Eight nodes' zones are one; of 2 TiB there is half.
-  assert.ok(machine.memory > 0.99 * 2 ** 40 && machine.memory <= 2 ** 40, `${machine.memory}`);
+  const { memoryBytes } = machine;
+  assert.ok(memoryBytes > 0.99 * 2 ** 40 && memoryBytes <= 2 ** 40, `${memoryBytes}`);
   assert.match(machine.source, /9\d\d\.\d GiB of its memory is left out, for a replay accounts for 1 TiB$/);
   assert.deepEqual(
     [counts.allocs, counts.frees, counts.fromBefore, counts.failed, counts.unknown],

@@ -108,7 +108,7 @@ test('what is no file to open is refused before a browser sees it', () => {
   assert.equal(noise.code, 3);
   assert.match(
     noise.err,
-    /noise:1: expected one of ftrace text.*\n {2}docs\/page\.md says what the page opens/,
+    /noise:1: expected one of ftrace text.*\n {2}'slablab open --help' says what the page opens/,
   );
   assert.equal(slablab('open', 'not-there.txt').code, 3);
   assert.match(slablab('open', '--snapshots', 'noise').err, /--snapshots are those of a trace/);

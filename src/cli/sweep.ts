@@ -102,7 +102,7 @@ async function runCommand(path: string, flags: SweepFlags, session: Session): Pr
     for (const value of values) if (value !== '') readWhatIf(`${name}=${value}`);
   if (flags.cell !== undefined && flags.cell >= cells.length)
     throw new ArgumentError(
-      `there is no cell ${flags.cell}: ${counted(cells.length, 'cell')}, which are numbered from 0`,
+      `there is no cell ${flags.cell} of ${counted(cells.length, 'cell')}, which are numbered from 0`,
     );
   if (flags.list) {
     if (flags.json) session.printJson({ axes, cells });

@@ -88,7 +88,7 @@ test('what changes nothing, or says two things, is refused', async () => {
   await refused(`replay ${TRACE} --csv --wide`, 2, /--wide is for the table/);
   await refused(`replay ${TRACE} --csv --format md`, 2, /which format: --csv or --format md\?/);
   await refused('verify --within 5', 2, /--within is for a trace and its snapshots/);
-  await refused(['sysfs', ''], 2, /its name is empty/);
+  await refused(['sysfs', ''], 3, /expected the name of a folder to write, but it is empty/);
 });
 
 test('--no-merge and --nomerge are one option, and so are --csv and --format csv', async () => {
@@ -173,7 +173,7 @@ test('--within is 2 % unless told', async () => {
     );
   const usual = await json('');
   assert.deepEqual(await json('--within 2'), usual);
-  assert.notDeepEqual((await json('--within 0.02')).within, usual.within);
+  assert.notDeepEqual((await json('--within 0.02')).withinPercent, usual.withinPercent);
 });
 
 test('what is advised next never waits for a person to type', () => {

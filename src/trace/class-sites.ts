@@ -2,7 +2,7 @@
  * Which cache a function of the kernel allocates from, where the events leave it open: caches that were merged are freed by one name, and
  * several may have the same size. Names of functions and caches as Linux 6.1 has them; a function that allocates from more than one is in
  * the table with the distance of the objects. Where a snapshot tells which caches there were it is used only to choose among those that fit
- * (classes.ts), so a kernel in which a function has moved on is not led astray; where nothing tells, what it says is likely and no more.
+ * (classes.ts), so a kernel in which a function has moved on is not led astray; where nothing tells, what it says is only likely.
  */
 const ALLOCATES_FROM: readonly (readonly [site: string, cache: string, bytes?: number])[] = [
   ['acpi_ps_alloc_op', 'Acpi-Parse'],

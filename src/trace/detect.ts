@@ -82,7 +82,8 @@ export function detectFormat(file: string, bytes: Uint8Array): TraceFormat {
   const text = detectText(bytes);
   if (text !== undefined) return text;
   const other = lookAlike(bytes);
-  if (other !== undefined) throw new InputError(file, 0, `is ${other.what}: ${other.instead}`);
+  if (other !== undefined)
+    throw new InputError(file, 0, `expected a trace, but it is ${other.what}: ${other.instead}`);
   const [first = ''] = fromUtf8(bytes, 0, Math.min(bytes.length, 4 * EXCERPT_LENGTH))
     .trimStart()
     .split('\n', 1);

@@ -122,7 +122,7 @@ export function replayColumns(): Column<ExportRow>[] {
         raw,
       };
     }),
-    // Whether an event or a snapshot tells the name, or it is likely and no more, or nothing tells it.
+    // Whether an event or a snapshot tells the name, or it is only likely, or nothing tells it.
     text('nameIs', ({ cache }) => (cache === undefined ? '' : nameIs(cache))),
   ];
 }

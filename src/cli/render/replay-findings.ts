@@ -93,10 +93,14 @@ function told(counts: readonly (readonly [name: string, count: number])[]): stri
   return rest > 0 ? `${first.join(', ')} and ${rest} more` : first.join(', ');
 }
 
-/** A note as a sentence, whether its writer ended it or not. What it begins with may be a file's name. */
+/**
+ * A note as a sentence. One that its writer ended is one already. The first letter of another becomes a capital, unless the first word is
+ * a name: of a file, a field, an option.
+ */
 export function sentence(note: string): string {
-  const begun = /^[a-z]+\.[a-z]/.test(note) ? note : `${note[0]?.toUpperCase() ?? ''}${note.slice(1)}`;
-  return begun.endsWith('.') ? begun : `${begun}.`;
+  if (note.endsWith('.')) return note;
+  const isWord = /^[a-z]+(?![\w.?=/-])/.test(note);
+  return `${isWord ? note[0]!.toUpperCase() : note.slice(0, 1)}${note.slice(1)}.`;
 }
 
 /** A reader's report as it stands in `--json`: events by their names. */

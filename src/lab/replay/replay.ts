@@ -29,7 +29,7 @@
  *  7. size: the one cache of a snapshot that fits;
  *  8. a preset: what a booted kernel of some configuration has.
  *
- * Names: trace/classes.ts. Sizes and orders: evidence.ts. The machine: plan.ts. What rests on 6 to 8 is likely and no more: whoever shows
+ * Names: trace/classes.ts. Sizes and orders: evidence.ts. The machine: plan.ts. What rests on 6 to 8 is only likely: whoever shows
  * it marks it with `?`, and the reason is among what was assumed. What rests on nothing is called by what is known (`?function/size`), or
  * left out. So the machine as recorded never holds less than was asked for, and no object lies in a slab of a size that no event and no
  * snapshot has. Whether snapshots are of the same recording at all: mismatch.ts.

@@ -325,7 +325,7 @@ function notUnderstood(options: ResultOptions): string[] {
   const sentences = [
     ...mismatch.map((why) => `The snapshots are of another recording: ${why}.`),
     ...plan.overruled.map((words) => `${words[0]!.toUpperCase()}${words.slice(1)}.`),
-    `${estimate.history.source}.`,
+    `${estimate.history.source[0]!.toUpperCase()}${estimate.history.source.slice(1)}.`,
     ...plan.assumed.map((words) => `${words}.`),
   ];
   const odd = believedCpus?.odd ?? [];
@@ -377,11 +377,11 @@ function likelyNames({ trace, names, built }: ResultOptions): string[] {
   const objects = (count: number) => (count === 1 ? '1 object' : `${count} objects`);
   const words = likely
     .slice(0, TOLD)
-    .map(({ label, why, allocs }) => `${label} is likely and no more, for ${objects(allocs)}: ${why}.`);
+    .map(({ label, why, allocs }) => `${label} is only likely, for ${objects(allocs)}: ${why}.`);
   const rest = likely.slice(TOLD);
   if (rest.length > 0) {
     const allocs = rest.reduce((sum, each) => sum + each.allocs, 0);
-    words.push(`${rest.length} more names are likely and no more, for ${objects(allocs)}.`);
+    words.push(`${rest.length} more names are only likely, for ${objects(allocs)}.`);
   }
   for (const { label, allocs } of unnamed)
     words.push(

@@ -17,7 +17,7 @@ export function replayName({
   return (machine?.overruled.length ?? 0) > 0 ? 'as told' : 'as recorded';
 }
 
-/** A cache's name as it is shown: with a `?` where it is likely and no more. What nothing names begins with one. */
+/** A cache's name as it is shown: with a `?` where it is only likely. What nothing names begins with one. */
 export function cacheLabel({ name, isCertain }: Pick<CacheResult, 'name' | 'isCertain'>): string {
   return isCertain ? name : `${name}?`;
 }

@@ -1,4 +1,4 @@
-/** Names of caches as they are shown: what is likely and no more has a `?`. */
+/** Names of caches as they are shown: what is only likely has a `?`. */
 import { computed } from '@preact/signals';
 import { cacheLabels } from '../../lab/index.js';
 import { opened } from '../state/store.js';
