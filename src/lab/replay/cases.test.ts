@@ -54,7 +54,7 @@ test('guessed-names: what only a function tells is likely, is marked, and the re
   ]);
   const words = result.notUnderstood.join('\n');
   assert.match(words, /radix_tree_node\? is only likely, .*28 objects: xas_alloc is known to allocate from/);
-  assert.match(words, /lsm_file_cache\? is likely .* 20 objects: security_file_alloc is known to/);
+  assert.match(words, /lsm_file_cache\? is only likely, .* 20 objects: security_file_alloc is known to/);
   assert.match(resultWords(result).join('\n'), /lsm_file_cache\? \(security_file_alloc/);
   assert.deepEqual(
     result.caches.map(({ how, isCertain }) => [how, isCertain]),
