@@ -25,13 +25,12 @@ if (isMainThread) {
   const memory = new SharedArrayBuffer(16 * 2 ** 20);
   const machine = Machine.create({ memory: '16M', bytes: memory, shared: true, workers: 1 + WORKERS });
   const cache = machine.kmemCacheCreate('particle', Particle.size, { align: Particle.align });
-  // The shared words come from the same heap. A fresh SharedArrayBuffer is all zeros.
-  const words = machine.kmalloc(WORDS * 4);
+  const words = machine.kmalloc(WORDS * 4); // the shared words; a fresh SharedArrayBuffer is all zeros
 
   const workers = Array.from({ length: WORKERS }, (_, strip) => {
     const token = machine.reserveCpu();
-    const handle = machine.handleFor(token);
-    const worker = new Worker(new URL(import.meta.url), { workerData: { handle, words, strip } });
+    const workerData = { handle: machine.handleFor(token), words, strip };
+    const worker = new Worker(new URL(import.meta.url), { workerData });
     worker.on('exit', () => machine.detachCpu(token)); // nothing, if it said goodbye
     return new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
   });

@@ -103,7 +103,7 @@ export default function (test) {
       rows.map(([name]) => name),
       results[0].zones.map(({ name }) => name),
     );
-    for (const [i, { managed, taken }] of results[0].zones.entries()) {
+    for (const [i, { managedBytes: managed, takenBytes: taken }] of results[0].zones.entries()) {
       const [, told, slabs, pages, free] = rows[i].map((text, at) => (at === 0 ? text : bytesOf(text)));
       for (const [shown, right] of [
         [told, managed],

@@ -322,7 +322,7 @@ export default function (test) {
     const words = t.page.locator('.time-range', { hasText: '→' });
     await words.waitFor();
     const { results } = await t.cli('replay', BOOT, '--snapshots', BOOT_SNAPSHOTS);
-    const { rows, most } = results[0].series;
+    const { rows, mostBytes: most } = results[0].series;
     const within = most.filter((_, i) => rows[i] >= from && (rows[i + 1] ?? Infinity) <= to);
     const told = /from [\d.]+ \w+ to ([\d.]+) MiB/.exec(await words.innerText())[1];
     t.assert.ok(

@@ -49,7 +49,7 @@ async function holdAgainst({ page, equal }, [a, b]) {
       );
     equal(await figure('peak'), result.peak.bytes);
     equal(await figure('end'), result.end.bytes);
-    equal(await figure('requested'), result.end.requested);
+    equal(await figure('requested'), result.end.requestedBytes);
     equal(await figure('recoverable'), result.recoverable);
     equal(await figure('empty'), result.emptyBytes);
   }

@@ -13,7 +13,13 @@ import {
   parseJson,
   SlablabError,
 } from '../base/index.js';
-import { type Disagreement, type SetResult, UnknownRecordingError, verifyRecording } from '../lab/index.js';
+import {
+  type Disagreement,
+  type SetResult,
+  UnknownKernelError,
+  UnknownRecordingError,
+  verifyRecording,
+} from '../lab/index.js';
 import {
   expandRecordings,
   inputName,
@@ -121,10 +127,11 @@ async function runVerify(
     } catch (thrown) {
       done();
       // Who names a file wants it compared; what only lies beside recordings may be something else.
-      const passedOver = !named && (thrown instanceof UnknownRecordingError || isOtherText(file, thrown));
+      const reason = named ? undefined : whyPassedOver(file, thrown);
+      const passedOver = reason !== undefined;
       const error = asInputError(file, thrown);
       const failure = explainError(error, command)!;
-      results.push({ file, sets: [], error: passedOver ? NOT_READ : failure.message, passedOver });
+      results.push({ file, sets: [], error: reason ?? failure.message, passedOver });
       if (passedOver) continue;
       exitCodes.add(failure.exitCode);
       terminal.complain(`slablab: ${failure.message}`);
@@ -140,13 +147,18 @@ async function runVerify(
   if (sets.length === 0 && exitCodes.size === 0) {
     const why = shipped
       ? 'the recordings are in the repository, not in the npm package'
-      : `there is no recording in ${files.join(', ')}`;
+      : `no recording that can be compared is in ${files.join(', ')}`;
     terminal.complain(`slablab: nothing was compared: ${why}`);
     exitCodes.add(EXIT.input);
   }
   // Two things may have gone wrong: what says most about the engine comes first.
   const order = [EXIT.internal, EXIT.differs, EXIT.permission, EXIT.input];
   session.exitCode = order.find((code) => exitCodes.has(code)) ?? EXIT.ok;
+}
+
+function whyPassedOver(file: string, error: unknown): string | undefined {
+  if (error instanceof UnknownKernelError) return `there is no profile of Linux ${error.kernel}`;
+  return error instanceof UnknownRecordingError || isOtherText(file, error) ? NOT_READ : undefined;
 }
 
 /** A README, say: no JSON, and its name does not claim to be. */

@@ -18,6 +18,7 @@ import { isSysfsRecording, type SysfsRecording, verifySysfs } from './sysfs.js';
 import { type V7sRecording, verifyV7s } from './v7s.js';
 import { type V7sWorkloadRecording, verifyV7sWorkload } from './v7s-workload.js';
 
+export { UnknownKernelError } from './recording.js';
 export type { Disagreement, SetResult } from './result.js';
 
 /** A file that is no recording of a kind that is known here. */

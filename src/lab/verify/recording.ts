@@ -17,6 +17,17 @@ import {
   withSlabPart,
 } from '../../slab/index.js';
 
+/** A recording of a kernel that there is no profile of. */
+export class UnknownKernelError extends ArgumentError {
+  /** As the recording names it. */
+  readonly kernel: string;
+
+  constructor(kernel: string) {
+    super(`this was recorded on Linux ${kernel}; known kernels: ${[...KERNELS.keys()].join(', ')}`);
+    this.kernel = kernel;
+  }
+}
+
 /** How the recorded machine was started. */
 export interface RecordedBoot {
   readonly cmdline: string;
@@ -105,14 +116,12 @@ export class RecordedKernel {
   readonly profile: KernelProfile;
   readonly #flags: readonly (readonly [recorded: number, ours: number])[];
 
-  /** Throws ArgumentError for a kernel that there is no profile of. */
+  /** Throws UnknownKernelError for a kernel that there is no profile of. */
   constructor({ kernel, allocator, config, constants }: RecordingHead) {
     const release = kernel.split('.').slice(0, 2).join('.');
     const profile = KERNELS.get(release);
     if (profile === undefined) {
-      throw new ArgumentError(
-        `this was recorded on Linux ${kernel}; known kernels: ${[...KERNELS.keys()].join(', ')}`,
-      );
+      throw new UnknownKernelError(kernel);
     }
     const hardened = config?.CONFIG_HARDENED_USERCOPY;
     const configured = hardened === undefined ? profile : { ...profile, hardenedUsercopy: hardened === 'y' };
