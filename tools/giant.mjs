@@ -89,7 +89,9 @@ for (const args of COMMANDS) {
   });
   const seconds = (performance.now() - begin) / 1000;
   const { mib, cpu } = JSON.parse(readFileSync(at('usage.json'), 'utf8'));
-  const isBad = status !== 0 || mib > MIB_MAX;
+  // 1 is what verify says of a cache that lies further off than it may: the machine is made up, and so is what its events leave out.
+  const isRun = status === 0 || (status === 1 && args[0] === 'verify');
+  const isBad = !isRun || mib > MIB_MAX;
   failed ||= isBad;
   const words = args.map((word) => word.replace(`${folder}/`, '')).join(' ');
   const row = `${seconds.toFixed(0).padStart(5)} s  ${cpu.toFixed(0).padStart(5)} s CPU  ${mib.toFixed(0).padStart(5)} MiB  ${words}`;
