@@ -50,7 +50,7 @@ async function holdAgainst({ page, equal }, [a, b]) {
     equal(await figure('peak'), result.peak.bytes);
     equal(await figure('end'), result.end.bytes);
     equal(await figure('requested'), result.end.requestedBytes);
-    equal(await figure('recoverable'), result.recoverable);
+    equal(await figure('recoverable'), result.recoverableBytes);
     equal(await figure('empty'), result.emptyBytes);
   }
   await page.getByLabel('all', { exact: true }).check();
@@ -62,11 +62,11 @@ async function holdAgainst({ page, equal }, [a, b]) {
     const told = [one?.peakBytes, other?.peakBytes, one?.bytes, other?.bytes].map((bytes) => bytes ?? 0);
     equal([peakA, peakB, endA, endB].map(Number), told, key);
   }
-  for (const { name, managed, peakTaken, taken } of a.zones) {
+  for (const { name, managedBytes, peakTakenBytes, takenBytes } of a.zones) {
     const other = b.zones.find((zone) => zone.name === name);
     const cells = page.locator(`tr[data-zone=${name}] td`);
     const shown = await cells.evaluateAll((all) => all.map(({ dataset }) => Number(dataset.value)));
-    equal(shown, [managed, peakTaken, other.peakTaken, taken, other.taken], name);
+    equal(shown, [managedBytes, peakTakenBytes, other.peakTakenBytes, takenBytes, other.takenBytes], name);
   }
 }
 
