@@ -136,7 +136,9 @@ function TraceCard({ trace }: { readonly trace: OpenedTrace }) {
         <dd>{formatBytes(result.end.bytes)}</dd>
         <dt>took</dt>
         <dd>
-          {formatSpan(took.all * 1e6)}: {formatCount(Math.round(rate / 1000) * 1000)} events a second
+          {formatSpan(took.all * 1e6)}
+          {/* Of a handful of events it would tell how long a page takes to begin. */}
+          {rate >= 1000 && `: ${formatCount(Math.round(rate / 1000) * 1000)} events a second`}
         </dd>
       </dl>
       {words.map((sentence) => (

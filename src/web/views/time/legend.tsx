@@ -1,5 +1,7 @@
 /** The layers by name and colour, with what each holds in front of the cursor's event, to the byte. */
+
 import { formatBytes } from '../../../base/index.js';
+import { shownCache } from '../../parts/cache-label.js';
 import { useAnswer } from '../../parts/use-answer.js';
 import { selection, shownCursor } from '../../state/store.js';
 import { engine } from '../../worker/client.js';
@@ -75,7 +77,7 @@ function Row({ entry, bytes }: { readonly entry: LegendEntry; readonly bytes: nu
               selection.value = isPicked ? {} : { cache: name };
             }}
           >
-            {name}
+            {shownCache(name)}
           </button>
         ) : (
           name
