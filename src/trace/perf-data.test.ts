@@ -75,7 +75,7 @@ test('the sample is what perf script printed of it', () => {
 });
 
 test('reads that do not stay valid, put together from 100 bytes at a time, change nothing', () => {
-  assert.deepEqual(readPerf(fleeting(SAMPLE_FILE)).rows, readPerf(SAMPLE_FILE).rows);
+  assertSameRows(readPerf(fleeting(SAMPLE_FILE)).rows, readPerf(SAMPLE_FILE).rows, (time) => time);
 });
 
 test('however few rows are held at once, all go on', () => {
@@ -184,7 +184,7 @@ test('whatever a kernel records is read again, with samples of all contents', ()
       assert.deepEqual([report.damaged, report.damage], [0, []]);
       assert.deepEqual(report.format, spec.pipe ? 'perf.data of a pipe' : 'perf.data');
     }),
-    { seed: 7351, numRuns: runsOf(60) },
+    { seed: 7351, numRuns: runsOf(30) },
   );
 });
 
@@ -433,7 +433,7 @@ test('spoilt files never throw anything else, and end', () => {
     files,
     read: readPerf,
     seed: 7353,
-    rounds: 400,
+    rounds: 160,
     // The data of a pipe lie at its end.
     hit: (bytes, random, which) => (which === 1 ? bytes.length - 1200 : 0) + random.below(1200),
   });

@@ -64,9 +64,15 @@ for (const name of ['tar-public', 'mm-public']) {
 /** What trace-cmd wrote itself, and what `trace-cmd convert --file-version 6` made of it. */
 const SAMPLE = recorded('sample-trace-cmd.dat');
 const SAMPLE_6 = recorded('sample-trace-cmd-v6.dat');
+let readSample: ReturnType<typeof readDat> | undefined;
+/** The sample, read once. */
+function sample(): ReturnType<typeof readDat> {
+  readSample ??= readDat(SAMPLE);
+  return readSample;
+}
 
 test('the sample is what trace-cmd printed of it, with nanoseconds too', () => {
-  const { rows, report } = readDat(SAMPLE);
+  const { rows, report } = sample();
   assert.deepEqual([...report.others], [['rss_stat', 276]]);
   const plain = readText(createTraceCmdReader, recorded('sample-trace-cmd-report.txt')).events;
   assertSameRows(rows.slice(0, plain.length), plain, inMicroseconds);
@@ -77,17 +83,17 @@ test('the sample is what trace-cmd printed of it, with nanoseconds too', () => {
 });
 
 test('version 6 holds the same', () => {
-  const seven = readDat(SAMPLE);
+  const seven = sample();
   const six = readDat(SAMPLE_6);
   assert.equal(six.report.format, 'trace.dat version 6');
-  assert.deepEqual(six.rows, seven.rows);
+  assertSameRows(six.rows, seven.rows, (time) => time);
   assert.deepEqual(six.report.byKind, seven.report.byKind);
 });
 
 test('reads that do not stay valid, put together from 100 bytes at a time, change nothing', () => {
   for (const bytes of [SAMPLE, SAMPLE_6]) {
     const { rows } = rowsOf((sink) => readTraceDat(fleeting(bytes), sink, OPTIONS));
-    assert.deepEqual(rows, readDat(bytes).rows);
+    assertSameRows(rows, sample().rows, (time) => time);
   }
 });
 
@@ -141,7 +147,7 @@ test('whatever a kernel records is read again, of all versions and machines', ()
       const others = list.filter(({ kind }) => kind === 'rss_stat').length;
       assert.equal(report.others.get('rss_stat') ?? 0, others);
     }),
-    { seed: 7341, numRuns: runsOf(75) },
+    { seed: 7341, numRuns: runsOf(40) },
   );
 });
 
@@ -339,7 +345,7 @@ test('a file that is cut off anywhere is refused with the place, or gives what i
   const whole = readDat(small()).rows.length;
   for (const bytes of [small(), small({ version: 7 }), small({ version: 7, compression: 'zlib' })]) {
     let least = 0;
-    for (let length = 0; length < bytes.length; length += 89) {
+    for (let length = 0; length < bytes.length; length += 227) {
       try {
         const { rows, report } = readDat(bytes.slice(0, length));
         assert.ok(
@@ -359,7 +365,7 @@ test('a file that is cut off anywhere is refused with the place, or gives what i
 test('spoilt files never throw anything else, and end', () => {
   const versions = [{}, { version: 7 as const }, { version: 7 as const, compression: 'zlib' as const }];
   const files = versions.map((version) => small(version));
-  readSpoilt({ files, read: readDat, seed: 7342, rounds: 450, hit: (_, random) => random.below(300) });
+  readSpoilt({ files, read: readDat, seed: 7342, rounds: 150, hit: (_, random) => random.below(300) });
 });
 
 test('spoilt names cost only the names', () => {
@@ -386,7 +392,7 @@ test('a spoilt chunk costs its own events', () => {
   assert.equal(report.damaged, 1);
   assert.equal(report.damage[0]!.offset, second);
   assert.match(report.damage[0]!.why, /^CPU 0: a chunk cannot be decompressed: /);
-  const whole = readDat(SAMPLE).rows;
+  const whole = sample().rows;
   assert.ok(
     rows.length > whole.length / 2 && rows.length < whole.length,
     `${rows.length} of ${whole.length}`,

@@ -45,14 +45,26 @@ function source(bytes: Uint8Array): RandomBytes {
   return { size: bytes.length, read: (offset, length) => bytes.subarray(offset, offset + length) };
 }
 
+const samples = new Map<string, Saved>();
+/** A recording, read and saved once. */
 function sample(name: string): Saved {
-  return save(gunzipSync(readFileSync(new URL(`${name}.txt.gz`, SAMPLES))), `${name}.txt`);
+  const known = samples.get(name);
+  if (known !== undefined) return known;
+  const saved = save(gunzipSync(readFileSync(new URL(`${name}.txt.gz`, SAMPLES))), `${name}.txt`);
+  samples.set(name, saved);
+  return saved;
 }
 
-/** A column of all chunks, one behind the other. */
-function columnOf(chunks: Iterable<TraceChunk>, column: TraceColumn): number[] {
-  const all: number[] = [];
-  for (const chunk of chunks) for (let i = 0; i < chunk.rows; i++) all.push(chunk[column][i]!);
+/** A column of all chunks, one behind the other. Each of its values is a number that a double holds. */
+function columnOf(chunks: Iterable<TraceChunk>, column: TraceColumn): Float64Array {
+  const parts: Float64Array[] = [];
+  for (const chunk of chunks) parts.push(Float64Array.from(chunk[column].subarray(0, chunk.rows)));
+  const all = new Float64Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
   return all;
 }
 
@@ -86,8 +98,14 @@ const ODD = ['\xfe\x41', '\xff\x41', '\xef\xbf\xbd\x41']
   })
   .join('');
 
+let savedOdd: Saved | undefined;
+function odd(): Saved {
+  savedOdd ??= save(Buffer.from(ODD, 'latin1'), 'odd.txt');
+  return savedOdd;
+}
+
 test('texts that are no UTF-8 keep their bytes', () => {
-  const { chunks, head, bytes } = save(Buffer.from(ODD, 'latin1'), 'odd.txt');
+  const { chunks, head, bytes } = odd();
   const trace = openTraceFile(source(bytes), 'odd.slt');
   const comms = columnOf(trace.chunks(['comm']), 'comm');
   assert.deepEqual(comms, columnOf(chunks, 'comm'));
@@ -140,7 +158,7 @@ test('a file that was cut off, or of which a byte changed, is refused wherever t
 
 /** A file of columns whose checksums are right, with three rows, of which the first is given, and what may stand beside them. */
 function written(change: { columns?: Record<string, number>; extra?: Record<string, unknown> }): Uint8Array {
-  const { head } = save(Buffer.from(ODD, 'latin1'), 'odd.txt');
+  const { head } = odd();
   const parts: Uint8Array[] = [];
   const names = Object.fromEntries(TRACE_COLUMNS.map((name) => [name, 'i32' as const]));
   const file = createColumnFile(names, (bytes) => parts.push(bytes.slice()));

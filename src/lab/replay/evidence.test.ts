@@ -89,6 +89,8 @@ const kernels: fc.Arbitrary<Kernel> = fc.record({
 const distanceOf = ({ asked, more }: Made) => Math.ceil((asked + more) / 8) * 8;
 const HIGH = 0xffff8881;
 const PAGE = 4096;
+/** Bytes of a machine that has room for whatever these kernels do, and is made quickly. */
+const ENOUGH = 2 ** 27;
 
 /** The trace of a kernel that keeps each cache's objects in pages of its own, and gives every address again. */
 function traced(kernel: Kernel): Trace {
@@ -206,7 +208,7 @@ test('as recorded holds what was asked for, at every event, in caches with room 
   fc.assert(
     fc.property(kernels, (kernel) => {
       const trace = traced(kernel);
-      const recorded = prepareReplay({ trace });
+      const recorded = prepareReplay({ trace, memory: ENOUGH });
       const { built, run, finish } = startReplay(recorded, AS_RECORDED);
       const { machine } = built;
       const { state } = run;
@@ -247,7 +249,7 @@ test('as recorded holds what was asked for, at every event, in caches with room 
       for (const { name, size, slabsMade } of result.caches)
         assert.ok(slabsMade === 0 || sizes.has(size), `${name} of ${size} bytes`);
     }),
-    { numRuns: runsOf(60) },
+    { numRuns: runsOf(30) },
   );
 });
 
@@ -263,7 +265,10 @@ test('the peak of a what-if too is the event with most asked for, of those at wh
   fc.assert(
     fc.property(kernels, settings, (kernel, setting) => {
       const trace = traced(kernel);
-      const { built, run, finish } = startReplay(prepareReplay({ trace }), parseWhatIf([setting]));
+      const { built, run, finish } = startReplay(
+        prepareReplay({ trace, memory: ENOUGH }),
+        parseWhatIf([setting]),
+      );
       const { machine } = built;
       const { sums } = run.state.measure;
       let most = { bytes: -1, requested: 0, row: 0 };
@@ -279,7 +284,7 @@ test('the peak of a what-if too is the event with most asked for, of those at wh
       machine.validate();
       if (most.requested > 0) assert.deepEqual(peak, most, setting);
     }),
-    { numRuns: runsOf(40) },
+    { numRuns: runsOf(20) },
   );
 });
 
@@ -298,7 +303,7 @@ test('where pointers are real a page is one cache’s, and who shares it goes by
         }
       }
     }),
-    { numRuns: runsOf(40) },
+    { numRuns: runsOf(20) },
   );
 });
 
