@@ -29,8 +29,12 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const MAIN = join(ROOT, 'dist', 'cli', 'main.js');
 const COLUMNS = 80;
 const BY_HAND = /^(npm|node|git) |slablab open\b/;
-/** Those that take longest: `--quick` takes the others. */
-const LONG = [/slablab (compare|iommu recorded)/, /slablab (verify|replay) truth\//, /slablab sweep .*-o/];
+/** Those that take a second or more, a recording or a whole workload being read: `--quick` takes the others. */
+const LONG = [
+  /slablab (compare|iommu recorded)/,
+  /slablab iommu( --|$)/,
+  /slablab (convert|verify|replay|sweep) (truth\/|boot\.)/,
+];
 /** The same in every run but for its digits. */
 const SECONDS = /\bin \d+(\.\d+)? s\b/g;
 
