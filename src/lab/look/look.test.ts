@@ -120,8 +120,8 @@ for (const name of ['boot-find-public', 'boot-find-slab-public']) {
     const recorded = booted(name);
     const look = createLook(recorded, AS_RECORDED);
     assert.deepEqual(look.result, replay(recorded, AS_RECORDED));
-    assertFresh(look, look.rows >> 2);
-    assertFresh(look, (look.rows >> 2) - 3000);
+    assertFresh(look, look.rows >> 1);
+    assertFresh(look, (look.rows >> 1) - 3000);
     assertAgrees(look.at(look.rows), look.result);
   });
 }
