@@ -217,6 +217,7 @@ test('a declaration is taken apart as the plainest expression does, whatever it 
         [[name, before!.trim(), isArray ? 'array' : 'value', 8, 4, true]],
       );
     }),
+    { seed: 7303, numRuns: 300, examples: [[['int', '[16]', ']']]] },
   );
 });
 

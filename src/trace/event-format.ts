@@ -134,7 +134,7 @@ function fieldOf(line: string): FieldLine | undefined {
 function declaration(text: string): Pick<FieldLine, 'type' | 'name' | 'isArray'> | undefined {
   const isArray = text.endsWith(']');
   const open = isArray ? text.lastIndexOf('[') : text.length;
-  if (open < 0) return undefined;
+  if (open < 0 || (isArray && text.indexOf(']', open) < text.length - 1)) return undefined;
   const end = text.slice(0, open).trimEnd().length;
   let from = end;
   while (from > 0 && isWordSign(text.charCodeAt(from - 1))) from--;
