@@ -66,7 +66,12 @@ async function runConvert(
       return;
     }
     if (json) session.printJson(conversionJson(result, out));
-    else terminal.print(conversionScreen(result, out, terminal.textWidth));
+    else {
+      terminal.print(conversionScreen(result, out, terminal.textWidth));
+      // What went into a device or a pipe is not there to be read.
+      if (output.file !== undefined)
+        terminal.print(['', 'Next:', ...wrapCommand(`slablab replay ${out}`, terminal.textWidth)]);
+    }
   } finally {
     meter.done();
   }
@@ -105,8 +110,5 @@ function conversionScreen(
     ),
     ...wrapParts([`${out}: ${formatBytes(bytes)}${each}`, counted(head.classes.length, 'class')], width),
     ...[...readWords(read), ...resolveWords(head.report)].flatMap((words) => wrap(words, width, '  ')),
-    '',
-    'Next:',
-    ...wrapCommand(`slablab replay ${out}`, width),
   ];
 }
