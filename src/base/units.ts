@@ -80,3 +80,8 @@ export function formatAddress(address: number): string {
 export function formatCount(n: number): string {
   return String(n).replace(/\B(?=(\d{3})+(?!\d))/g, ',');
 }
+
+/** `1 event`, `255,387 events`, `2 classes`. */
+export function counted(count: number, what: string): string {
+  return `${formatCount(count)} ${what}${count === 1 ? '' : what.endsWith('s') ? 'es' : 's'}`;
+}

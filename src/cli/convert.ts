@@ -1,12 +1,12 @@
 /** `slablab convert`: a trace of any format as a .slt, which opens at once. */
 import type { Command } from 'commander';
-import { ArgumentError, formatBytes } from '../base/index.js';
+import { ArgumentError, counted, formatBytes } from '../base/index.js';
 import { type Conversion, convertTrace, inputName, prepareOutput } from '../node/index.js';
 import { TRACE_FILE_SCHEMA } from '../trace/index.js';
 import { withExamples, withExplanation } from './examples.js';
 import { createMeter } from './progress.js';
 import { RECORD_HELP } from './recorded.js';
-import { counted, readReportJson, readWords, resolveWords } from './render/replay-findings.js';
+import { readReportJson, readWords, resolveWords } from './render/replay-findings.js';
 import { wrap, wrapCommand, wrapParts } from './render/text.js';
 import type { OpenSession, Session } from './session.js';
 

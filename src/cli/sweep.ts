@@ -1,6 +1,6 @@
 /** `slablab sweep`: a trace under a matrix of what-ifs, on all cores, or one cell of it for a scheduler. */
 import type { Command } from 'commander';
-import { ArgumentError, formatBytes, formatCount } from '../base/index.js';
+import { ArgumentError, counted, formatBytes, formatCount } from '../base/index.js';
 import { formatChange, readSnapshots } from '../lab/index.js';
 import {
   cellsOf,
@@ -30,7 +30,6 @@ import { EXIT } from './exit.js';
 import { wholeNumber } from './options.js';
 import { createMeter } from './progress.js';
 import { addRecordedOptions, openRecording, planOptions, planWords, type RecordedFlags } from './recorded.js';
-import { counted } from './render/replay-findings.js';
 import { type Column, renderTable } from './render/table.js';
 import { wrap, wrapCommand } from './render/text.js';
 import { SETTINGS_HELP } from './replay.js';

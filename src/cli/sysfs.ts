@@ -1,5 +1,7 @@
 /** `slablab sysfs DIR`: /sys/kernel/slab as a folder, with the kernel's texts, modes and links. */
+
 import type { Command } from 'commander';
+import { counted } from '../base/index.js';
 import { type FolderTree, prepareFolder } from '../node/index.js';
 import { type SysfsTree, sysfsMode, sysfsTree } from '../text/index.js';
 import {
@@ -11,7 +13,6 @@ import {
   scriptedMachine,
 } from './built-machine.js';
 import { withExamples } from './examples.js';
-import { counted } from './render/replay-findings.js';
 import { wrap, wrapCommand, wrapParts } from './render/text.js';
 import type { OpenSession, Session } from './session.js';
 

@@ -2,7 +2,7 @@
  * The numbers of a layout, each with its name in /sys/kernel/slab, /proc/slabinfo or the kernel's source, and what it says. Where an
  * allocator has no such number, there is none.
  */
-import { formatBytes, formatCount } from '../base/index.js';
+import { counted, formatBytes } from '../base/index.js';
 import { formatShare } from './compare-words.js';
 import type { CacheLayout, Segment, SegmentKind, SlabCacheLayout, SlubCacheLayout } from './layout-result.js';
 
@@ -16,7 +16,7 @@ export interface LayoutFact {
 
 /** `16 objects`, `1 object`. */
 export function objectsWords(objects: number): string {
-  return `${formatCount(objects)} object${objects === 1 ? '' : 's'}`;
+  return counted(objects, 'object');
 }
 
 type Of<L> = (layout: L) => string | number;

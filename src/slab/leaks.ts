@@ -10,7 +10,15 @@
  * An object is live if its link says so and no sheaf holds it; pages are live if they were handed out and are no slab. With stacks
  * (leaks-stacks.ts) live objects are grouped by where they were allocated, else by cache.
  */
-import { formatAddress, formatBytes, formatCount, largestOf, type PhysAddr, pushAll } from '../base/index.js';
+import {
+  counted,
+  formatAddress,
+  formatBytes,
+  formatCount,
+  largestOf,
+  type PhysAddr,
+  pushAll,
+} from '../base/index.js';
 import {
   FRAME_ORDER,
   FRAME_USED,
@@ -243,10 +251,6 @@ export function formatMachineReport(report: MachineReport): string {
   if (log.length > 0)
     pushAll(lines, ['', `The log has ${counted(log.length, 'line')}:`, ...log.map((line) => `  ${line}`)]);
   return lines.join('\n');
-}
-
-function counted(count: number, what: string): string {
-  return `${formatCount(count)} ${what}${count === 1 ? '' : 's'}`;
 }
 
 function percent(share: number): string {

@@ -2,7 +2,7 @@
  * The screen of `slablab iommu`: what came of the load, the first level as a picture, the tables and their memory, where they lie, what
  * failed and which bugs of the kernel bit, walks, and where to go on.
  */
-import { formatAddress, formatBytes, formatCount, GIB, MIB } from '../../base/index.js';
+import { counted, formatAddress, formatBytes, formatCount, GIB, MIB } from '../../base/index.js';
 import {
   formatRatio,
   type IommuFailure,
@@ -70,24 +70,22 @@ function isBad({ load, crash, domain }: IommuResult): boolean {
   return load.failed > 0 || crash !== null || domain.refused !== null;
 }
 
-const plural = (n: number, word: string) => `${formatCount(n)} ${word}${n === 1 ? '' : 's'}`;
-
 /** What came of it, in one sentence. */
 function headline({ load, crash, domain, secondLevel }: IommuResult): string {
   if (domain.refused !== null) return `✗ alloc_io_pgtable_ops returns NULL: ${domain.refused}.`;
   const { live, empty, peakLive } = secondLevel;
   if (crash !== null)
-    return `✗ The kernel crashes at ${load.unit} ${formatCount(crash.line)}, with ${plural(live, 'table')} live.`;
+    return `✗ The kernel crashes at ${load.unit} ${formatCount(crash.line)}, with ${counted(live, 'table')} live.`;
   const tables =
     live === 0
       ? 'No second-level table is live at the end'
-      : `${plural(live, 'second-level table')} live at the end`;
+      : `${counted(live, 'second-level table')} live at the end`;
   const nothing = empty === 0 ? '' : `, ${empty === live ? 'all' : formatCount(empty)} of which map nothing`;
   const peak = peakLive > live ? `; at most ${formatCount(peakLive)} at any time` : '';
   const failed =
     load.failed === 0
       ? ''
-      : ` ✗ ${formatCount(load.failed)} of ${plural(load.operations, 'operation')} failed.`;
+      : ` ✗ ${formatCount(load.failed)} of ${counted(load.operations, 'operation')} failed.`;
   return `${tables}${nothing}${peak}.${failed}`;
 }
 
@@ -95,8 +93,8 @@ function headline({ load, crash, domain, secondLevel }: IommuResult): string {
 function computed({ load, machine, domain }: IommuResult): string[][] {
   const { registers } = domain;
   return [
-    [`${plural(load.operations, 'operation')}: ${load.title}`, load.source],
-    [`${machine.name}: ${ramWords(machine)}`, `Linux ${machine.kernel}`, plural(machine.cpus, 'CPU')],
+    [`${counted(load.operations, 'operation')}: ${load.title}`, load.source],
+    [`${machine.name}: ${ramWords(machine)}`, `Linux ${machine.kernel}`, counted(machine.cpus, 'CPU')],
     [
       `ARM_V7S: ${domain.ias} bits in, ${domain.oas} bits out`,
       ...(domain.quirks.length > 0 ? [domain.quirks.join(' ')] : []),
@@ -154,11 +152,11 @@ function fullness({ tables }: IommuResult, { terminal, wide }: IommuScreenOption
   const shown = wide ? tables : tables.filter(({ used }) => used > 0).slice(0, SHOWN);
   const rest = tables.length - shown.length;
   return [
-    style.bold(`Second level: ${plural(tables.length, 'table')} of ${TABLE_ENTRIES} entries`),
+    style.bold(`Second level: ${counted(tables.length, 'table')} of ${TABLE_ENTRIES} entries`),
     ...renderTable(columns, ['tables'], { width, style }),
     '',
     ...tableList(shown, terminal),
-    ...(rest > 0 ? [style.dim(`… and ${plural(rest, 'table')} more: --wide`)] : []),
+    ...(rest > 0 ? [style.dim(`… and ${counted(rest, 'table')} more: --wide`)] : []),
   ];
 }
 
@@ -199,10 +197,10 @@ function memory(result: IommuResult, { terminal }: IommuScreenOptions): string[]
   const { live, peakLive, allocated, freed: given, endBytes, peakBytes, meanBytes } = secondLevel;
   const asked = live * TABLE_BYTES;
   const times = asked === 0 ? '' : `, ${formatRatio(endBytes / asked)} × what they need`;
-  const held = live === 0 ? 'no live table' : `${plural(live, 'table')} of 1 KiB`;
+  const held = live === 0 ? 'no live table' : `${counted(live, 'table')} of 1 KiB`;
   const where = `at ${formatAddress(level.address)} in zone ${level.zone}`;
   const way = [
-    `at most ${formatBytes(peakBytes)}, with ${plural(peakLive, 'table')} live`,
+    `at most ${formatBytes(peakBytes)}, with ${counted(peakLive, 'table')} live`,
     `${formatBytes(Math.round(meanBytes))} on average`,
     `${formatCount(allocated)} allocated, ${formatCount(given)} freed`,
   ];
@@ -224,7 +222,7 @@ function memory(result: IommuResult, { terminal }: IommuScreenOptions): string[]
 function slabWords({ cache }: SecondLevel): string {
   if (cache === null) return '';
   const merged = cache.mergedWith === null ? '' : `, shared with ${cache.mergedWith}`;
-  return `, in ${plural(cache.slabs, 'slab')} of ${cache.objectsPerSlab} (${cache.id}${merged})`;
+  return `, in ${counted(cache.slabs, 'slab')} of ${cache.objectsPerSlab} (${cache.id}${merged})`;
 }
 
 function freedWords(
@@ -234,7 +232,7 @@ function freedWords(
   const owner = cache?.mergedWith ?? null;
   const where = owner === null ? 'stay behind' : `stay in slabs of ${owner}`;
   const left = leftBytes === 0 ? 'everything is given back' : `${formatBytes(leftBytes)} ${where}`;
-  return `Freed: the domain gives back ${plural(tables, 'table')}; ${left}.`;
+  return `Freed: the domain gives back ${counted(tables, 'table')}; ${left}.`;
 }
 
 function whereWords({ firstLevel, tables, machine }: IommuResult): string {
@@ -250,7 +248,7 @@ function whereWords({ firstLevel, tables, machine }: IommuResult): string {
 function sideWords(first: boolean, second: number, all: number): string {
   if (all === 0) return `The first level lies ${first ? 'above' : 'below'} 4 GiB`;
   if (second > 0)
-    return `${formatCount(second)} of ${plural(all, 'table')} ${all === 1 ? 'lies' : 'lie'} above 4 GiB`;
+    return `${formatCount(second)} of ${counted(all, 'table')} ${all === 1 ? 'lies' : 'lie'} above 4 GiB`;
   return first
     ? 'All second-level tables lie below 4 GiB, the first level above it'
     : 'All tables lie below 4 GiB';
@@ -293,12 +291,12 @@ function failures(result: IommuResult, { terminal, wide }: IommuScreenOptions): 
     ({ error, messages }) => `${error} ${(messages[0] ?? '').replace(/0x[\da-f]+|\d+/g, '#')}`,
   );
   const skipped =
-    load.skipped === 0 ? '' : `; ${plural(load.skipped, 'unmap')} of what was never mapped left out`;
+    load.skipped === 0 ? '' : `; ${counted(load.skipped, 'unmap')} of what was never mapped left out`;
   const end = crash === null ? '' : `${at(load, crash)} → ${crash.message}`;
   return [
     ...(load.failed > 0
       ? wrap(
-          `✗ What failed: ${formatCount(load.failed)} of ${plural(load.done, 'operation')}${skipped}`,
+          `✗ What failed: ${formatCount(load.failed)} of ${counted(load.done, 'operation')}${skipped}`,
           textWidth,
         ).map(style.bad)
       : []),

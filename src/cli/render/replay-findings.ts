@@ -5,11 +5,6 @@
 import { formatCount, pushAll } from '../../base/index.js';
 import { EVENT_NAMES, lostWords, type ReadReport, type ResolveReport } from '../../trace/index.js';
 
-/** `1 event`, `255,387 events`. */
-export function counted(count: number, what: string): string {
-  return `${formatCount(count)} ${what}${count === 1 ? '' : what.endsWith('s') ? 'es' : 's'}`;
-}
-
 /** How many names a sentence tells of a list. */
 const NAMES_TOLD = 3;
 

@@ -1,8 +1,8 @@
 /** What `slablab replay` found, and what its screen, its exports and its page say alike. */
-import { formatCount } from '../../base/index.js';
+import { counted, formatCount } from '../../base/index.js';
 import { compareReplays, machineParts, type ReplayResult, replayName, resultWords } from '../../lab/index.js';
 import { lostWords, type Trace, type TraceSource } from '../../trace/index.js';
-import { counted, readWords, sentence } from './replay-findings.js';
+import { readWords, sentence } from './replay-findings.js';
 
 export interface ReplayReport {
   /** What messages call the trace. */

@@ -10,7 +10,7 @@
  *  - each zone; what failed, and what fell back to a smaller order;
  *  - what was not understood of the trace, and what was assumed instead.
  */
-import { formatCount } from '../../base/index.js';
+import { counted, formatCount } from '../../base/index.js';
 import { CLASS_KIND, type ClassCache, type HowNamed, lostWords, type Trace } from '../../trace/index.js';
 import type { BuiltMachine, ReplayCache } from './build.js';
 import type { Stock } from './history.js';
@@ -374,14 +374,15 @@ function likelyNames({ trace, names, built }: ResultOptions): string[] {
   const all = [...groups.values()].sort((a, b) => b.allocs - a.allocs);
   const unnamed = all.filter(({ how }) => how === 'unnamed');
   const likely = all.filter(({ how }) => how !== 'unnamed');
-  const objects = (count: number) => (count === 1 ? '1 object' : `${count} objects`);
+  const objects = (count: number) => counted(count, 'object');
   const words = likely
     .slice(0, TOLD)
     .map(({ label, why, allocs }) => `${label} is only likely, for ${objects(allocs)}: ${why}.`);
   const rest = likely.slice(TOLD);
   if (rest.length > 0) {
     const allocs = rest.reduce((sum, each) => sum + each.allocs, 0);
-    words.push(`${rest.length} more names are only likely, for ${objects(allocs)}.`);
+    const names = rest.length === 1 ? '1 more name is' : `${formatCount(rest.length)} more names are`;
+    words.push(`${names} only likely, for ${objects(allocs)}.`);
   }
   for (const { label, allocs } of unnamed)
     words.push(

@@ -1,5 +1,5 @@
 /** What replays found, in sentences. Each can be checked against the figures. */
-import { formatBytes, formatCount } from '../../base/index.js';
+import { counted, formatBytes, formatCount } from '../../base/index.js';
 import { formatShare } from '../compare-words.js';
 import { cacheDifferences } from './differences.js';
 import type { ErrorSummary, Nearness } from './nearness.js';
@@ -40,7 +40,7 @@ export function machineParts({ machine }: Pick<ReplayResult, 'machine'>): string
   const mark = (fact: keyof typeof evidence) => (evidence[fact] === 'assumed' ? '?' : '');
   return [
     `Linux ${machine.kernel}${mark('kernel')}, ${machine.allocator.toUpperCase()}${mark('allocator')}`,
-    `${count(machine.cpus, 'CPU')}${mark('cpus')}`,
+    `${counted(machine.cpus, 'CPU')}${mark('cpus')}`,
     `${formatBytes(machine.memory)}${mark('memory')}`,
     ...(machine.pageSize === 4096 ? [] : [`pages of ${formatBytes(machine.pageSize)}${mark('pageSize')}`]),
   ];
@@ -65,13 +65,13 @@ export function resultWords(result: ReplayResult): string[] {
     const cache = cacheLabels(result)(pin.cache);
     const who = pin.site === '' ? 'from before the trace' : `(${pin.site}, ${pin.comm})`;
     words.push(
-      `Biggest pin: ${count(pin.objects, 'object')} of ${cache} ${who} ${pin.objects === 1 ? 'keeps' : 'keep'} ` +
-        `${formatBytes(pin.bytes)} in ${count(pin.slabs, 'sparse slab')}.`,
+      `Biggest pin: ${counted(pin.objects, 'object')} of ${cache} ${who} ${pin.objects === 1 ? 'keeps' : 'keep'} ` +
+        `${formatBytes(pin.bytes)} in ${counted(pin.slabs, 'sparse slab')}.`,
     );
   }
   if (orderFallbacks > 0)
-    words.push(`${count(orderFallbacks, 'slab')} had to be of a smaller order than preferred.`);
-  if (failed > 0) words.push(`${count(failed, 'allocation')} found no memory.`);
+    words.push(`${counted(orderFallbacks, 'slab')} had to be of a smaller order than preferred.`);
+  if (failed > 0) words.push(`${counted(failed, 'allocation')} found no memory.`);
   return words;
 }
 
@@ -89,7 +89,7 @@ export function compareReplays(base: ReplayResult, other: ReplayResult): string[
     const told = caches
       .slice(0, TOLD)
       .map(({ name: cache, peaks: [before, after] }) => `${label(cache)} ${signed(after! - before!)}`);
-    const rest = caches.length > TOLD ? ` and ${count(caches.length - TOLD, 'other cache')}` : '';
+    const rest = caches.length > TOLD ? ` and ${counted(caches.length - TOLD, 'other cache')}` : '';
     words.push(`The peaks that differ most: ${told.join(', ')}${rest}.`);
   }
   const more = [
@@ -110,7 +110,7 @@ export function nearnessWords({ slabs, objects, leastSlabs, rows, source }: Near
   const figures = (what: string, { median, p90, max }: ErrorSummary) =>
     `${what}: median error ${formatShare(median)}, 90th percentile ${formatShare(p90)}, maximum ${formatShare(max)}`;
   return [
-    `At ${count(snapshots, 'snapshot')}, caches with ${leastSlabs} slabs and more (${formatCount(slabs.count)} comparisons). ` +
+    `At ${counted(snapshots, 'snapshot')}, caches with ${leastSlabs} slabs and more (${formatCount(slabs.count)} comparisons). ` +
       `${figures('Slabs', slabs)}. ${figures('Objects', objects)}.`,
     `${capital(source)}.`,
   ];
@@ -138,4 +138,3 @@ function comparedWith(base: ReplayResult, held: string): string {
 
 const signed = (bytes: number) => `${bytes < 0 ? '-' : '+'}${formatBytes(Math.abs(bytes))}`;
 const capital = (text: string) => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;
-const count = (n: number, what: string) => `${formatCount(n)} ${what}${n === 1 ? '' : 's'}`;

@@ -1,6 +1,6 @@
 /** Beside the map: what is picked; zones; what the colours mean; and which few objects keep sparse slabs. */
 import { useState } from 'preact/hooks';
-import { formatAddress, formatBytes, formatCount } from '../../../base/index.js';
+import { counted, formatAddress, formatBytes, formatCount } from '../../../base/index.js';
 import { type CacheSlab, type FrameAt, type Pin, type SlabMap, siteWords } from '../../../lab/index.js';
 import { shownCache } from '../../parts/cache-label.js';
 import { cacheColour, palette } from '../../parts/colours.js';
@@ -206,8 +206,7 @@ function Pins({ at, enter }: { readonly at: MemoryAt; readonly enter: (frame: nu
 }
 
 function objectsWords({ objects, slabs }: Pin): string {
-  const of = (count: number, what: string) => `${formatCount(count)} ${what}${count === 1 ? '' : 's'}`;
-  return `${of(objects, 'object')} in ${of(slabs, 'slab')}`;
+  return `${counted(objects, 'object')} in ${counted(slabs, 'slab')}`;
 }
 
 function PinnedSlabs({

@@ -1,6 +1,6 @@
 /** Where one begins: a place for files, examples a click away, and, when a trace is open, what it is and what of it could not be read. */
 import { useRef } from 'preact/hooks';
-import { formatBytes, formatCount } from '../../../base/index.js';
+import { counted, formatBytes, formatCount } from '../../../base/index.js';
 import { machineParts } from '../../../lab/index.js';
 import { formatSpan } from '../../parts/format.js';
 import { goTo } from '../../state/link.js';
@@ -93,11 +93,6 @@ export function StartView() {
       </div>
     </section>
   );
-}
-
-/** `1 line`, `2,000 lines`. */
-function counted(count: number, what: string): string {
-  return `${formatCount(count)} ${what}${count === 1 ? '' : 's'}`;
 }
 
 function exampleFile(name: string): FileGiven {
