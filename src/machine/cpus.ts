@@ -129,8 +129,17 @@ export function checkToken({ shape }: Ledger, token: CpuToken): void {
         'its number alone may be another thread by now',
     );
   }
-  if (cpu! < 0 || cpu! >= shape.cpus)
-    throw new ArgumentError(`this machine has CPUs 0 to ${shape.cpus - 1}, not ${cpu}`);
+  if (cpu! < 0 || cpu! >= shape.cpus) throw noSuchCpu(shape.cpus, cpu!);
+}
+
+/** The error of a CPU that a machine of so many CPUs lacks. */
+export function noSuchCpu(cpus: number, cpu: number): ArgumentError {
+  return new ArgumentError(`this machine has CPUs 0 to ${cpus - 1}, not ${cpu}`);
+}
+
+/** Throws ArgumentError for a CPU that a machine lacks, and for what is no whole number. */
+export function checkCpu({ shape }: Ledger, cpu: number): void {
+  if (cpu >>> 0 !== cpu || cpu >= shape.cpus) throw noSuchCpu(shape.cpus, cpu);
 }
 
 // ---- to go -------------------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ import { createDebugReport } from './debug-report.js';
 import { createDebugSlabs, type DebugSlabs, type DebugSlabsOptions } from './debug-slabs.js';
 import { createStrays, type Strays } from './debug-strays.js';
 import { type Caller, createTracks } from './debug-track.js';
+import { zeroTaken } from './zero.js';
 
 export interface SlubDebugOptions extends Omit<DebugSlabsOptions, 'checks' | 'report' | 'strays'> {
   readonly bytes: ManagedBytes | undefined;
@@ -70,13 +71,7 @@ export function zeroing(
   return (id, gfp, cpu) => {
     const address = alloc(id, gfp, cpu);
     if (address === NULL || !(gfp & __GFP.ZERO)) return address;
-    try {
-      bytes.fill(address, checks.askedSize(id, address), 0);
-    } catch (error) {
-      // An object that cannot be zeroed is handed to nobody.
-      free(id, address, cpu);
-      throw error;
-    }
+    zeroTaken(bytes, checks.askedSize(id, address), free, id, address, cpu);
     return address;
   };
 }

@@ -33,6 +33,7 @@ import {
   C_SIZE,
   CACHE_WORDS,
   CPU_WORDS,
+  checkCpu,
   FRAME_ORDER,
   FRAME_USED,
   GFP,
@@ -197,7 +198,7 @@ export function createKmalloc(
   function alloc(size: number, gfp: Gfp = GFP.KERNEL, cpu = ownCpu): PhysAddr {
     if (!Number.isSafeInteger(size) || size < 0)
       throw new ArgumentError(`kmalloc takes a whole number of bytes, not ${size}`);
-    checkCpu(cpu);
+    checkCpu(ledger, cpu);
     if (size === 0) return ZERO_SIZE_PTR;
     if (size > largest) return allocLarge(size, gfp);
     const id = idsByType[typeOf(gfp)]![classOfWord[Math.ceil(size / profile.wordSize)]!]!;
@@ -208,13 +209,6 @@ export function createKmalloc(
     } finally {
       asked = 0;
     }
-  }
-
-  function checkCpu(cpu: number): void {
-    const { cpus } = ledger.shape;
-    // A thread that is no CPU any more is told so by whoever locks something (machine/locks.ts).
-    if (cpu >>> 0 !== cpu || cpu >= cpus)
-      throw new ArgumentError(`this machine has CPUs 0 to ${cpus - 1}, not ${cpu}`);
   }
 
   /** Whole pages. Here the caller's gfp chooses the zone, but DMA32 and HIGHMEM are as wrong as in a slab. */
@@ -238,7 +232,7 @@ export function createKmalloc(
   }
 
   function free(address: PhysAddr, cpu = ownCpu): void {
-    checkCpu(cpu);
+    checkCpu(ledger, cpu);
     if (address === NULL || address === ZERO_SIZE_PTR) return;
     const slab = allocator.slabAt(address);
     if (slab !== 0) return allocator.free(ledger.slabCache[slab]!, address, cpu);
@@ -291,7 +285,7 @@ export function createKmalloc(
     if (align <= profile.minAlign || size === 0) return hotPath.alloc(size, gfp, cpu);
     if (!Number.isSafeInteger(size) || size < 0)
       throw new ArgumentError(`kmalloc takes a whole number of bytes, not ${size}`);
-    checkCpu(cpu);
+    checkCpu(ledger, cpu);
     const fits = (id: number) => ledger.cache[id * CACHE_WORDS + C_OBJECT_SIZE]! >= size;
     const id = align <= pageSize ? idsAlignedTo(align).find(fits) : undefined;
     // A block of pages is aligned to its own size.
@@ -300,7 +294,7 @@ export function createKmalloc(
 
   function realloc(address: PhysAddr, size: number, gfp: Gfp, cpu: number): PhysAddr {
     if (address === NULL || address === ZERO_SIZE_PTR) return hotPath.alloc(size, gfp, cpu);
-    checkCpu(cpu);
+    checkCpu(ledger, cpu);
     const slab = allocator.slabAt(address);
     if (slab !== 0 && allocator.indexIn(slab, address) < 0) {
       const where = formatAddress(address);

@@ -17,6 +17,7 @@ import {
   C_STATE,
   CACHE_ALIVE,
   CACHE_WORDS,
+  checkCpu,
   GFP,
   type Ledger,
 } from '../machine/index.js';
@@ -130,16 +131,10 @@ export class KmemCache {
    * ArgumentError for a CPU that the machine lacks.
    */
   cpu(cpu?: number): Pick<CacheView, 'alloc' | 'free'> {
-    if (cpu !== undefined) this.#checkCpu(cpu);
+    if (cpu !== undefined) checkCpu(this.#ledger, cpu);
     const view = this.#viewOf(this.id, cpu);
     this.#views.push(view);
     return view;
-  }
-
-  #checkCpu(cpu: number): void {
-    const { cpus } = this.#ledger.shape;
-    if (cpu >>> 0 !== cpu || cpu >= cpus)
-      throw new ArgumentError(`this machine has CPUs 0 to ${cpus - 1}, not ${cpu}`);
   }
 
   /**
@@ -229,7 +224,7 @@ export class KmemCache {
     if (objects !== 0 && flags & SLAB_DEBUG_FLAGS) {
       throw new ArgumentError(`${this.name} is debugged: its CPUs keep no slabs`);
     }
-    for (const cpu of cpus) this.#checkCpu(cpu);
+    for (const cpu of cpus) checkCpu(this.#ledger, cpu);
     const c = this.id * CACHE_WORDS;
     const { cache } = this.#ledger;
     // Twice the objects in 32 bits, rounded up to slabs in 32 bits: the largest number wraps to none.

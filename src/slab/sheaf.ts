@@ -105,6 +105,7 @@ import { createObjectAddresses } from './object-address.js';
 import { createSheafFlush, type SheafFlush } from './sheaf-flush.js';
 import { findEntries } from './slab-arrays.js';
 import type { Slub } from './slub.js';
+import { zeroTaken } from './zero.js';
 
 /** How a cache uses sheaves. */
 export interface SheafOptions {
@@ -351,14 +352,8 @@ export function createSheaves(
     return address;
   }
 
-  /** An object that cannot be zeroed is handed to nobody. */
   function zero(id: number, address: number, cpu: number): void {
-    try {
-      bytes!.fill(address, cache[id * CACHE_WORDS + C_OBJECT_SIZE]! >>> 0, 0);
-    } catch (error) {
-      free(id, address as PhysAddr, cpu);
-      throw error;
-    }
+    zeroTaken(bytes!, cache[id * CACHE_WORDS + C_OBJECT_SIZE]! >>> 0, free, id, address as PhysAddr, cpu);
   }
 
   function free(id: number, address: PhysAddr, cpu: number): void {

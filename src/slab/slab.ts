@@ -126,6 +126,7 @@ import {
   LINK_ARRAY,
   LINK_END,
   LINK_LIVE,
+  noSuchCpu,
   P_AVAIL,
   P_ENTRIES,
   P_LIMIT,
@@ -143,6 +144,7 @@ import { createObjectAddresses } from './object-address.js';
 import { arrayEntries, findEntries, type SlabTunables, setArrays } from './slab-arrays.js';
 import { createSlabGrowth, type FreelistMemory } from './slab-grow.js';
 import { createSlabLists, FREE, PARTIAL } from './slab-lists.js';
+import { zeroTaken } from './zero.js';
 
 /** The operations of all SLAB caches of a machine. */
 export interface Slab extends CacheAllocator {
@@ -178,7 +180,7 @@ export function createSlab(
   // ---- alloc -----------------------------------------------------------------------------------------------------------
 
   function alloc(id: number, gfp: Gfp, cpu: number): PhysAddr {
-    if (cpu >>> 0 !== cpu || cpu >= cpus) throw noSuchCpu(cpu);
+    if (cpu >>> 0 !== cpu || cpu >= cpus) throw noSuchCpu(cpus, cpu);
     const p = (cpu * cacheRows + id) * CPU_WORDS;
     if (cpuCache[p + P_AVAIL] === 0 && !refill(id, p, gfp, cpu)) return NULL;
     const avail = cpuCache[p + P_AVAIL]! - 1;
@@ -265,7 +267,7 @@ export function createSlab(
   // ---- free ------------------------------------------------------------------------------------------------------------
 
   function free(id: number, address: PhysAddr, cpu: number): void {
-    if (cpu >>> 0 !== cpu || cpu >= cpus) throw noSuchCpu(cpu);
+    if (cpu >>> 0 !== cpu || cpu >= cpus) throw noSuchCpu(cpus, cpu);
     const p = (cpu * cacheRows + id) * CPU_WORDS;
     const slab = slabAt(address);
     const index = slab !== 0 && slabCache[slab] === id ? indexIn(slab, address) : -1;
@@ -349,14 +351,10 @@ export function createSlab(
   }
 
   function freeBulk(id: number, objects: PhysAddr[], cpu: number): void {
-    if (cpu >>> 0 !== cpu || cpu >= cpus) throw noSuchCpu(cpu);
+    if (cpu >>> 0 !== cpu || cpu >= cpus) throw noSuchCpu(cpus, cpu);
     const bad = faithful ? undefined : firstBad(ledger, addresses, id, objects, false);
     if (bad !== undefined) throw badFree(id, bad);
     for (const address of objects) free(id, address, cpu);
-  }
-
-  function noSuchCpu(cpu: number): ArgumentError {
-    return new ArgumentError(`this machine has CPUs 0 to ${cpus - 1}, not ${cpu}`);
   }
 
   // ---- arrays ------------------------------------------------------------------------------------------------------------
@@ -476,13 +474,7 @@ export function createSlab(
   const allocZeroed: typeof alloc = (id, gfp, cpu) => {
     const address = alloc(id, gfp, cpu);
     if (address === NULL || !(gfp & __GFP.ZERO)) return address;
-    try {
-      bytes!.fill(address, cache[id * CACHE_WORDS + C_OBJECT_SIZE]! >>> 0, 0);
-    } catch (error) {
-      // An object that cannot be zeroed is handed to nobody.
-      free(id, address, cpu);
-      throw error;
-    }
+    zeroTaken(bytes!, cache[id * CACHE_WORDS + C_OBJECT_SIZE]! >>> 0, free, id, address, cpu);
     return address;
   };
   return {

@@ -85,6 +85,7 @@ import {
   J_SENT,
   LINK_END,
   LINK_LIVE,
+  noSuchCpu,
   P_LINKS,
   P_OBJECTS,
   P_ODD_INVERSE,
@@ -227,7 +228,7 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
   // ---- alloc -----------------------------------------------------------------------------------------------------------
 
   function alloc(id: number, gfp: Gfp, cpu: number): PhysAddr {
-    if (cpu >>> 0 !== cpu || cpu >= cpus) throw noSuchCpu(cpu);
+    if (cpu >>> 0 !== cpu || cpu >= cpus) throw refuseCpu(cpu);
     const p = (cpu * cacheRows + id) * CPU_WORDS;
     const own = cpuCache[p + P_OWN]!;
     if (own === 0) return allocSlow(id, gfp, p, true);
@@ -397,7 +398,7 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
   // ---- free --------------------------------------------------------------------------------------------------------------
 
   function free(id: number, address: PhysAddr, cpu: number): void {
-    if (cpu >>> 0 !== cpu || cpu >= cpus) throw noSuchCpu(cpu);
+    if (cpu >>> 0 !== cpu || cpu >= cpus) throw refuseCpu(cpu);
     // Step f needs nothing but this CPU's line and the link: what divides is an object of the active slab.
     const p = (cpu * cacheRows + id) * CPU_WORDS;
     const distance = address - cpuDouble[(p >> 1) + PD_FIRST]!;
@@ -587,9 +588,10 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
     if (COUNTING) count(p, STAT.free_fastpath);
   }
 
-  function noSuchCpu(cpu: number): ArgumentError {
+  /** A thread that is no CPU any more is told that. */
+  function refuseCpu(cpu: number): ArgumentError {
     locks.check();
-    return new ArgumentError(`this machine has CPUs 0 to ${cpus - 1}, not ${cpu}`);
+    return noSuchCpu(cpus, cpu);
   }
 
   // ---- shrink, flush, count ----------------------------------------------------------------------------------------------
@@ -662,7 +664,7 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
     alloc: allocZeroed,
     free,
     freeBulk: (id: number, objects: PhysAddr[], cpu: number) => {
-      if (cpu >>> 0 !== cpu || cpu >= cpus) throw noSuchCpu(cpu);
+      if (cpu >>> 0 !== cpu || cpu >= cpus) throw refuseCpu(cpu);
       if (id === 0) locks.check();
       bulk.freeBulk(id, objects, cpu);
     },
