@@ -2,19 +2,20 @@
 import { InputError } from '../base/index.js';
 import { NoPermissionError } from './files.js';
 
+const OTHER_NAME = 'name a file in a folder that is there';
+
 /** What was to be written cannot be. */
 export class OutputError extends InputError {
   /** What helps. */
   readonly hint: string;
 
-  constructor(path: string, message: string, hint = 'name a file in a folder that is there') {
+  constructor(path: string, message: string, hint = OTHER_NAME) {
     super(path === '' ? "''" : path, 0, message);
     this.hint = hint;
   }
 }
 
 const ROOM = 'free some space, or write to another disk';
-const OTHER_NAME = 'name a file in a folder that is there';
 
 /** The system's words for what cannot be written: ours, and what helps. */
 const REASONS: ReadonlyMap<string, readonly [why: string, hint: string]> = new Map([

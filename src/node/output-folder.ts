@@ -22,7 +22,7 @@ import {
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { ArgumentError } from '../base/index.js';
-import { breath, partialName, removing } from './output.js';
+import { breath, partialName, removing, statOfInput } from './output.js';
 import { OutputError, writeError } from './output-errors.js';
 
 /** What is to lie in a folder: directories of files with their modes, and links beside them. */
@@ -182,7 +182,7 @@ function refuseInputs(
     ...[...links.keys()].map((link) => join(folder, link)),
   ];
   for (const input of inputs) {
-    const its = input === undefined || input === '-' ? undefined : statSync(input, { throwIfNoEntry: false });
+    const its = input === undefined ? undefined : statOfInput(input);
     if (its === undefined) continue;
     const over = paths.find((path) => {
       const stat = statSync(path, { throwIfNoEntry: false });

@@ -158,8 +158,8 @@ function refuseInput(path: string, stat: Stats, inputs: readonly (string | undef
   }
 }
 
-/** Undefined for what is not there: whoever reads it says so. */
-function statOfInput(path: string): Stats | undefined {
+/** What an input is, `-` standard input. Undefined for what is not there: whoever reads it says so. */
+export function statOfInput(path: string): Stats | undefined {
   try {
     return path === '-' ? fstatSync(0) : statSync(path);
   } catch {

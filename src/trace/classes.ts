@@ -106,6 +106,11 @@ export function kmallocPrefixOf(gfp: number): string {
   return gfp & __GFP.ACCOUNT ? 'kmalloc-cg-' : 'kmalloc-';
 }
 
+/** `kmalloc-cg-` of `kmalloc-cg-1k`: what the kmalloc caches of one type are called; undefined for any other cache. */
+export function kmallocPrefixIn(name: string): string | undefined {
+  return /^((?:dma-)?kmalloc-(?:cg-|rcl-)?)\d+[kM]?$/.exec(name)?.[1];
+}
+
 /** 192, 1k, 8k, 4M: as kmalloc caches are called. */
 export function sizeSuffix(bytes: number): string {
   if (bytes >= 2 ** 20 && bytes % 2 ** 20 === 0) return `${bytes / 2 ** 20}M`;
@@ -155,7 +160,7 @@ class Naming {
     this.#bySize = bySize;
     // Without memory cgroups, say, there are fewer types, and plain caches serve them all.
     for (const { name, isPreset } of known) {
-      const type = isPreset ? undefined : /^((?:dma-)?kmalloc-(?:cg-|rcl-)?)\d+[kM]?$/.exec(name)?.[1];
+      const type = isPreset ? undefined : kmallocPrefixIn(name);
       if (type !== undefined) this.#kmallocTypes.add(type);
     }
     this.#isPreset = known.length === 0 || known.some(({ isPreset }) => isPreset);

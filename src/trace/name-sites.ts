@@ -7,7 +7,7 @@
  * beside a trace of any format, names what is an address still; what has a name keeps it. A .slt holds no events any more: there the rows'
  * call sites and the classes' functions are named.
  */
-import { InputError } from '../base/index.js';
+import { InputError, printable } from '../base/index.js';
 import type { EventBatch, EventSink } from './events.js';
 import { parseKallsyms, type Symbols } from './kallsyms.js';
 import { functionName } from './resolve-classes.js';
@@ -40,7 +40,7 @@ export function readSymbols(bytes: Uint8Array, file: string): GivenSymbols {
   if (lines.length > 1) lines.pop();
   const bad = lines.findIndex((line) => line.trim() !== '' && !LINE.test(line));
   if (bad >= 0 || head.trim() === '') {
-    const stands = (lines[bad] ?? '').slice(0, EXCERPT_LENGTH).replace(/[^\x20-\x7e\u00a1-\ufffc]/g, '·');
+    const stands = printable((lines[bad] ?? '').slice(0, EXCERPT_LENGTH));
     throw new InputError(
       file,
       Math.max(bad, 0) + 1,

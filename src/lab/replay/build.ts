@@ -43,6 +43,7 @@ import {
   CLASS_KIND,
   type ClassCache,
   cacheOfSite,
+  kmallocPrefixIn,
   kmallocPrefixOf,
   sizeSuffix,
   type TraceClass,
@@ -108,8 +109,6 @@ const MADE_NAME_MAX = 90;
 const MADE_MAX = 256;
 /** Room for caches in any case. */
 const CACHES_LEAST = 512;
-
-const KMALLOC_NAME = /^((?:dma-)?kmalloc-(?:cg-|rcl-)?)\d+[kM]?$/;
 
 const NO_PAGES = 'pages that are no slab are left out: their events are of another page size';
 
@@ -208,7 +207,7 @@ class Builder {
     const { kmallocSizes, kmallocFlags, minAlign, kmallocAlignsToDivisor } = this.#kernel;
     const types = new Map<string, CacheSpec>();
     const others = this.#plan.caches.filter((spec) => {
-      const [, prefix] = KMALLOC_NAME.exec(spec.name) ?? [];
+      const prefix = kmallocPrefixIn(spec.name);
       if (prefix !== undefined && !types.has(prefix)) types.set(prefix, spec);
       return prefix === undefined;
     });

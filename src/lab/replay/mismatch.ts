@@ -16,7 +16,7 @@
 import { largestOf, pushAll } from '../../base/index.js';
 import { CLASS_KIND, type ClassCache, OP, OP_MASK, OVER, type Trace } from '../../trace/index.js';
 import { placeBehind, placeSnapshots, type SnapshotPlace } from './place.js';
-import type { Snapshot, Snapshots } from './snapshots.js';
+import { rowNamed, type Snapshots } from './snapshots.js';
 
 /** A trace, and snapshots that may be of its recording. */
 export interface ContradictionOptions {
@@ -208,14 +208,11 @@ function walk(
   return { seen, isWhole };
 }
 
-const rowOf = ({ slabinfo, aliases }: Snapshot, name: string) =>
-  slabinfo.find((row) => row.name === name || aliases.get(row.name) === name);
-
 /** More was certainly live than the recorded cache had room for. */
 function tooFew({ place: { snapshot }, net }: Seen, { names }: CountedCaches): string[] {
   return names.flatMap((name, i) => {
     if (net[i]! <= FREED_UNSEEN) return [];
-    const row = rowOf(snapshot, name);
+    const row = rowNamed(snapshot, [name]);
     if (row === undefined || net[i]! <= row.numObjs * 1.5 + FREED_UNSEEN) return [];
     return [
       `${net[i]!} objects of ${row.name} were live at ${snapshot.name}, where there is room for ${row.numObjs}`,
@@ -226,8 +223,8 @@ function tooFew({ place: { snapshot }, net }: Seen, { names }: CountedCaches): s
 /** From one snapshot to the next a cache grew, or shrank, by what the events do not allow. */
 function otherGrowth(from: Seen, to: Seen, { names }: CountedCaches, cpus: number): string[] {
   return names.flatMap((name, i) => {
-    const before = rowOf(from.place.snapshot, name);
-    const after = rowOf(to.place.snapshot, name);
+    const before = rowNamed(from.place.snapshot, [name]);
+    const after = rowNamed(to.place.snapshot, [name]);
     if (before === undefined || after === undefined) return [];
     const net = to.net[i]! - from.net[i]!;
     const spare = SLABS_OF_A_CPU * cpus * after.objPerSlab + FREED_UNSEEN;

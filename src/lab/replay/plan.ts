@@ -40,7 +40,7 @@ import {
   slabKernel,
 } from '../../slab/index.js';
 import type { SlabinfoRow } from '../../text/index.js';
-import { type KnownCache, sizeSuffix } from '../../trace/index.js';
+import { type KnownCache, kmallocPrefixIn, sizeSuffix } from '../../trace/index.js';
 import { bootOptions } from '../verify/recording.js';
 import type { Snapshot, SnapshotCache, Snapshots, SnapshotZone } from './snapshots.js';
 
@@ -517,7 +517,7 @@ const DECIDED_BY_SYSFS = SLAB.CACHE_DMA | SLAB.RECLAIM_ACCOUNT | SLAB.HWCACHE_AL
 
 /** Flags of the kmalloc cache of a name, 0 for any other. */
 function kmallocFlags(name: string, profile: KernelProfile): number {
-  const [, prefix] = /^(kmalloc-(?:cg-|rcl-)?|dma-kmalloc-)\d+[kM]?$/.exec(name) ?? [];
+  const prefix = kmallocPrefixIn(name);
   if (prefix === undefined) return 0;
   const own =
     prefix === 'kmalloc-cg-'

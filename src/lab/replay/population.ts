@@ -33,7 +33,7 @@ import { type CacheHistory, type History, type Inferred, liveThrough, NO_HISTORY
 import { firstEventTime, placeBehind, placeSnapshots, type SnapshotPlace } from './place.js';
 import { type CacheSpec, type MachinePlan, pagesLeftOut } from './plan.js';
 import { replayRows } from './run.js';
-import type { Snapshot, Snapshots } from './snapshots.js';
+import { rowNamed, type Snapshot, type Snapshots } from './snapshots.js';
 import { AS_RECORDED } from './what-if.js';
 
 /** Free objects that each CPU had at the start, and how that is known. */
@@ -103,9 +103,6 @@ const CORRECTIONS = 2;
 
 // ---- at the start --------------------------------------------------------------------------------------------------------
 
-const rowOf = (spec: CacheSpec, { slabinfo }: Snapshot) =>
-  slabinfo.find(({ name }) => spec.names.includes(name));
-
 /** Rules 1 and 2: a cache as the snapshot in front of the trace has it, with what its CPUs had free. */
 function atStart(
   spec: CacheSpec,
@@ -114,7 +111,7 @@ function atStart(
   isCorrected: boolean,
 ): CacheHistory {
   const { objects } = spec.layout.oo;
-  const row = before && rowOf(spec, before);
+  const row = before && rowNamed(before, spec.names);
   const slabs = row?.numSlabs ?? 0;
   const onNode = row === undefined ? 0 : Math.max(row.numObjs - row.activeObjs, 0);
   // A correction can add slabs later.
@@ -154,7 +151,7 @@ function cpuParts(
 
 /** Rule 1, within the trace: slabs that nothing moves are added or taken away. */
 function corrected(entry: CacheHistory, spec: CacheSpec, snapshot: Snapshot, ours: SlabsAt): CacheHistory {
-  const recorded = rowOf(spec, snapshot)?.numSlabs;
+  const recorded = rowNamed(snapshot, spec.names)?.numSlabs;
   if (recorded === undefined) return entry;
   const nearest = Math.min(
     Math.max(recorded, Math.min(ours.begin, ours.end)),

@@ -67,6 +67,25 @@ export interface Snapshot {
   readonly aliases: ReadonlyMap<string, string>;
 }
 
+/** Where a name stands in a snapshot's slabinfo, made once a snapshot: a machine can have thousands of caches. */
+const places = new WeakMap<Snapshot, ReadonlyMap<string, number>>();
+
+/** The first row of /proc/slabinfo that has one of these names, or shares a directory of one of them. */
+export function rowNamed(snapshot: Snapshot, names: readonly string[]): SlabinfoRow | undefined {
+  let known = places.get(snapshot);
+  if (known === undefined) {
+    const found = new Map<string, number>();
+    for (const [at, { name }] of snapshot.slabinfo.entries())
+      for (const each of [name, snapshot.aliases.get(name)])
+        if (each !== undefined && !found.has(each)) found.set(each, at);
+    known = found;
+    places.set(snapshot, known);
+  }
+  let first = snapshot.slabinfo.length;
+  for (const name of names) first = Math.min(first, known.get(name) ?? first);
+  return snapshot.slabinfo[first];
+}
+
 /** All snapshots of a file. */
 export interface Snapshots {
   /** The name of the file, for messages. */
