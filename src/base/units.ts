@@ -85,3 +85,10 @@ export function formatCount(n: number): string {
 export function counted(count: number, what: string): string {
   return `${formatCount(count)} ${what}${count === 1 ? '' : what.endsWith('s') ? 'es' : 's'}`;
 }
+
+/** `100 %`, `0 %`, `12.5 %`: a share, never rounded to all or nothing. */
+export function formatShare(share: number): string {
+  if (share > 0 && share < 0.001) return '< 0.1 %';
+  if (share < 1 && share > 0.999) return '> 99.9 %';
+  return `${(share * 100).toFixed(share === 0 || share === 1 ? 0 : 1)} %`;
+}

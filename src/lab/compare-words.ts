@@ -6,13 +6,6 @@ export function formatRatio(ratio: number): string {
   return ratio.toFixed(ratio < 10 ? 2 : 1);
 }
 
-/** `100 %`, `0 %`, `12.5 %`: a share, never rounded to all or nothing. */
-export function formatShare(share: number): string {
-  if (share > 0 && share < 0.001) return '< 0.1 %';
-  if (share < 1 && share > 0.999) return '> 99.9 %';
-  return `${(share * 100).toFixed(share === 0 || share === 1 ? 0 : 1)} %`;
-}
-
 /** `4 GiB of RAM from 1 GiB, 1 GiB of it above 4 GiB`. */
 export function ramWords({
   ramBytes,

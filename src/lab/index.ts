@@ -10,7 +10,6 @@ export { type IommuOptions, type OpenIommu, openIommu, runIommu } from './iommu-
 export * from './iommu-script.js';
 export * from './iommu-workload.js';
 export * from './layout.js';
-export { ledgerRoom } from './ledger-room.js';
 export * from './look/index.js';
 export * from './peak.js';
 export * from './replay/index.js';

@@ -1,5 +1,4 @@
-import { formatBytes, formatCount } from '../base/index.js';
-import { formatShare } from './compare-words.js';
+import { formatBytes, formatCount, formatShare } from '../base/index.js';
 import type { IommuResult, SecondLevel } from './iommu-result.js';
 import { STRATEGIES } from './strategies.js';
 

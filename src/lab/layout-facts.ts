@@ -2,8 +2,7 @@
  * The numbers of a layout, each with its name in /sys/kernel/slab, /proc/slabinfo or the kernel's source, and what it says. Where an
  * allocator has no such number, there is none.
  */
-import { counted, formatBytes } from '../base/index.js';
-import { formatShare } from './compare-words.js';
+import { counted, formatBytes, formatShare } from '../base/index.js';
 import type { CacheLayout, Segment, SegmentKind, SlabCacheLayout, SlubCacheLayout } from './layout-result.js';
 
 /** One of the numbers of a layout. */

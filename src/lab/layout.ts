@@ -1,5 +1,4 @@
 /** The layout of a cache by itself: a door of its own, for who needs nothing else of the lab. */
-export { formatShare } from './compare-words.js';
 export * from './layout-boxes.js';
 export * from './layout-facts.js';
 export * from './layout-report.js';

@@ -3,8 +3,6 @@
  */
 import type { Gfp, PhysAddr } from '../base/index.js';
 import type { ManagedBytes } from '../machine/index.js';
-import type { DebugSlabs } from './debug-slabs.js';
-import type { Caller } from './debug-track.js';
 import type { KernelProfile } from './profile.js';
 import type { CacheReports } from './reports.js';
 
@@ -35,10 +33,27 @@ export interface CacheAllocator {
 }
 
 /** The debug checks that look at a cache as a whole. */
-export type WholeCacheChecks = Pick<
-  DebugSlabs,
-  'validate' | 'reportRemaining' | 'reportLeak' | 'dropLost' | 'useWhole'
->;
+export interface WholeCacheChecks {
+  /** Looks at all slabs that a list holds; how many that were. */
+  validate(id: number): number;
+  /** Reports what keeps a cache from being destroyed. */
+  reportRemaining(id: number): void;
+  /** Says that a cache was destroyed in spite of them. */
+  reportLeak(id: number): void;
+  /** Gives back slabs in which nothing is live and everything was given up. */
+  dropLost(id: number): void;
+  /** All of an object of kmalloc is its caller's now, whatever was asked for. */
+  useWhole(id: number, address: PhysAddr): void;
+}
+
+/** What the tracks of the following calls say. */
+export interface Caller {
+  /** A name or an address; a track without one is not printed. */
+  site: string | number;
+  pid: number;
+  /** The clock, in ticks. */
+  now: number;
+}
 
 /** What an allocator is given by the machine that it works for. */
 export interface AllocatorOptions {

@@ -29,6 +29,7 @@ import {
   packCounters,
   shapeObjects,
 } from '../machine/index.js';
+import type { WholeCacheChecks } from './allocator.js';
 import { cacheName } from './cache-table.js';
 import type { DebugChecks } from './debug-checks.js';
 import type { DebugReport } from './debug-report.js';
@@ -40,22 +41,12 @@ import type { KernelProfile } from './profile.js';
 import { STAT } from './statistics.js';
 
 /** Alloc and free of caches that are debugged, and the checks of whole caches. */
-export interface DebugSlabs {
+export interface DebugSlabs extends WholeCacheChecks {
   alloc(id: number, gfp: Gfp, cpu: number): PhysAddr;
   free(id: number, address: PhysAddr, cpu: number): void;
   /** Live objects of one slab, the list's new head first. */
   freeGroup(id: number, slab: number, chain: readonly PhysAddr[], cpu: number): void;
-  /** Looks at all slabs that a list holds; how many that were. */
-  validate(id: number): number;
-  /** Reports what keeps a cache from being destroyed. */
-  reportRemaining(id: number): void;
-  /** Says that a cache was destroyed in spite of them. */
-  reportLeak(id: number): void;
-  /** Gives back slabs in which nothing is live and everything was given up. */
-  dropLost(id: number): void;
   lost(id: number): number;
-  /** All of an object of kmalloc is its caller's now, whatever was asked for. */
-  useWhole(id: number, address: PhysAddr): void;
 }
 
 export interface DebugSlabsOptions extends NodeLists, ObjectAddresses {

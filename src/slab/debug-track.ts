@@ -6,15 +6,7 @@
  * The caller says who it is and what time it is (`machine.caller`); a stack is not kept.
  */
 import type { ManagedBytes } from '../machine/index.js';
-
-/** What the tracks of the following calls say. */
-export interface Caller {
-  /** A name or an address; a track without one is not printed. */
-  site: string | number;
-  pid: number;
-  /** The clock, in ticks. */
-  now: number;
-}
+import type { Caller } from './allocator.js';
 
 /** A track's place in an object's two. */
 export const TRACK_ALLOC = 0;

@@ -10,13 +10,13 @@ import {
   type ManagedBytes,
   type PhysicalMemory,
 } from '../machine/index.js';
-import type { CacheAllocator } from './allocator.js';
+import type { CacheAllocator, Caller } from './allocator.js';
 import { createFreeBad, type FreeBad } from './bad-free.js';
 import { createDebugChecks, type DebugChecks } from './debug-checks.js';
 import { createDebugReport } from './debug-report.js';
 import { createDebugSlabs, type DebugSlabs, type DebugSlabsOptions } from './debug-slabs.js';
 import { createStrays, type Strays } from './debug-strays.js';
-import { type Caller, createTracks } from './debug-track.js';
+import { createTracks } from './debug-track.js';
 import { zeroTaken } from './zero.js';
 
 export interface SlubDebugOptions extends Omit<DebugSlabsOptions, 'checks' | 'report' | 'strays'> {

@@ -1,13 +1,13 @@
 /** kmem caches: layout, create and merge, SLUB, kmalloc, and the machine that has them. */
-export type { AllocatorOptions, CacheAllocator, WholeCacheChecks } from './allocator.js';
+export type { AllocatorOptions, CacheAllocator, Caller, WholeCacheChecks } from './allocator.js';
 export type { MachineHandle, ManagedBuffer } from './attach-memory.js';
+export { bootOptions } from './boot-options.js';
 export * from './cache-layout.js';
 export * from './cache-links.js';
 export * from './cache-table.js';
 export type { CacheView } from './cache-view.js';
 export * from './debug-profile.js';
 export type { DebugSlabs } from './debug-slabs.js';
-export type { Caller } from './debug-track.js';
 export * from './flags.js';
 export * from './kernel-names.js';
 export * from './kmalloc.js';
@@ -17,6 +17,7 @@ export * from './layout-slab.js';
 export * from './layout-slub.js';
 export * from './leaks.js';
 export type { ObjectStacks, Stacks } from './leaks-stacks.js';
+export { ledgerRoom } from './ledger-room.js';
 export { LIBRARY } from './library-profile.js';
 export * from './machine.js';
 export { SLUB_MIN_OBJECTS_MAX } from './machine-options.js';

@@ -5,8 +5,7 @@
  * free that is refused says both. Nothing of this is data of the machine: it does not travel with its ledger.
  */
 import { BadFreeError, type Gfp, NULL, type PhysAddr } from '../base/index.js';
-import type { CacheAllocator } from './allocator.js';
-import type { Caller } from './debug-track.js';
+import type { CacheAllocator, Caller } from './allocator.js';
 
 /** What is known of an address. Lines of a stack, innermost first, without the engine's own. */
 export interface ObjectStacks {

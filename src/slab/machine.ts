@@ -44,7 +44,7 @@ import {
   type ZoneName,
   type ZoneView,
 } from '../machine/index.js';
-import type { AllocatorOptions } from './allocator.js';
+import type { AllocatorOptions, Caller } from './allocator.js';
 import { claimCpu, detachCpus, detachSelf, whileInTable } from './attach.js';
 import {
   adoptMemory,
@@ -62,7 +62,6 @@ import { addCache, type CacheRow, cacheIds, cacheName } from './cache-table.js';
 import { plainView } from './cache-view.js';
 import { checkMachine } from './check-slabs.js';
 import { freeptrFits, refuseNonsense, usercopyRegion } from './create-checks.js';
-import type { Caller } from './debug-track.js';
 import { SLAB, SLAB_DEBUG_FLAGS } from './flags.js';
 import { addKmallocCaches, createKmalloc, type Kmalloc, kmallocNames } from './kmalloc.js';
 import { KmemCache } from './kmem-cache.js';

@@ -2,14 +2,8 @@
  * The screen of `slablab compare`: the question, what was computed, the table, the curves, the words, and
  * where to go on.
  */
-import { formatBytes, formatCount, KIB, largestOf, MIB, smallestOf } from '../../base/index.js';
-import {
-  type CompareResult,
-  formatRatio,
-  formatShare,
-  ramWords,
-  type StrategyResult,
-} from '../../lab/index.js';
+import { formatBytes, formatCount, formatShare, KIB, largestOf, MIB, smallestOf } from '../../base/index.js';
+import { type CompareResult, formatRatio, ramWords, type StrategyResult } from '../../lab/index.js';
 import type { Terminal } from '../terminal.js';
 import { ABOVE, sparkline } from './chart.js';
 import { type Column, renderTable } from './table.js';

@@ -2,10 +2,9 @@
  * The screen of `slablab layout`: the call, what comes of it, the numbers, a slab and an object as pictures.
  * Numbers are written as /sys/kernel/slab writes them, to be compared and found.
  */
-import { formatBytes, largestOf } from '../../base/index.js';
+import { formatBytes, formatShare, largestOf } from '../../base/index.js';
 import {
   type CacheLayout,
-  formatShare,
   freelistWords,
   LAYOUT_FACTS,
   LAYOUT_NAMES,

@@ -1,12 +1,11 @@
 /** The page of `slablab replay --html`: the same figures as on the screen, with plots. */
-import { formatBytes, formatCount } from '../../base/index.js';
+import { formatBytes, formatCount, formatShare } from '../../base/index.js';
 import {
   type CacheResult,
   cacheDifferences,
   cacheLabel,
   cacheLabels,
   formatChange,
-  formatShare,
   labelsOf,
   type Pin,
   type ReplayResult,

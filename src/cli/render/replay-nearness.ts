@@ -1,12 +1,6 @@
 /** How near a replay is to what was recorded: errors in one table, and the caches that are beyond the limit. */
-import { formatCount } from '../../base/index.js';
-import {
-  type Compared,
-  type ErrorSummary,
-  formatShare,
-  type Nearness,
-  type NearnessRow,
-} from '../../lab/index.js';
+import { formatCount, formatShare } from '../../base/index.js';
+import type { Compared, ErrorSummary, Nearness, NearnessRow } from '../../lab/index.js';
 import type { Terminal } from '../terminal.js';
 import { type Column, renderTable } from './table.js';
 import { wrap } from './text.js';

@@ -1,12 +1,11 @@
 /** The screen of `slablab replay`: what was replayed, the machines side by side, curves, caches, words, and where to go on. */
-import { formatBytes, formatCount, KIB, largestOf, MIB } from '../../base/index.js';
+import { formatBytes, formatCount, formatShare, KIB, largestOf, MIB } from '../../base/index.js';
 import {
   type CacheResult,
   cacheDifferences,
   cacheLabel,
   cacheLabels,
   formatChange,
-  formatShare,
   labelsOf,
   type Pin,
   type ReplayResult,

@@ -31,6 +31,7 @@ import {
   KERNELS,
   type KernelProfile,
   type KmemCache,
+  ledgerRoom,
   Machine,
   type MachineOptions,
   SLAB,
@@ -48,7 +49,6 @@ import {
   sizeSuffix,
   type TraceClass,
 } from '../../trace/index.js';
-import { ledgerRoom } from '../ledger-room.js';
 import { STRATEGIES } from '../strategies.js';
 import type { Strategy } from '../strategy.js';
 import { IN_THE_DISTANCE, SLABS_OWN, specFromEvents } from './evidence.js';

@@ -25,6 +25,7 @@
 import { ArgumentError, formatBytes, isPowerOfTwo, largestOf } from '../../base/index.js';
 import type { MemoryMap, RamRange, ZoneName, ZoneSpec } from '../../machine/index.js';
 import {
+  bootOptions,
   type CacheLayout,
   cacheLayout,
   KERNELS,
@@ -41,7 +42,6 @@ import {
 } from '../../slab/index.js';
 import type { SlabinfoRow } from '../../text/index.js';
 import { type KnownCache, kmallocPrefixIn, sizeSuffix } from '../../trace/index.js';
-import { bootOptions } from '../verify/recording.js';
 import type { Snapshot, SnapshotCache, Snapshots, SnapshotZone } from './snapshots.js';
 
 /** What a cache is made from. */

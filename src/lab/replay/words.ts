@@ -1,6 +1,5 @@
 /** What replays found, in sentences. Each can be checked against the figures. */
-import { counted, formatBytes, formatCount } from '../../base/index.js';
-import { formatShare } from '../compare-words.js';
+import { counted, formatBytes, formatCount, formatShare } from '../../base/index.js';
 import { cacheDifferences } from './differences.js';
 import type { ErrorSummary, Nearness } from './nearness.js';
 import type { CacheResult, ReplayResult } from './result.js';

@@ -11,16 +11,10 @@
  */
 import { ArgumentError, parseSize } from '../../base/index.js';
 import { parseGfp, sparseBytes } from '../../machine/index.js';
-import { Machine, SLAB, SLAB_DEBUG_FLAGS, ZERO_SIZE_PTR } from '../../slab/index.js';
+import { bootOptions, Machine, SLAB, SLAB_DEBUG_FLAGS, ZERO_SIZE_PTR } from '../../slab/index.js';
 import { type Bytes, type Outcome, runCase, tracksAt } from './kmalloc-cases.js';
 import { maskedLines, maskLike, reportLines } from './kmalloc-log.js';
-import {
-  bootOptions,
-  type RecordedBoot,
-  type RecordedCache,
-  RecordedKernel,
-  type RecordingHead,
-} from './recording.js';
+import { type RecordedBoot, type RecordedCache, RecordedKernel, type RecordingHead } from './recording.js';
 import { type Expect, type SetResult, SetTally } from './result.js';
 
 type Row = readonly [from: number, to: number, name: string | null, ksize: number, zone: string | null];

@@ -9,8 +9,8 @@
  */
 import { ArgumentError, type Gfp, largestOf, NULL, parseSize } from '../../base/index.js';
 import { __GFP, boardMap, GFP, type MemoryMap, parseGfp, type ZoneName } from '../../machine/index.js';
-import { type KmemCache, Machine } from '../../slab/index.js';
-import { bootOptions, type RecordedBoot, RecordedKernel, type RecordingHead } from './recording.js';
+import { bootOptions, type KmemCache, Machine } from '../../slab/index.js';
+import { type RecordedBoot, RecordedKernel, type RecordingHead } from './recording.js';
 import { type Expect, malformed, type SetResult, SetTally } from './result.js';
 
 interface RecordedZone {

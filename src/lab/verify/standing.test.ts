@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { parseSize } from '../../base/index.js';
-import { Machine, type MachineOptions } from '../../slab/index.js';
-import { bootOptions, type RecordedCache, RecordedKernel, type RecordingHead } from './recording.js';
+import { bootOptions, Machine, type MachineOptions } from '../../slab/index.js';
+import { type RecordedCache, RecordedKernel, type RecordingHead } from './recording.js';
 
 interface Recording extends RecordingHead {
   readonly caches_already_there: readonly RecordedCache[];

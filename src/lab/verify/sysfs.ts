@@ -11,6 +11,7 @@
  */
 import { ArgumentError, parseSize } from '../../base/index.js';
 import {
+  bootOptions,
   KERNELS,
   type KmemCache,
   Machine,
@@ -19,13 +20,7 @@ import {
   SLAB_OBJECT_POISON,
 } from '../../slab/index.js';
 import { type SysfsTree, sysfsFiles, sysfsMode, sysfsTree, sysfsWrite } from '../../text/index.js';
-import {
-  bootOptions,
-  type RecordedBoot,
-  type RecordedCache,
-  RecordedKernel,
-  type RecordingHead,
-} from './recording.js';
+import { type RecordedBoot, type RecordedCache, RecordedKernel, type RecordingHead } from './recording.js';
 import { type Expect, type SetResult, SetTally } from './result.js';
 
 interface RecordedWrite {

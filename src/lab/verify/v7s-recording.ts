@@ -4,8 +4,8 @@
  */
 import { parseSize } from '../../base/index.js';
 import { ArmV7sPageTable, IO_PGTABLE_QUIRK, type IoPgtableConfig } from '../../iommu/index.js';
-import { Machine } from '../../slab/index.js';
-import { bootOptions, RecordedKernel } from './recording.js';
+import { bootOptions, Machine } from '../../slab/index.js';
+import { RecordedKernel } from './recording.js';
 import { malformed } from './result.js';
 
 export interface V7sMeta {

@@ -1,6 +1,6 @@
 /** The columns of the table of caches: what slabtop and slabinfo show, and what of it is waste. */
-import { formatBytes, formatCount } from '../../../base/index.js';
-import { type CacheAt, formatShare } from '../../../lab/index.js';
+import { formatBytes, formatCount, formatShare } from '../../../base/index.js';
+import type { CacheAt } from '../../../lab/index.js';
 import { shownCache } from '../../parts/cache-label.js';
 import { cacheColour } from '../../parts/colours.js';
 import type { TableColumn } from '../../parts/data-table.js';

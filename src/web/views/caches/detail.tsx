@@ -1,11 +1,10 @@
 /** One cache: how it is laid out, how full its slabs are, who allocates from it, what its files say. */
 import { batch } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
-import { formatBytes, formatCount, largestOf } from '../../../base/index.js';
+import { formatBytes, formatCount, formatShare, largestOf } from '../../../base/index.js';
 import {
   type CacheAt,
   type CacheSlab,
-  formatShare,
   freelistWords,
   LAYOUT_FACTS,
   LAYOUT_NAMES,

@@ -1,6 +1,5 @@
 /** What a kernel's /proc/slabinfo said, where there are snapshots and no trace. */
-import { formatBytes, formatCount } from '../../../base/index.js';
-import { formatShare } from '../../../lab/index.js';
+import { formatBytes, formatCount, formatShare } from '../../../base/index.js';
 import type { SlabinfoRow } from '../../../text/index.js';
 import { DataTable, type TableColumn } from '../../parts/data-table.js';
 import { formatSeconds } from '../../parts/format.js';

@@ -1,8 +1,8 @@
 /**
  * The caches of the machine in front of the cursor's event: a table like slabtop's, and beside it the one that is picked.
  */
-import { formatBytes, formatCount } from '../../../base/index.js';
-import { type CacheAt, formatShare } from '../../../lab/index.js';
+import { formatBytes, formatCount, formatShare } from '../../../base/index.js';
+import type { CacheAt } from '../../../lab/index.js';
 import { DataTable } from '../../parts/data-table.js';
 import { orderedRows, orderFrom, orderText, passes } from '../../parts/table-order.js';
 import { useAnswer } from '../../parts/use-answer.js';

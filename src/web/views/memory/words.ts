@@ -1,10 +1,9 @@
 /** What cells, frames and objects are, in words. */
-import { formatAddress, formatBytes, formatCount } from '../../../base/index.js';
+import { formatAddress, formatBytes, formatCount, formatShare } from '../../../base/index.js';
 import {
   type Allocated,
   type FrameAt,
   type FrameCells,
-  formatShare,
   HOLDER,
   HOLDER_SHIFT,
   type ObjectMap,

@@ -3,8 +3,8 @@
  * front of the others.
  */
 import { useState } from 'preact/hooks';
-import { formatBytes, formatCount, formatMiB, largestOf, MIB } from '../../../base/index.js';
-import { formatRatio, formatShare, ramWords, type StrategyResult } from '../../../lab/index.js';
+import { formatBytes, formatCount, formatMiB, formatShare, largestOf, MIB } from '../../../base/index.js';
+import { formatRatio, ramWords, type StrategyResult } from '../../../lab/index.js';
 import { Canvas, type Draw } from '../../parts/canvas.js';
 import { rankColour } from '../../parts/colours.js';
 import { extras, setExtra } from '../../state/store.js';

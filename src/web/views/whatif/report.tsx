@@ -1,11 +1,10 @@
 /** What two replays found, against each other: in sentences, machine by machine, and cache by cache. */
 import { useState } from 'preact/hooks';
-import { formatBytes, formatCount } from '../../../base/index.js';
+import { formatBytes, formatCount, formatShare } from '../../../base/index.js';
 import {
   compareReplays,
   type Fullness,
   formatChange,
-  formatShare,
   type Pin,
   type ReplayResult,
   replayName,

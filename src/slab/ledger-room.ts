@@ -3,7 +3,7 @@
  * nothing, so the question is only what can be needed at most.
  */
 import { boardMap, type LedgerLimits, type MemoryMap } from '../machine/index.js';
-import type { MachineOptions } from '../slab/index.js';
+import type { MachineOptions } from './machine-options.js';
 
 /** Rows that a machine has anyway. */
 const SLABS_LEAST = 2 ** 20;
