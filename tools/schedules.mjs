@@ -1,4 +1,4 @@
-// Schedules of two and three CPUs, as many as wanted (src/slab/schedules.case.test.ts).
+// Schedules of two and three CPUs, as many as wanted (src/slab/workers/schedules.case.test.ts).
 //
 //     npm run schedules                                  100,000, of a seed of its own
 //     npm run schedules -- --schedules 5000 --seed 7
@@ -6,7 +6,7 @@
 //
 // Closes with one line of JSON; exits with 1 and the schedule if something was lost or was given twice.
 import { parseArgs } from 'node:util';
-import { runSchedules } from '../dist/slab/schedules.case.test.js';
+import { runSchedules } from '../dist/slab/workers/schedules.case.test.js';
 
 const { values } = parseArgs({
   options: {

@@ -1,4 +1,4 @@
-// The long stress test of threads that share a machine and are killed (src/slab/stress.case.test.ts).
+// The long stress test of threads that share a machine and are killed (src/slab/workers/stress.case.test.ts).
 //
 //     npm run stress                                         4 threads of 50 million operations each, a kill a second
 //     npm run stress -- --operations 250000000               10^9 in all
@@ -6,7 +6,7 @@
 //
 // Closes with one line of JSON; exits with 1 and the error if something was lost or was there twice.
 import { parseArgs } from 'node:util';
-import { runStress } from '../dist/slab/stress.case.test.js';
+import { runStress } from '../dist/slab/workers/stress.case.test.js';
 
 const { values } = parseArgs({
   options: {

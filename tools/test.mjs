@@ -36,7 +36,7 @@ function filesBelow(folder) {
     .sort();
 }
 
-/** `dist/slab/slub.test.js` is compiled from `src/slab/slub.test.ts`, `dist/truth/x.test.js` from `truth/x.test.ts`. */
+/** `dist/slab/slub/slub.test.js` is compiled from `src/slab/slub/slub.test.ts`, `dist/truth/x.test.js` from `truth/x.test.ts`. */
 function compiledPath(source) {
   return source
     .replace(/^src\//, 'dist/')

@@ -9,10 +9,10 @@ import { codeOf, isTest, lineAt, readSources, type Source } from './sources.case
 /** Spreads that are short whatever the input, by their file and a part of their line, each with the reason. */
 const BOUNDED: ReadonlyMap<string, string> = new Map([
   ['lab/verify/seq.ts: expect(...difference)', 'three words'],
-  ['trace/ftrace.ts: String.fromCharCode(...', 'the first 200 bytes of a line'],
-  ['trace/name-sites.ts: trace.chunks(...asked)', 'the columns that are asked for'],
-  ['trace/perf-data.ts: String.fromCharCode(...', 'the 8 bytes of the magic number'],
-  ['trace/trace-dat.ts: String.fromCharCode(...', 'the 10 bytes of the magic number'],
+  ['trace/text/ftrace.ts: String.fromCharCode(...', 'the first 200 bytes of a line'],
+  ['trace/file/name-sites.ts: trace.chunks(...asked)', 'the columns that are asked for'],
+  ['trace/binary/perf-data.ts: String.fromCharCode(...', 'the 8 bytes of the magic number'],
+  ['trace/binary/trace-dat.ts: String.fromCharCode(...', 'the 10 bytes of the magic number'],
   ['web/views/learn/story.ts: ...drainedWords(n)', 'at most one sentence'],
   ['web/views/memory/slab.tsx: context.', 'a point'],
   ['web/worker/inflate.ts: ...codesOf(bits)', 'two codes'],

@@ -59,7 +59,7 @@ const ROOMS: ReadonlyMap<string, Room> = new Map(
 );
 
 /** Second doors of rooms: parts of an index, for what must begin at once and needs nothing else of the room. */
-const DOORS: ReadonlySet<string> = new Set(['lab/layout.ts']);
+const DOORS: ReadonlySet<string> = new Set(['lab/layout/index.ts']);
 
 const FILE_LINES_MAX = 700;
 const FUNCTION_LINES_MAX = 90;
@@ -68,7 +68,7 @@ const LINE_CHARACTERS_MAX = 140;
 /** Files and functions that may be longer, as `path` or `path#function`, each with the reason. */
 const LONGER: ReadonlyMap<string, string> = new Map([
   [
-    'slab/slub.ts#createSlub',
+    'slab/slub/slub.ts#createSlub',
     'the views and constants of one closure: handed from one function to another they would cost the hot path a read each',
   ],
 ]);

@@ -1,9 +1,9 @@
 /** Machines that `info` and `sysfs` look at: made from options, and brought into a state by a script. */
 import { type Command, Option } from 'commander';
 import { ArgumentError } from '../base/index.js';
-import { cachesCreated, parseScript, runScript } from '../lab/index.js';
+import { cachesCreated, ledgerRoom, parseScript, runScript } from '../lab/index.js';
 import { inputName, readInput } from '../node/index.js';
-import { type AllocatorName, ledgerRoom, Machine, type MachineOptions } from '../slab/index.js';
+import { type AllocatorName, Machine, type MachineOptions } from '../slab/index.js';
 import { addMachineOptions, allocator, type MachineWords, machineOf, USUAL } from './options.js';
 
 export interface MachineFlags extends MachineWords {

@@ -346,7 +346,7 @@ export const J_HAND_SLAB = 9;
 /** The first frame + 1 of a block that is on its way into a slab or out of it, and its order; 0 none. */
 export const J_HAND_FRAME = 10;
 export const J_HAND_ORDER = 11;
-/** 1 when the objects of a sheaf that are on their way are on their slab's list (slab/sheaf-flush.ts). */
+/** 1 when the objects of a sheaf that are on their way are on their slab's list (slab/sheaf/flush.ts). */
 export const J_SENT = 12;
 /** A line of `cpuCache` whose sheaf is being filled, + 1, and the entries of it that are: from, and up to. */
 export const J_FILLING = 13;

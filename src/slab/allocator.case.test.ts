@@ -20,9 +20,9 @@ import {
 } from '../base/index.js';
 import { runsOf } from '../base/runs.case.test.js';
 import { __GFP, GFP, linkPagesInUse, type MemoryMap, sparseBytes } from '../machine/index.js';
-import { SLAB } from './flags.js';
+import { CFLGS_OFF_SLAB } from './cache/layout-slab.js';
+import { SLAB } from './kernel/flags.js';
 import type { KmemCache } from './kmem-cache.js';
-import { CFLGS_OFF_SLAB } from './layout-slab.js';
 import { Machine, type MachineOptions } from './machine.js';
 
 /** What tells one allocator's run of the suite from another's. */

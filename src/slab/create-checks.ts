@@ -3,10 +3,9 @@
  */
 import { ArgumentError, isPowerOfTwo, KernelWouldCrashError } from '../base/index.js';
 import type { KernelLog } from '../machine/index.js';
-import type { MachineBoot } from './cache-layout.js';
-import { SLAB } from './flags.js';
+import type { MachineBoot } from './cache/index.js';
+import { type KernelProfile, SLAB } from './kernel/index.js';
 import type { CacheOptions } from './machine-options.js';
-import type { KernelProfile } from './profile.js';
 
 const U32 = 2 ** 32;
 

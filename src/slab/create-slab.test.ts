@@ -6,9 +6,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ArgumentError, KernelPanicError, KernelWouldCrashError, MIB } from '../base/index.js';
 import { GFP } from '../machine/index.js';
-import { SLAB } from './flags.js';
-import { ZERO_SIZE_PTR } from './kmalloc.js';
-import { freelistPlace } from './layout-slab.js';
+import { freelistPlace } from './cache/layout-slab.js';
+import { SLAB } from './kernel/flags.js';
+import { ZERO_SIZE_PTR } from './kmalloc/kmalloc.js';
 import { type CacheOptions, Machine, type MachineOptions } from './machine.js';
 
 function machineWith(options: MachineOptions = {}): Machine {

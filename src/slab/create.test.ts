@@ -9,10 +9,10 @@ import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { GIB, KernelPanicError, KernelWouldCrashError, MIB } from '../base/index.js';
 import { GFP } from '../machine/index.js';
-import { SLAB } from './flags.js';
+import { SLAB } from './kernel/flags.js';
+import { KERNELS } from './kernel/profile.js';
 import type { KmemCache } from './kmem-cache.js';
 import { type CacheOptions, Machine, type MachineOptions } from './machine.js';
-import { KERNELS } from './profile.js';
 
 function machineWith(options: MachineOptions = {}): Machine {
   return Machine.create({ memory: 64 * MIB, ledger: { caches: 24, slabs: 512, linkPages: 64 }, ...options });

@@ -1,38 +1,136 @@
 /** kmem caches: layout, create and merge, SLUB, kmalloc, and the machine that has them. */
-export type { AllocatorOptions, CacheAllocator, Caller, WholeCacheChecks } from './allocator.js';
-export type { MachineHandle, ManagedBuffer } from './attach-memory.js';
-export { bootOptions } from './boot-options.js';
-export * from './cache-layout.js';
-export * from './cache-links.js';
-export * from './cache-table.js';
-export type { CacheView } from './cache-view.js';
-export * from './debug-profile.js';
-export type { DebugSlabs } from './debug-slabs.js';
-export * from './flags.js';
-export * from './kernel-names.js';
-export * from './kmalloc.js';
-export type { HotKmalloc } from './kmalloc-hot.js';
+export {
+  type AllocatorOptions,
+  addCache,
+  type BootParameters,
+  type CacheAllocator,
+  type CacheInfo,
+  type CacheLayout,
+  type CacheLink,
+  type CacheReports,
+  type CacheRow,
+  type CacheView,
+  type Caller,
+  CFLGS_OBJFREELIST_SLAB,
+  CFLGS_OFF_SLAB,
+  cacheIds,
+  cacheLayout,
+  cacheLinks,
+  cacheName,
+  calculateAlignment,
+  clearStatistics,
+  cpusCountedEarly,
+  eachCpuLine,
+  type Fit,
+  type FreelistPlace,
+  type FreelistTrial,
+  findMergeable,
+  freelistPlace,
+  freelistTrials,
+  hasArrays,
+  isCache,
+  isMergeable,
+  joinCache,
+  type LayoutRequest,
+  leakCache,
+  linkCache,
+  type MachineBoot,
+  type MergeRequest,
+  machineReports,
+  NODE_REAP_MS,
+  type OutOfMemoryFacts,
+  outOfMemoryBlock,
+  readCache,
+  removeCache,
+  type SlabBoot,
+  type SlabInfo,
+  type SlabLayout,
+  type SlabLayoutRequest,
+  type SlabPart,
+  type SlabShape,
+  type SlabTunables,
+  type SlubLayout,
+  STAT,
+  STATISTICS,
+  type Statistic,
+  type StatisticCounts,
+  sheafObjects,
+  slabFreeLimit,
+  slabLayout,
+  slubLayout,
+  statistics,
+  statisticsOf,
+  sysfsId,
+  unexpectedGfp,
+  unlinkCache,
+  type WholeCacheChecks,
+  withBootDebug,
+  withSlabPart,
+} from './cache/index.js';
+export type { DebugSlabs } from './debug/index.js';
+export {
+  type AllocatorName,
+  DEBUG_6_1,
+  DEBUG_6_12,
+  type DebugProfile,
+  debugBlockFlags,
+  formatSlabFlags,
+  formatSlubDebug,
+  KERNELS,
+  type KernelProfile,
+  kernelBefore,
+  kernelNamed,
+  kernelOn,
+  LIBRARY,
+  LINUX_6_1,
+  LINUX_6_12,
+  type OrderRule,
+  type OrderSearch,
+  objectsInOrder,
+  orderByFewerObjects,
+  orderByMoreWaste,
+  parseSlabFlags,
+  parseSlubDebug,
+  SLAB,
+  SLAB_CMPXCHG_DOUBLE,
+  SLAB_DEBUG_FLAGS,
+  SLAB_DEBUG_METADATA_FLAGS,
+  SLAB_MERGE_SAME,
+  SLAB_NEVER_MERGE,
+  SLAB_OBJECT_POISON,
+  type SlabKernel,
+  type SlabProfile,
+  type SlubDebug,
+  type SlubDebugBlock,
+  type StandingAliases,
+  type StandingCache,
+  slabKernel,
+} from './kernel/index.js';
+export {
+  addKmallocCaches,
+  createKmalloc,
+  type HotKmalloc,
+  type Kmalloc,
+  kmallocNames,
+  ZERO_SIZE_PTR,
+} from './kmalloc/index.js';
 export * from './kmem-cache.js';
-export * from './layout-slab.js';
-export * from './layout-slub.js';
-export * from './leaks.js';
-export type { ObjectStacks, Stacks } from './leaks-stacks.js';
-export { ledgerRoom } from './ledger-room.js';
-export { LIBRARY } from './library-profile.js';
+export {
+  type CacheReport,
+  eachLive,
+  formatMachineReport,
+  type LiveGroup,
+  type LivePages,
+  type MachineReport,
+  machineReport,
+  type ObjectStacks,
+  type Stacks,
+} from './leaks/index.js';
 export * from './machine.js';
 export { SLUB_MIN_OBJECTS_MAX } from './machine-options.js';
-export * from './merge.js';
-export * from './profile.js';
-export * from './reports.js';
-export { isInSheaf, SHEAF_CAPACITY_MAX, type SheafOptions, usualSheafCapacity } from './sheaf.js';
-export type { Slab } from './slab.js';
-export type { SlabTunables } from './slab-arrays.js';
-export { countOnNode } from './slab-counts.js';
-export * from './slab-order.js';
-export type { SlabProfile } from './slab-profile.js';
-export * from './slub.js';
-export type { BulkFree } from './slub-bulk.js';
-export type { StandingCache } from './standing-6.1.js';
-export type { StandingAliases } from './standing-aliases.js';
-export * from './statistics.js';
+export { isInSheaf, SHEAF_CAPACITY_MAX, type SheafOptions, usualSheafCapacity } from './sheaf/index.js';
+export type { Slab } from './slab/index.js';
+export { countOnNode } from './slabs/index.js';
+export { type BulkFree, createSlub, type Slub } from './slub/index.js';
 export * from './typed-view.js';
+export type { MachineHandle, ManagedBuffer } from './workers/index.js';

@@ -21,15 +21,22 @@ import {
   GFP,
   type Ledger,
 } from '../machine/index.js';
-import { type CacheInfo, cacheName, isCache, leakCache, readCache, removeCache } from './cache-table.js';
-import type { CacheView } from './cache-view.js';
-import { SLAB_DEBUG_FLAGS } from './flags.js';
-import type { BootParameters } from './layout-slub.js';
-import { isMergeable, sysfsId } from './merge.js';
-import type { KernelProfile } from './profile.js';
-import type { Slab } from './slab.js';
-import type { SlabTunables } from './slab-arrays.js';
-import type { Slub } from './slub.js';
+import {
+  type BootParameters,
+  type CacheInfo,
+  type CacheView,
+  cacheName,
+  isCache,
+  isMergeable,
+  leakCache,
+  readCache,
+  removeCache,
+  type SlabTunables,
+  sysfsId,
+} from './cache/index.js';
+import { type KernelProfile, SLAB_DEBUG_FLAGS } from './kernel/index.js';
+import type { Slab } from './slab/index.js';
+import type { Slub } from './slub/index.js';
 import { type Cursor, createCursor, type Fields, type StructLayout, type TypedViews } from './typed-view.js';
 
 /**

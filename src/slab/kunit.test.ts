@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MIB, type PhysAddr } from '../base/index.js';
-import { SLAB } from './flags.js';
+import { SLAB } from './kernel/flags.js';
 import type { KmemCache } from './kmem-cache.js';
 import { Machine, type MachineOptions } from './machine.js';
 

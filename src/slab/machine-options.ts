@@ -3,13 +3,20 @@
  */
 import { ArgumentError, type PhysAddr } from '../base/index.js';
 import type { KernelLog, LedgerLimits, ManagedBytes, MemoryMap, ZoneSpec } from '../machine/index.js';
-import type { ManagedBuffer } from './attach-memory.js';
-import type { MachineBoot } from './cache-layout.js';
-import { parseSlubDebug, type SlubDebug } from './flags.js';
-import type { MachineReport } from './leaks.js';
-import { LIBRARY } from './library-profile.js';
-import { type AllocatorName, KERNELS, type KernelProfile, kernelOn, slabKernel } from './profile.js';
-import { checkCapacity } from './sheaf.js';
+import type { MachineBoot } from './cache/index.js';
+import {
+  type AllocatorName,
+  KERNELS,
+  type KernelProfile,
+  kernelOn,
+  LIBRARY,
+  parseSlubDebug,
+  type SlubDebug,
+  slabKernel,
+} from './kernel/index.js';
+import type { MachineReport } from './leaks/index.js';
+import { checkCapacity } from './sheaf/index.js';
+import type { ManagedBuffer } from './workers/index.js';
 
 /** What a machine is: its memory, its CPUs, its kernel and how that was booted. */
 export interface MachineOptions {

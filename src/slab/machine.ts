@@ -44,32 +44,34 @@ import {
   type ZoneName,
   type ZoneView,
 } from '../machine/index.js';
-import type { AllocatorOptions, Caller } from './allocator.js';
-import { claimCpu, detachCpus, detachSelf, whileInTable } from './attach.js';
 import {
-  adoptMemory,
-  attachedBytes,
-  bufferBytes,
-  isBuffer,
-  type MachineHandle,
-  type ManagedBuffer,
-  machineHandle,
-  memoryOf,
-} from './attach-memory.js';
-import { cacheLayout, type MachineBoot } from './cache-layout.js';
-import { type CacheLink, cacheLinks, linkCache, unlinkCache } from './cache-links.js';
-import { addCache, type CacheRow, cacheIds, cacheName } from './cache-table.js';
-import { plainView } from './cache-view.js';
-import { checkMachine } from './check-slabs.js';
+  type AllocatorOptions,
+  addCache,
+  arrayEntries,
+  type CacheLink,
+  type CacheReports,
+  type CacheRow,
+  type Caller,
+  cacheIds,
+  cacheLayout,
+  cacheLinks,
+  cacheName,
+  cpusCountedEarly,
+  findMergeable,
+  joinCache,
+  linkCache,
+  type MachineBoot,
+  machineReports,
+  plainView,
+  unlinkCache,
+  withBootDebug,
+} from './cache/index.js';
+import { checkMachine } from './check/index.js';
 import { freeptrFits, refuseNonsense, usercopyRegion } from './create-checks.js';
-import { SLAB, SLAB_DEBUG_FLAGS } from './flags.js';
-import { addKmallocCaches, createKmalloc, type Kmalloc, kmallocNames } from './kmalloc.js';
+import { type KernelProfile, LIBRARY, SLAB, SLAB_DEBUG_FLAGS } from './kernel/index.js';
+import { addKmallocCaches, createKmalloc, type Kmalloc, kmallocNames } from './kmalloc/index.js';
 import { KmemCache } from './kmem-cache.js';
-import { cpusCountedEarly } from './layout-slab.js';
-import { withBootDebug } from './layout-slub.js';
-import { eachLive, type MachineReport, machineReport } from './leaks.js';
-import { type Stacks, withStacks } from './leaks-stacks.js';
-import { LIBRARY } from './library-profile.js';
+import { eachLive, type MachineReport, machineReport, type Stacks, withStacks } from './leaks/index.js';
 import {
   ALLOCATORS,
   type BootRecord,
@@ -85,9 +87,6 @@ import {
   USUAL_TUNABLES,
   withDebug,
 } from './machine-options.js';
-import { findMergeable, joinCache } from './merge.js';
-import type { KernelProfile } from './profile.js';
-import { type CacheReports, machineReports } from './reports.js';
 import {
   checkCapacity,
   createSheaves,
@@ -96,12 +95,24 @@ import {
   type SheafOptions,
   sheafEntries,
   usualSheafCapacity,
-} from './sheaf.js';
-import { createSlab, type Slab } from './slab.js';
-import { arrayEntries } from './slab-arrays.js';
-import { advanceClock, clockOf } from './slab-reap.js';
-import { createSlub, type Slub } from './slub.js';
+} from './sheaf/index.js';
+import { advanceClock, clockOf, createSlab, type Slab } from './slab/index.js';
+import { createSlub, type Slub } from './slub/index.js';
 import { type TypedViews, typedViews } from './typed-view.js';
+import {
+  adoptMemory,
+  attachedBytes,
+  bufferBytes,
+  claimCpu,
+  detachCpus,
+  detachSelf,
+  isBuffer,
+  type MachineHandle,
+  type ManagedBuffer,
+  machineHandle,
+  memoryOf,
+  whileInTable,
+} from './workers/index.js';
 
 export type { CacheOptions, MachineOptions, OpenOptions } from './machine-options.js';
 
@@ -368,7 +379,7 @@ export class Machine {
   }
 
   /**
-   * Lets so many milliseconds pass. With SLAB the reaper of each CPU takes back what lies unused in arrays and free slabs (slab-reap.ts);
+   * Lets so many milliseconds pass. With SLAB the reaper of each CPU takes back what lies unused in arrays and free slabs (slab/reap.ts);
    * SLUB has nothing that time would change.
    */
   advance(milliseconds: number): void {

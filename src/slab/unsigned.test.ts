@@ -5,8 +5,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ArgumentError, BadFreeError, type Gfp, NULL, type Order, type PhysAddr } from '../base/index.js';
 import { GFP } from '../machine/index.js';
+import { STAT, statistics, statisticsOf } from './cache/statistics.js';
 import { Machine, type MachineOptions } from './machine.js';
-import { STAT, statistics, statisticsOf } from './statistics.js';
 
 /** What is passed by a caller that types do not hold back. */
 const ODD = [

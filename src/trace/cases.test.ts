@@ -3,16 +3,16 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { InputError } from '../base/index.js';
-import { memoryBytes } from './byte-cursor.js';
-import { nameClasses } from './classes.js';
-import { createTextTraceReader, detectFormat, type TextFormat } from './detect.js';
-import { ACCOUNTED, type EventSink, type ReadReport } from './events.js';
+import { memoryBytes } from './batch/byte-cursor.js';
+import { ACCOUNTED, type EventSink, type ReadReport } from './batch/events.js';
+import { Strings } from './batch/strings.js';
+import { readTraceDat } from './binary/trace-dat.js';
+import { createTextTraceReader, detectFormat, type TextFormat } from './file/detect.js';
+import { unpack } from './file/unpack.js';
 import { type EventSource, readEvents, withKmem } from './read-events.js';
-import { createResolver, type TraceHead } from './resolve.js';
-import { Strings } from './strings.js';
-import { readText, type Spelt, spelt } from './text.case.test.js';
-import { readTraceDat } from './trace-dat.js';
-import { unpack } from './unpack.js';
+import { nameClasses } from './resolve/classes.js';
+import { createResolver, type TraceHead } from './resolve/resolve.js';
+import { readText, type Spelt, spelt } from './text/text.case.test.js';
 
 function bytesOf(name: string): Buffer {
   return readFileSync(new URL(`../../truth/cases/${name}`, import.meta.url));

@@ -1,26 +1,101 @@
-export { memoryBytes } from './byte-cursor.js';
-export { cacheOfSite } from './class-sites.js';
-export * from './classes.js';
+export {
+  ACCOUNTED,
+  AGAIN,
+  BATCH_EVENTS,
+  CLASS_KIND,
+  createBatch,
+  createChunk,
+  DAMAGE_TOLD,
+  type Damage,
+  EVENT,
+  EVENT_NAMES,
+  type EventBatch,
+  type EventSink,
+  fromUtf8,
+  GREW,
+  LARGE_PAGES,
+  lostWords,
+  memoryBytes,
+  NO_SLOT,
+  NODE_NONE,
+  OP,
+  OP_MASK,
+  OVER,
+  PFN_NONE,
+  type RandomBytes,
+  type ReadReport,
+  type ResolveReport,
+  SLAB_PAGES,
+  type StreamReader,
+  Strings,
+  type Symbols,
+  TRACE_COLUMNS,
+  type Trace,
+  type TraceChunk,
+  type TraceClass,
+  type TraceColumn,
+  type TraceMark,
+  UNSEEN,
+  utf8,
+  type WantsRows,
+} from './batch/index.js';
+export {
+  type Inflate,
+  type PerfDataOptions,
+  readPerfData,
+  readTraceDat,
+  type TraceDatOptions,
+  type ZstdDecoder,
+} from './binary/index.js';
 export {
   createTextTraceReader,
+  createTraceFile,
+  createTraceStore,
+  cutOff,
   detectFormat,
+  type GivenSymbols,
+  joined,
+  openTraceFile,
+  otherFileWords,
+  type Pieces,
+  type PlainFormat,
+  ROWS_IN_MEMORY,
+  readSymbols,
+  refuseOtherFile,
+  type SavedTrace,
+  type Spool,
+  type StoredTrace,
   TEXT_READERS,
   type TextFormat,
+  TRACE_FILE_SCHEMA,
+  type TraceFileWriter,
   type TraceFormat,
-} from './detect.js';
-export * from './events.js';
-export type { Symbols } from './kallsyms.js';
-export { type GivenSymbols, readSymbols, withNames } from './name-sites.js';
-export * from './other-file.js';
-export { type PerfDataOptions, readPerfData } from './perf-data.js';
-export type { ZstdDecoder } from './perf-data-session.js';
-export * from './pointer-table.js';
+  type TraceSource,
+  type TraceStore,
+  type TraceStoreOptions,
+  type Unpacked,
+  type Unpackers,
+  unpack,
+  unzstd,
+  type WantedFile,
+  withNames,
+  type ZstdStream,
+} from './file/index.js';
 export * from './read-events.js';
-export * from './resolve.js';
-export { fromUtf8, Strings, utf8 } from './strings.js';
-export * from './trace.js';
-export { readTraceDat, type TraceDatOptions } from './trace-dat.js';
-export type { Inflate } from './trace-dat-cpu.js';
-export * from './trace-file.js';
-export * from './trace-store.js';
-export * from './unpack.js';
+export {
+  type ClassCache,
+  cacheOfSite,
+  createPointerTable,
+  createResolver,
+  type HowNamed,
+  type KnownCache,
+  kmallocPrefixIn,
+  kmallocPrefixOf,
+  NONE,
+  nameClasses,
+  type PointerTable,
+  type Resolver,
+  type ResolverOptions,
+  sizeSuffix,
+  type TraceHead,
+} from './resolve/index.js';

@@ -3,7 +3,6 @@
  * read as they come; trace.dat and perf.data need their bytes at random, so the caller says where those lie.
  */
 import { InputError } from '../base/index.js';
-import { createTextTraceReader, TEXT_READERS, type TextFormat } from './detect.js';
 import {
   EVENT,
   EVENT_NAMES,
@@ -11,14 +10,20 @@ import {
   type EventSink,
   type RandomBytes,
   type ReadReport,
-} from './events.js';
-import { createNamingSink, type GivenSymbols } from './name-sites.js';
-import { otherFileWords } from './other-file.js';
-import { readPerfData } from './perf-data.js';
-import { tracesOfPage } from './systrace.js';
-import { readTraceDat } from './trace-dat.js';
-import type { Inflate } from './trace-dat-cpu.js';
-import type { Pieces, PlainFormat, ZstdStream } from './unpack.js';
+} from './batch/index.js';
+import { type Inflate, readPerfData, readTraceDat } from './binary/index.js';
+import {
+  createNamingSink,
+  createTextTraceReader,
+  type GivenSymbols,
+  otherFileWords,
+  type Pieces,
+  type PlainFormat,
+  TEXT_READERS,
+  type TextFormat,
+  tracesOfPage,
+  type ZstdStream,
+} from './file/index.js';
 
 /** Bytes that are open, until they are closed. */
 export interface OpenBytes {

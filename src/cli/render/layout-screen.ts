@@ -14,7 +14,7 @@ import {
   type Segment,
   segmentLetter,
   segmentNote,
-} from '../../lab/layout.js';
+} from '../../lab/layout/index.js';
 import type { Terminal } from '../terminal.js';
 import { drawObject, drawSlab } from './slab-picture.js';
 import { type Column, renderTable } from './table.js';

@@ -6,7 +6,13 @@
  *     └─────┴─────┴─────┴░░┘
  *     0     1344  2688           bytes from the beginning
  */
-import { type CacheLayout, type LayoutBox, objectBoxes, type Segment, slabBoxes } from '../../lab/layout.js';
+import {
+  type CacheLayout,
+  type LayoutBox,
+  objectBoxes,
+  type Segment,
+  slabBoxes,
+} from '../../lab/layout/index.js';
 import { centre, displayWidth, padLeft, padRight } from './text.js';
 
 const HATCH = '░';

@@ -1,8 +1,8 @@
 /** Caches at a moment: a row each as slabtop has them, and one of them in full. */
 import { type KmemCache, SLAB } from '../../slab/index.js';
 import { flagLetters, formatSlabinfo, slabinfoRows, sysfsFiles } from '../../text/index.js';
-import { layoutOfCache } from '../layout-report.js';
-import { type SlabState, sumOfSlabs } from '../replay/slab-states.js';
+import { layoutOfCache } from '../layout/index.js';
+import { type SlabRow, sumOfSlabs } from '../replay/index.js';
 import type { CacheAt, CacheDetail, SiteAt } from './look.js';
 import { namesOf, type Scene } from './scene.js';
 
@@ -91,9 +91,9 @@ export function cacheDetail(scene: Scene, name: string): CacheDetail | undefined
 
 const byName = ([a]: readonly [string, string], [b]: readonly [string, string]) => (a < b ? -1 : 1);
 
-function zoneOfOldest({ built: { machine } }: Scene, slabs: readonly SlabState[]) {
+function zoneOfOldest({ built: { machine } }: Scene, slabs: readonly SlabRow[]) {
   const { slabSerial, slabFrame } = machine.ledger;
-  let oldest: SlabState | undefined;
+  let oldest: SlabRow | undefined;
   for (const slab of slabs)
     if (oldest === undefined || slabSerial[slab.id]! < slabSerial[oldest.id]!) oldest = slab;
   if (oldest === undefined) return null;
@@ -102,7 +102,7 @@ function zoneOfOldest({ built: { machine } }: Scene, slabs: readonly SlabState[]
 }
 
 /** A slab of a smaller order than preferred has fewer objects, never more. */
-function histogramOf(slabs: readonly SlabState[], objects: number): number[] {
+function histogramOf(slabs: readonly SlabRow[], objects: number): number[] {
   const counts = new Array<number>(objects + 1).fill(0);
   for (const { live } of slabs) counts[live]!++;
   return counts;

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { recordMachine } from '../replay/recorder.case.test.js';
 import { prepareReplay } from '../replay/replay.js';
 import { startReplay } from '../replay/start.js';
-import { AS_RECORDED } from '../replay/what-if.js';
+import { AS_RECORDED } from '../what-if/what-if.js';
 import { createCheckpoints } from './checkpoints.js';
 
 const { trace, snapshots } = recordMachine({

@@ -28,7 +28,7 @@ import {
   R_VIRGIN_END,
   RANGE_WORDS,
 } from '../../machine/index.js';
-import type { Run, RunSave } from '../replay/run.js';
+import type { Run, RunSave } from '../replay/index.js';
 
 /** Bytes of all copies together. */
 export const CHECKPOINT_BYTES_MAX = 64 * 2 ** 20;

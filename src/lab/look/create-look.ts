@@ -1,9 +1,8 @@
 /** Opens a replay to be looked at (look.ts). */
 import { ArgumentError, assert } from '../../base/index.js';
 import { OP, OP_MASK } from '../../trace/index.js';
-import type { Recorded, ReplayOptions } from '../replay/replay.js';
-import { type StartedReplay, startReplay } from '../replay/start.js';
-import type { WhatIf } from '../replay/what-if.js';
+import { type Recorded, type ReplayOptions, type StartedReplay, startReplay } from '../replay/index.js';
+import type { WhatIf } from '../what-if/index.js';
 import { type Checkpoints, createCheckpoints } from './checkpoints.js';
 import { recordLevels } from './level-recorder.js';
 import { createLevels, levelBucket } from './levels.js';

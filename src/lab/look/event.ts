@@ -2,7 +2,7 @@
 import type { PhysAddr } from '../../base/index.js';
 import { C_NR_SLABS, CACHE_WORDS } from '../../machine/index.js';
 import { OP, OP_MASK, type TraceColumn, UNSEEN } from '../../trace/index.js';
-import { eachRow } from '../replay/rows.js';
+import { eachRow } from '../replay/index.js';
 import { eventWords } from './event-words.js';
 import type { EventAt, EventKind } from './look.js';
 import type { Scene } from './scene.js';

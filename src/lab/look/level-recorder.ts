@@ -1,13 +1,13 @@
 /** Listens to a run and keeps what its curves were in each bucket (levels.ts). */
 import { Z_FREE, Z_MANAGED, ZONE_WORDS } from '../../machine/index.js';
-import type { BuiltMachine } from '../replay/build.js';
 import {
+  type BuiltMachine,
   LEAST_REQUESTED,
   type LevelsRecorder,
   MOST_REQUESTED,
   OTHER_PAGES,
   REQUESTED,
-} from '../replay/measure.js';
+} from '../replay/index.js';
 import type { LevelCurve, LevelRecording, LevelSeries } from './levels.js';
 
 export interface LevelRecorder extends LevelsRecorder {

@@ -6,7 +6,7 @@ import { OTHER_PAGES, REQUESTED } from '../replay/measure.js';
 import { recordMachine } from '../replay/recorder.case.test.js';
 import { prepareReplay } from '../replay/replay.js';
 import { startReplay } from '../replay/start.js';
-import { AS_RECORDED } from '../replay/what-if.js';
+import { AS_RECORDED } from '../what-if/what-if.js';
 import { createLook } from './create-look.js';
 import { recordLevels } from './level-recorder.js';
 import {

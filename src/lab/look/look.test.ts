@@ -12,13 +12,13 @@ import {
   type TextFormat,
   type TraceChunk,
 } from '../../trace/index.js';
+import { readSnapshots } from '../evidence/snapshots.js';
 import { findPins } from '../replay/pins.js';
 import { recordMachine } from '../replay/recorder.case.test.js';
 import { prepareReplay, type Recorded, replay } from '../replay/replay.js';
 import type { ReplayResult } from '../replay/result.js';
-import { readSnapshots } from '../replay/snapshots.js';
 import { type StartedReplay, startReplay } from '../replay/start.js';
-import { AS_RECORDED, parseWhatIf } from '../replay/what-if.js';
+import { AS_RECORDED, parseWhatIf } from '../what-if/what-if.js';
 import { createLook } from './create-look.js';
 import { HOLDER, HOLDER_SHIFT, type Look, type Moment, OBJECT_STATES } from './look.js';
 

@@ -18,11 +18,9 @@
  * is that of the event that comes next, so that row 0 is the machine in front of the trace and `rows` the machine at its end.
  */
 import type { Machine } from '../../slab/index.js';
-import type { CacheLayout } from '../layout-result.js';
-import type { Pin } from '../replay/pins.js';
-import type { Recorded } from '../replay/replay.js';
-import type { Fullness, ReplayResult } from '../replay/result.js';
-import type { WhatIf } from '../replay/what-if.js';
+import type { CacheLayout } from '../layout/index.js';
+import type { Fullness, Pin, Recorded, ReplayResult } from '../replay/index.js';
+import type { WhatIf } from '../what-if/index.js';
 import type { Levels } from './levels.js';
 
 /** A replay that can be looked at at any row. */

@@ -1,10 +1,13 @@
 /** The machine in front of a row, as it can be asked about (look.ts). */
 import { ArgumentError } from '../../base/index.js';
-import { findPins } from '../replay/pins.js';
-import type { Recorded } from '../replay/replay.js';
-import { eachRow } from '../replay/rows.js';
-import { type SlabState, slabsByCache } from '../replay/slab-states.js';
-import type { StartedReplay } from '../replay/start.js';
+import {
+  eachRow,
+  findPins,
+  type Recorded,
+  type SlabRow,
+  type StartedReplay,
+  slabsByCache,
+} from '../replay/index.js';
 import { cacheDetail, cachesAt } from './caches.js';
 import { eventAt } from './event.js';
 import { cellsOf, frameAt, zonesOf } from './frames.js';
@@ -26,7 +29,7 @@ export function momentOf({ recorded, started, row, isNow, beyond }: MomentOption
   const { built, stock, run } = started;
   const { trace } = recorded;
   const time = timeOf(recorded, row);
-  let slabs: ReadonlyMap<number, readonly SlabState[]> | undefined;
+  let slabs: ReadonlyMap<number, readonly SlabRow[]> | undefined;
   const scene: Scene = {
     recorded,
     built,

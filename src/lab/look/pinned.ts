@@ -1,5 +1,5 @@
 /** Where the objects lie that a Pin tells of: the sparse slabs that they keep. */
-import { isSparse, type Pin } from '../replay/pins.js';
+import { isSparse, type Pin } from '../replay/index.js';
 import type { CacheSlab } from './look.js';
 import type { Scene } from './scene.js';
 import { whoAllocated } from './who.js';

@@ -1,9 +1,5 @@
 /** What a Moment is told from: the machine and the run as they are now. */
-import type { BuiltMachine } from '../replay/build.js';
-import type { Stock } from '../replay/history.js';
-import type { Recorded } from '../replay/replay.js';
-import type { RunState } from '../replay/run.js';
-import type { SlabState } from '../replay/slab-states.js';
+import type { BuiltMachine, Recorded, RunState, SlabRow, Stock } from '../replay/index.js';
 
 export interface Scene {
   readonly recorded: Recorded;
@@ -14,7 +10,7 @@ export interface Scene {
   /** Nanoseconds of the trace's clock. */
   readonly time: number;
   /** By cache's id. */
-  readonly slabs: ReadonlyMap<number, readonly SlabState[]>;
+  readonly slabs: ReadonlyMap<number, readonly SlabRow[]>;
   /** Lets the next row happen, looks, and takes it back. */
   beyond<T>(look: (after: Pick<Scene, 'built' | 'state'>) => T): T;
 }

@@ -18,7 +18,7 @@ import {
   shapeOrder,
 } from '../../machine/index.js';
 import { cacheName, eachCpuLine, type Machine } from '../../slab/index.js';
-import { isSparse } from '../replay/pins.js';
+import { isSparse } from '../replay/index.js';
 import { checkFrame } from './frames.js';
 import { OBJECT_STATES, type ObjectMap, type SlabBrief, type SlabMap, type SlabState } from './look.js';
 import { namesOf, type Scene } from './scene.js';

@@ -1,7 +1,6 @@
 /** Who allocated what, and when: rows of the trace, looked up. */
 import { CLASS_KIND, type TraceColumn } from '../../trace/index.js';
-import type { Recorded } from '../replay/replay.js';
-import { eachRow } from '../replay/rows.js';
+import { eachRow, type Recorded } from '../replay/index.js';
 import type { Allocated } from './look.js';
 
 const COLUMNS: readonly TraceColumn[] = ['class', 'time', 'cpu', 'pid', 'comm', 'site'];

@@ -3,9 +3,9 @@ import { test } from 'node:test';
 import { ArgumentError, UnknownNameError } from '../../base/index.js';
 import { GFP } from '../../machine/index.js';
 import { ACCOUNTED, CLASS_KIND, nameClasses, type TraceClass } from '../../trace/index.js';
+import { knownCaches, planFromProfile } from '../evidence/plan.js';
+import { parseWhatIf } from '../what-if/what-if.js';
 import { buildMachine } from './build.js';
-import { knownCaches, planFromProfile } from './plan.js';
-import { parseWhatIf } from './what-if.js';
 
 const plan = planFromProfile(4, { memory: 256 * 2 ** 20 });
 

@@ -18,6 +18,7 @@
  *    all the same.
  * 6. kmalloc goes to the class of sizes that it went to; where the sizes are others now, to the smallest that is large enough.
  */
+
 import {
   ArgumentError,
   isPowerOfTwo,
@@ -31,7 +32,6 @@ import {
   KERNELS,
   type KernelProfile,
   type KmemCache,
-  ledgerRoom,
   Machine,
   type MachineOptions,
   SLAB,
@@ -49,11 +49,18 @@ import {
   sizeSuffix,
   type TraceClass,
 } from '../../trace/index.js';
-import { STRATEGIES } from '../strategies.js';
-import type { Strategy } from '../strategy.js';
-import { IN_THE_DISTANCE, SLABS_OWN, specFromEvents } from './evidence.js';
-import { type CacheSpec, layoutOf, type MachinePlan, withPageSize } from './plan.js';
-import type { CacheChange, WhatIf } from './what-if.js';
+import { ledgerRoom } from '../boot/index.js';
+import { STRATEGIES, type Strategy } from '../compare/index.js';
+import {
+  type CacheSpec,
+  IN_THE_DISTANCE,
+  layoutOf,
+  type MachinePlan,
+  SLABS_OWN,
+  specFromEvents,
+  withPageSize,
+} from '../evidence/index.js';
+import type { CacheChange, WhatIf } from '../what-if/index.js';
 
 /** Where a class's objects come from. */
 export type Route =

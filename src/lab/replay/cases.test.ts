@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { createResolver, createTextTraceReader, type Trace, type TraceChunk } from '../../trace/index.js';
+import { AS_RECORDED, parseWhatIf } from '../what-if/what-if.js';
 import { prepareReplay, replay } from './replay.js';
 import type { ReplayResult } from './result.js';
-import { AS_RECORDED, parseWhatIf } from './what-if.js';
 import { cacheLabel, machineParts, resultWords } from './words.js';
 
 const CASES = new URL('../../../truth/cases/', import.meta.url);

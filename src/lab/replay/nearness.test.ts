@@ -9,10 +9,10 @@ import {
   type Trace,
   type TraceChunk,
 } from '../../trace/index.js';
+import { readSnapshots } from '../evidence/snapshots.js';
 import { measureNearness, type Nearness } from './nearness.js';
 import { recordMachine } from './recorder.case.test.js';
 import { prepareReplay, type Recorded } from './replay.js';
-import { readSnapshots } from './snapshots.js';
 
 const TRACES = new URL('../../../truth/traces/', import.meta.url);
 const unzipped = (name: string) => gunzipSync(readFileSync(new URL(`${name}.gz`, TRACES)));

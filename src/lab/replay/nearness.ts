@@ -29,14 +29,18 @@ import { C_NEXT_REAP, CACHE_WORDS } from '../../machine/index.js';
 import type { Machine } from '../../slab/index.js';
 import { slabinfoRows, sysfsCounters } from '../../text/index.js';
 import type { ClassCache, Trace } from '../../trace/index.js';
+import {
+  type MachinePlan,
+  placeBehind,
+  placeSnapshots,
+  type Snapshot,
+  type Snapshots,
+} from '../evidence/index.js';
+import { AS_RECORDED } from '../what-if/index.js';
 import { buildMachine } from './build.js';
 import { liveThrough } from './history.js';
-import { placeBehind, placeSnapshots } from './place.js';
-import type { MachinePlan } from './plan.js';
 import type { Estimate } from './population.js';
 import { type RunCounts, replayRows } from './run.js';
-import type { Snapshot, Snapshots } from './snapshots.js';
-import { AS_RECORDED } from './what-if.js';
 
 /** A number of a cache: recorded, and replayed at the snapshot's begin and end. */
 export interface Compared {

@@ -28,13 +28,22 @@
  */
 import { C_NR_SLABS, CACHE_WORDS } from '../../machine/index.js';
 import { CLASS_KIND, type ClassCache, GREW, OP, OP_MASK, OVER, type Trace } from '../../trace/index.js';
+import {
+  type CacheSpec,
+  firstEventTime,
+  type MachinePlan,
+  pagesLeftOut,
+  placeBehind,
+  placeSnapshots,
+  rowNamed,
+  type Snapshot,
+  type SnapshotPlace,
+  type Snapshots,
+} from '../evidence/index.js';
+import { AS_RECORDED } from '../what-if/index.js';
 import { type BuiltMachine, buildMachine } from './build.js';
 import { type CacheHistory, type History, type Inferred, liveThrough, NO_HISTORY } from './history.js';
-import { firstEventTime, placeBehind, placeSnapshots, type SnapshotPlace } from './place.js';
-import { type CacheSpec, type MachinePlan, pagesLeftOut } from './plan.js';
 import { replayRows } from './run.js';
-import { rowNamed, type Snapshot, type Snapshots } from './snapshots.js';
-import { AS_RECORDED } from './what-if.js';
 
 /** Free objects that each CPU had at the start, and how that is known. */
 interface StartFree {

@@ -1,7 +1,6 @@
 import type { ClassCache, Trace } from '../../trace/index.js';
-import type { MachinePlan } from './plan.js';
+import type { MachinePlan, Snapshots } from '../evidence/index.js';
 import type { Estimate } from './population.js';
-import type { Snapshots } from './snapshots.js';
 
 /** A trace with all that a replay of it needs, for as many what-ifs as one likes. */
 export interface Recorded {

@@ -16,7 +16,7 @@ import {
   type Trace,
   type TraceChunk,
 } from '../../trace/index.js';
-import { readSnapshots, type Snapshots } from './snapshots.js';
+import { readSnapshots, type Snapshots } from '../evidence/snapshots.js';
 
 export interface RecordOptions {
   readonly seed: number;

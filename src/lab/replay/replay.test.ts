@@ -14,13 +14,13 @@ import {
   type Trace,
   type TraceChunk,
 } from '../../trace/index.js';
+import { knownCaches, planFromProfile } from '../evidence/plan.js';
+import { readSnapshots } from '../evidence/snapshots.js';
+import { AS_RECORDED, parseWhatIf } from '../what-if/what-if.js';
 import { POINTS_MAX } from './measure.js';
-import { knownCaches, planFromProfile } from './plan.js';
 import { recordMachine } from './recorder.case.test.js';
 import { prepareReplay, type Recorded, replay } from './replay.js';
 import type { ReplayResult } from './result.js';
-import { readSnapshots } from './snapshots.js';
-import { AS_RECORDED, parseWhatIf } from './what-if.js';
 import { compareReplays, resultWords } from './words.js';
 
 const TRACES = new URL('../../../truth/traces/', import.meta.url);

@@ -51,15 +51,23 @@
 
 import type { Machine } from '../../slab/index.js';
 import { nameClasses, type Trace } from '../../trace/index.js';
-import { allocatorShown, fitToEvents, memoryNeeded } from './evidence.js';
-import { contradictions } from './mismatch.js';
-import { knownCaches, type PlanOptions, planFromProfile, planFromSnapshots } from './plan.js';
+import {
+  allocatorShown,
+  contradictions,
+  fitToEvents,
+  knownCaches,
+  memoryNeeded,
+  type PlanOptions,
+  planFromProfile,
+  planFromSnapshots,
+  type Snapshot,
+  type Snapshots,
+} from '../evidence/index.js';
+import type { WhatIf } from '../what-if/index.js';
 import { estimateHistory } from './population.js';
 import type { Recorded } from './recorded.js';
 import type { ReplayResult } from './result.js';
-import type { Snapshot, Snapshots } from './snapshots.js';
 import { startReplay } from './start.js';
-import type { WhatIf } from './what-if.js';
 
 export type { Recorded } from './recorded.js';
 

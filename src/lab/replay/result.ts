@@ -12,15 +12,15 @@
  */
 import { counted, formatCount } from '../../base/index.js';
 import { CLASS_KIND, type ClassCache, type HowNamed, lostWords, type Trace } from '../../trace/index.js';
+import type { MachineEvidence, MachinePlan } from '../evidence/index.js';
 import type { BuiltMachine, ReplayCache } from './build.js';
 import type { Stock } from './history.js';
 import { OTHER_PAGES, type Peak, REQUESTED, type Series } from './measure.js';
 import { findPins, type Pin } from './pins.js';
-import type { MachineEvidence, MachinePlan } from './plan.js';
 import type { Estimate } from './population.js';
 import { eachRow } from './rows.js';
 import type { RunCounts, RunState } from './run.js';
-import { type Fullness, fullnessOf, type SlabState, slabsByCache, sumOfSlabs } from './slab-states.js';
+import { type Fullness, fullnessOf, type SlabRow, slabsByCache, sumOfSlabs } from './slab-states.js';
 
 export type { Fullness } from './slab-states.js';
 
@@ -276,7 +276,7 @@ function evidenceUnder({ evidence }: MachinePlan, settings: readonly string[]): 
 
 function cacheResult(
   { spec, cache }: ReplayCache,
-  slabs: readonly SlabState[],
+  slabs: readonly SlabRow[],
   { allocs, frees }: Rates = { allocs: 0, frees: 0 },
   peakSlabs: Int32Array,
   {

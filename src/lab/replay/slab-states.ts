@@ -14,7 +14,7 @@ export interface Fullness {
 }
 
 /** A slab as it is now. */
-export interface SlabState {
+export interface SlabRow {
   readonly id: number;
   readonly live: number;
   readonly objects: number;
@@ -22,9 +22,9 @@ export interface SlabState {
 }
 
 /** Live objects are counted from their links: what lies in a CPU's list or array is not live. */
-export function slabsByCache({ ledger }: Machine): Map<number, SlabState[]> {
+export function slabsByCache({ ledger }: Machine): Map<number, SlabRow[]> {
   const { slabCache, slabLinks, slabShape, link } = ledger;
-  const found = new Map<number, SlabState[]>();
+  const found = new Map<number, SlabRow[]>();
   for (let slab = 1; slab <= ledger.header[H_SLAB_HIGH]!; slab++) {
     const id = slabCache[slab]!;
     if (id === 0) continue;
@@ -39,7 +39,7 @@ export function slabsByCache({ ledger }: Machine): Map<number, SlabState[]> {
   return found;
 }
 
-export function fullnessOf(slabs: readonly SlabState[]): Fullness {
+export function fullnessOf(slabs: readonly SlabRow[]): Fullness {
   const counts = { empty: 0, quarter: 0, half: 0, threeQuarters: 0, most: 0, full: 0 };
   for (const { live, objects } of slabs) {
     const share = live / objects;
@@ -67,9 +67,9 @@ export interface SlabSums {
 }
 
 /** `oo` is the order that the cache prefers. */
-export function sumOfSlabs(slabs: readonly SlabState[], oo: SlabShape, pageSize: number): SlabSums {
+export function sumOfSlabs(slabs: readonly SlabRow[], oo: SlabShape, pageSize: number): SlabSums {
   const bytesOf = ({ order }: { readonly order: number }) => pageSize * 2 ** order;
-  const sum = (value: (slab: SlabState) => number) => slabs.reduce((total, slab) => total + value(slab), 0);
+  const sum = (value: (slab: SlabRow) => number) => slabs.reduce((total, slab) => total + value(slab), 0);
   const bytes = sum(bytesOf);
   const live = sum((slab) => slab.live);
   const packed = Math.ceil(live / oo.objects) * bytesOf(oo);

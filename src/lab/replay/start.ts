@@ -1,10 +1,11 @@
 /** A replay in front of its first row: a machine that lived through what was there before, and a run over it. */
+
+import type { WhatIf } from '../what-if/index.js';
 import { type BuiltMachine, buildMachine } from './build.js';
 import { liveThrough, type Stock } from './history.js';
 import type { Recorded } from './recorded.js';
 import { type ReplayResult, resultOf } from './result.js';
 import { createRun, type Run } from './run.js';
-import type { WhatIf } from './what-if.js';
 
 export interface StartedReplay {
   readonly built: BuiltMachine;

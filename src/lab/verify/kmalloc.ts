@@ -9,9 +9,11 @@
  * been freed before is what the boot had left, not an answer: a case's machine is first brought to where its report says that
  * the recorded one stood (`standWhereRecorded`).
  */
+
 import { ArgumentError, parseSize } from '../../base/index.js';
 import { parseGfp, sparseBytes } from '../../machine/index.js';
-import { bootOptions, Machine, SLAB, SLAB_DEBUG_FLAGS, ZERO_SIZE_PTR } from '../../slab/index.js';
+import { Machine, SLAB, SLAB_DEBUG_FLAGS, ZERO_SIZE_PTR } from '../../slab/index.js';
+import { bootOptions } from '../boot/index.js';
 import { type Bytes, type Outcome, runCase, tracksAt } from './kmalloc-cases.js';
 import { maskedLines, maskLike, reportLines } from './kmalloc-log.js';
 import { type RecordedBoot, type RecordedCache, RecordedKernel, type RecordingHead } from './recording.js';

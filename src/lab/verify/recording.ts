@@ -1,9 +1,9 @@
 /**
  * What all recordings of slab caches have in common, and how a machine is made that stands where the recorded one stood.
  */
+
 import { ArgumentError, parseSize } from '../../base/index.js';
 import {
-  bootOptions,
   type CacheInfo,
   type CacheRow,
   freelistPlace,
@@ -16,6 +16,7 @@ import {
   slabKernel,
   withSlabPart,
 } from '../../slab/index.js';
+import { bootOptions } from '../boot/index.js';
 
 /** A recording of a kernel that there is no profile of. */
 export class UnknownKernelError extends ArgumentError {

@@ -7,9 +7,11 @@
  * a zone for a while (`watermark_boost`), which is not modelled. There a zone may give 64 pages and 1/256 of it more or less than
  * recorded, and where reclaim is woken another 1024, or 1/64 of a small zone; which zones are used at all stays exact.
  */
+
 import { ArgumentError, type Gfp, largestOf, NULL, parseSize } from '../../base/index.js';
 import { __GFP, boardMap, GFP, type MemoryMap, parseGfp, type ZoneName } from '../../machine/index.js';
-import { bootOptions, type KmemCache, Machine } from '../../slab/index.js';
+import { type KmemCache, Machine } from '../../slab/index.js';
+import { bootOptions } from '../boot/index.js';
 import { type RecordedBoot, RecordedKernel, type RecordingHead } from './recording.js';
 import { type Expect, malformed, type SetResult, SetTally } from './result.js';
 

@@ -1,10 +1,12 @@
 /** The caches of a machine that has just booted, with either allocator, and kmalloc's among them, field by field as they were recorded. */
+
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { parseSize } from '../../base/index.js';
-import { bootOptions, Machine, type MachineOptions } from '../../slab/index.js';
+import { Machine, type MachineOptions } from '../../slab/index.js';
+import { bootOptions } from '../boot/index.js';
 import { type RecordedCache, RecordedKernel, type RecordingHead } from './recording.js';
 
 interface Recording extends RecordingHead {

@@ -9,9 +9,9 @@
  *  3. a further directory of its own name by a request that cannot merge.
  * What the caches hold is the state of the recorded system and is in no listing.
  */
+
 import { ArgumentError, parseSize } from '../../base/index.js';
 import {
-  bootOptions,
   KERNELS,
   type KmemCache,
   Machine,
@@ -20,6 +20,7 @@ import {
   SLAB_OBJECT_POISON,
 } from '../../slab/index.js';
 import { type SysfsTree, sysfsFiles, sysfsMode, sysfsTree, sysfsWrite } from '../../text/index.js';
+import { bootOptions } from '../boot/index.js';
 import { type RecordedBoot, type RecordedCache, RecordedKernel, type RecordingHead } from './recording.js';
 import { type Expect, type SetResult, SetTally } from './result.js';
 

@@ -2,9 +2,11 @@
  * The recordings of Linux' ARMv7 short-descriptor page tables (truth/README.md, "v7s"): what a file says, and a machine like the one
  * that it was recorded on.
  */
+
 import { parseSize } from '../../base/index.js';
 import { ArmV7sPageTable, IO_PGTABLE_QUIRK, type IoPgtableConfig } from '../../iommu/index.js';
-import { bootOptions, Machine } from '../../slab/index.js';
+import { Machine } from '../../slab/index.js';
+import { bootOptions } from '../boot/index.js';
 import { RecordedKernel } from './recording.js';
 import { malformed } from './result.js';
 

@@ -1,4 +1,4 @@
-/** A slab and one of its objects, drawn to scale from the boxes that the command line draws too (lab/layout-boxes.ts). */
+/** A slab and one of its objects, drawn to scale from the boxes that the command line draws too (lab/layout/boxes.ts). */
 import { formatCount } from '../../../base/index.js';
 import {
   type CacheLayout,

@@ -1,0 +1,35 @@
+/** What a recording says of its own machine: snapshots, boot, CPUs, and whether they belong together. */
+export {
+  allocatorShown,
+  fitToEvents,
+  IN_THE_DISTANCE,
+  memoryNeeded,
+  SLABS_OWN,
+  specFromEvents,
+} from './evidence.js';
+export { type ContradictionOptions, contradictions } from './mismatch.js';
+export { firstEventTime, placeBehind, placeSnapshots, type SnapshotPlace } from './place.js';
+export {
+  bootOf,
+  type CacheSpec,
+  type Evidence,
+  knownCaches,
+  layoutOf,
+  type MachineEvidence,
+  type MachinePlan,
+  type PlanOptions,
+  pagesLeftOut,
+  planFromProfile,
+  planFromSnapshots,
+  type RecordedLayout,
+  withLayout,
+  withPageSize,
+} from './plan.js';
+export {
+  readSnapshots,
+  rowNamed,
+  type Snapshot,
+  type SnapshotCache,
+  type Snapshots,
+  type SnapshotZone,
+} from './snapshots.js';

@@ -1,0 +1,204 @@
+/**
+ * The numbers of a layout, each with its name in /sys/kernel/slab, /proc/slabinfo or the kernel's source, and what it says. Where an
+ * allocator has no such number, there is none.
+ */
+import { counted, formatBytes, formatShare } from '../../base/index.js';
+import type { CacheLayout, Segment, SegmentKind, SlabCacheLayout, SlubCacheLayout } from './result.js';
+
+/** One of the numbers of a layout. */
+export interface LayoutFact {
+  readonly name: string;
+  /** Null where the cache's allocator has no such thing. */
+  readonly value: (layout: CacheLayout) => string | null;
+  readonly note: (layout: CacheLayout) => string;
+}
+
+/** `16 objects`, `1 object`. */
+export function objectsWords(objects: number): string {
+  return counted(objects, 'object');
+}
+
+type Of<L> = (layout: L) => string | number;
+
+/** What both allocators have. */
+const both = (name: string, value: Of<CacheLayout>, note: Of<CacheLayout>): LayoutFact => ({
+  name,
+  value: (l) => String(value(l)),
+  note: (l) => String(note(l)),
+});
+
+const slub = (name: string, value: Of<SlubCacheLayout>, note: Of<SlubCacheLayout>): LayoutFact => ({
+  name,
+  value: (l) => (l.allocator === 'slub' ? String(value(l)) : null),
+  note: (l) => (l.allocator === 'slub' ? String(note(l)) : ''),
+});
+
+const slab = (name: string, value: Of<SlabCacheLayout>, note: Of<SlabCacheLayout>): LayoutFact => ({
+  name,
+  value: (l) => (l.allocator === 'slab' ? String(value(l)) : null),
+  note: (l) => (l.allocator === 'slab' ? String(note(l)) : ''),
+});
+
+/** The numbers, in the order in which they are told. */
+export const LAYOUT_FACTS: readonly LayoutFact[] = [
+  both(
+    'slab_size',
+    (l) => l.slabSize,
+    () => 'bytes from one object to the next',
+  ),
+  both(
+    'object_size',
+    (l) => l.objectSize,
+    () => 'bytes of the object itself',
+  ),
+  slub(
+    'inuse',
+    (l) => l.inuse,
+    () => 'bytes before any metadata',
+  ),
+  both(
+    'align',
+    (l) => l.align,
+    () => 'bytes',
+  ),
+  slub(
+    'offset',
+    (l) => l.freePointer.offset,
+    (l) => `of the free pointer, ${l.freePointer.insideObject ? 'inside' : 'behind'} the object`,
+  ),
+  slub(
+    'red_left_pad',
+    (l) => l.redLeftPad,
+    () => 'bytes of red zone in front of it',
+  ),
+  both(
+    'order',
+    (l) => l.order,
+    (l) => `${objectsWords(l.objects)} in ${formatBytes(l.slabBytes)}`,
+  ),
+  slub(
+    'fallback order',
+    (l) => l.fallback.order,
+    (l) =>
+      l.fallback.order === l.order
+        ? 'the same: a smaller block would not hold one'
+        : `${objectsWords(l.fallback.objects)}, where order ${l.order} is not available`,
+  ),
+  slab('freelist_size', (l) => l.freelist.bytes, freelistNote),
+  both(
+    'waste',
+    (l) => l.wasteBytes,
+    (l) => `bytes of each slab, ${formatShare(l.wasteShare)}`,
+  ),
+  slab('colour', (l) => l.colours, colourNote),
+  slub(
+    'min_partial',
+    (l) => l.minPartial,
+    () => 'slabs that a node keeps, even if they are empty',
+  ),
+  slub(
+    'cpu_partial',
+    (l) => l.cpuPartial,
+    (l) =>
+      l.cpuPartialSlabs === 0
+        ? 'debugging takes them away'
+        : `objects: ${l.cpuPartialSlabs} slab${l.cpuPartialSlabs === 1 ? '' : 's'} a CPU`,
+  ),
+  slab(
+    'limit',
+    (l) => l.limit,
+    () => "free objects in a CPU's array",
+  ),
+  slab(
+    'batchcount',
+    (l) => l.batchcount,
+    () => 'of them come or go at a time',
+  ),
+  slab(
+    'shared',
+    (l) => l.sharedFactor,
+    (l) =>
+      l.sharedFactor === 0
+        ? 'the CPUs share no array'
+        : `batches: an array of ${objectsWords(l.sharedLimit)} for all CPUs`,
+  ),
+  slab(
+    'free_limit',
+    (l) => l.freeLimit,
+    () => 'free objects in slabs; above it free slabs go',
+  ),
+];
+
+function freelistNote({ freelist }: SlabCacheLayout): string {
+  switch (freelist.place) {
+    case 'object':
+      return 'bytes: indices, in the last free object';
+    case 'outside':
+      return `bytes: indices, in an object of ${freelist.kmalloc!.cache}`;
+    case 'slab':
+      return "bytes: indices, at the slab's end";
+  }
+}
+
+/** Offsets that are told in full. */
+const OFFSETS_SHOWN = 4;
+
+function colourNote({ colours, colourOffsets }: SlabCacheLayout): string {
+  if (colours < 2) return 'every slab begins alike';
+  const shown =
+    colourOffsets.length <= OFFSETS_SHOWN + 1 ? colourOffsets : colourOffsets.slice(0, OFFSETS_SHOWN);
+  const rest = shown.length < colourOffsets.length ? ', …, 0' : '';
+  return `object 0 at byte ${shown.join(', ')}${rest} of its slab`;
+}
+
+/** What of a layout is words rather than numbers. */
+export const LAYOUT_NAMES: readonly Omit<LayoutFact, 'note'>[] = [
+  { name: 'unique id', value: (l) => (l.allocator === 'slub' ? l.id : null) },
+  { name: 'allocflags', value: (l) => l.allocflagNames },
+  { name: 'flags', value: (l) => l.flagNames },
+];
+
+/**
+ * Where the list of free objects lies, and why not in a better place: as far as that is known of a cache that is joined, from what the
+ * request would be alone. Empty with SLUB, which has no list.
+ */
+export function freelistWords(layout: CacheLayout, alone: CacheLayout | null): string {
+  if (layout.allocator === 'slub') return '';
+  const { place, bytes, kmalloc } = layout.freelist;
+  const alike = alone?.allocator === 'slab' && alone.freelist.place === place ? alone : layout;
+  const { refused } = alike.freelist;
+  const here = {
+    object: 'in the last free object, which costs nothing',
+    outside: `outside, in an object of ${kmalloc?.cache}`,
+    slab: "at the slab's end",
+  }[place];
+  const not = { object: 'in a free object', outside: 'outside', slab: 'in the slab' };
+  const why = refused.map((each) => ` Not ${not[each.place]}: ${each.why}.`);
+  return `A slab's list of free objects, ${bytes} byte${bytes === 1 ? '' : 's'}, lies ${here}.${why.join('')}`;
+}
+
+// ---- parts of an object ---------------------------------------------------------------------------------------------------
+
+/** The letter of a segment in the picture and in the list beneath it. */
+export function segmentLetter(index: number): string {
+  return String.fromCharCode('a'.charCodeAt(0) + index);
+}
+
+const SEGMENT_NOTES: Readonly<Record<SegmentKind, string>> = {
+  'left red zone': 'a whole alignment wide',
+  object: 'what callers see',
+  alignment: 'up to a whole word',
+  'red zone': 'a write behind the object shows here',
+  'free pointer': 'behind the object, which stays whole',
+  'alloc track': 'who allocated it',
+  'free track': 'who freed it last',
+  'requested size': 'what kmalloc was asked for',
+  padding: 'up to the alignment',
+};
+
+/** What a part of an object is there for. */
+export function segmentNote({ what, freePointer }: Segment): string {
+  return freePointer && what !== 'free pointer'
+    ? 'holds the free pointer while it is free'
+    : SEGMENT_NOTES[what];
+}

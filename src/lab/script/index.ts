@@ -1,0 +1,12 @@
+/** Scripts of operations on caches. */
+export {
+  cachesCreated,
+  type FreeOrder,
+  type Operation,
+  parseScript,
+  runScript,
+  type Script,
+  type ScriptLine,
+  takeAtRandom,
+} from './script.js';
+export { parseLines, readCount, type Verb, type Words } from './words.js';

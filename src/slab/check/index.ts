@@ -1,0 +1,2 @@
+/** The equation of the ledger, checked term by term. */
+export { checkMachine } from './slub.js';

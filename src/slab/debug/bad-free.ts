@@ -1,0 +1,47 @@
+/**
+ * A free of what is not a live object of the cache: an error, or in the faithful mode what a kernel does that does not look. Nothing
+ * is said then.
+ *  1. An object of another cache goes to its own slab's list.
+ *  2. Any other pointer into a slab becomes a stray on top of the list that it would have been put on (strays.ts).
+ *  3. A pointer into no slab is lost if this CPU has no active slab, for "no slab" is then the active one; else it is an oops.
+ */
+import { KernelWouldCrashError, type PhysAddr } from '../../base/index.js';
+import { COUNTERS_FREE, type Ledger, LINK_LIVE, P_SLAB } from '../../machine/index.js';
+import type { ObjectAddresses } from '../slabs/index.js';
+import type { DebugSlabs } from './slabs.js';
+import type { Strays } from './strays.js';
+
+export interface BadFreeOptions extends ObjectAddresses {
+  readonly faithful: boolean;
+  readonly strays: Strays;
+  readonly debug: DebugSlabs;
+  isDebug(id: number): boolean;
+  /** Frees a live object of a cache without debug flags as a CPU does that has another active slab. */
+  freePlain(id: number, address: PhysAddr, cpu: number): void;
+  /** The active slab got a stray: the next alloc has to come by the slow path. */
+  park(p: number): void;
+}
+
+/** `p` is the CPU's line of the cache. */
+export type FreeBad = (id: number, p: number, address: PhysAddr, cpu: number) => void;
+
+export function createFreeBad(ledger: Ledger, options: BadFreeOptions): FreeBad {
+  const { faithful, strays, debug, isDebug, slabAt, indexIn, badFree } = options;
+  const { cpuCache, slabCache, slabCounters, slabLinks, link } = ledger;
+
+  return (id, p, address, cpu) => {
+    if (!faithful) throw badFree(id, address);
+    const slab = slabAt(address);
+    if (slab === 0) {
+      if (cpuCache[p + P_SLAB] === 0) return;
+      throw new KernelWouldCrashError(`${badFree(id, address).message}: a NULL slab is read`, 'oops');
+    }
+    const owner = slabCache[slab]!;
+    if (isDebug(owner)) return debug.free(owner, address, cpu);
+    const index = indexIn(slab, address);
+    if (owner !== id && index >= 0 && link[slabLinks[slab]! + index] === LINK_LIVE)
+      return options.freePlain(owner, address, cpu);
+    strays.push(slab, address, slabCounters[slab]! & COUNTERS_FREE);
+    if (slab === cpuCache[p + P_SLAB]) options.park(p);
+  };
+}

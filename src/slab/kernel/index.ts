@@ -1,0 +1,40 @@
+/** What kernels do differently, as data: profiles, standing caches, flags, sizes, the order of a slab. */
+export { DEBUG_6_1, DEBUG_6_12, type DebugProfile } from './debug-profile.js';
+export {
+  debugBlockFlags,
+  formatSlabFlags,
+  formatSlubDebug,
+  parseSlabFlags,
+  parseSlubDebug,
+  SLAB,
+  SLAB_CMPXCHG_DOUBLE,
+  SLAB_DEBUG_FLAGS,
+  SLAB_DEBUG_METADATA_FLAGS,
+  SLAB_MERGE_SAME,
+  SLAB_NEVER_MERGE,
+  SLAB_OBJECT_POISON,
+  type SlubDebug,
+  type SlubDebugBlock,
+} from './flags.js';
+export { LIBRARY } from './library-profile.js';
+export { kernelBefore, kernelNamed } from './names.js';
+export {
+  type OrderRule,
+  type OrderSearch,
+  objectsInOrder,
+  orderByFewerObjects,
+  orderByMoreWaste,
+} from './order.js';
+export {
+  type AllocatorName,
+  KERNELS,
+  type KernelProfile,
+  kernelOn,
+  LINUX_6_1,
+  LINUX_6_12,
+  type SlabKernel,
+  slabKernel,
+} from './profile.js';
+export type { SlabProfile } from './slab-profile.js';
+export type { StandingCache } from './standing-6.1.js';
+export type { StandingAliases } from './standing-aliases.js';

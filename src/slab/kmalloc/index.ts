@@ -1,0 +1,3 @@
+/** kmalloc: caches by size and type. */
+export type { HotKmalloc } from './hot.js';
+export { addKmallocCaches, createKmalloc, type Kmalloc, kmallocNames, ZERO_SIZE_PTR } from './kmalloc.js';

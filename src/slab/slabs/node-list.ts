@@ -1,0 +1,80 @@
+/**
+ * A cache's node: the list of its partial slabs, doubly linked through `slabNext` and `slabPrev`. Written under the node's lock.
+ */
+import { EngineError } from '../../base/index.js';
+import {
+  C_NR_PARTIAL,
+  C_PARTIAL_HEAD,
+  C_PARTIAL_TAIL,
+  countersInUse,
+  type Ledger,
+  shapeObjects,
+} from '../../machine/index.js';
+
+/** `c` is the first word of the cache's row. */
+export interface NodeLists {
+  listFirst(c: number, slab: number): void;
+  listLast(c: number, slab: number): void;
+  /** Takes a slab off the list it is on. */
+  unlist(c: number, slab: number): void;
+  /** Step i of slub.ts: empty slabs are discarded, those that are nearly full come first. */
+  shrinkNode(c: number, discard: (c: number, slab: number) => void): void;
+}
+
+/** Slabs with more free objects than this keep their place when a cache is shrunk. */
+const SHRINK_PROMOTE_MAX = 32;
+
+export function createNodeLists(ledger: Ledger): NodeLists {
+  const { cache, slabCounters, slabNext, slabPrev, slabShape } = ledger;
+
+  function listFirst(c: number, slab: number): void {
+    const next = cache[c + C_PARTIAL_HEAD]!;
+    slabNext[slab] = next;
+    slabPrev[slab] = 0;
+    if (next !== 0) slabPrev[next] = slab;
+    else cache[c + C_PARTIAL_TAIL] = slab;
+    cache[c + C_PARTIAL_HEAD] = slab;
+    cache[c + C_NR_PARTIAL]!++;
+  }
+
+  function listLast(c: number, slab: number): void {
+    const prev = cache[c + C_PARTIAL_TAIL]!;
+    slabNext[slab] = 0;
+    slabPrev[slab] = prev;
+    if (prev !== 0) slabNext[prev] = slab;
+    else cache[c + C_PARTIAL_HEAD] = slab;
+    cache[c + C_PARTIAL_TAIL] = slab;
+    cache[c + C_NR_PARTIAL]!++;
+  }
+
+  function unlist(c: number, slab: number): void {
+    const next = slabNext[slab]!;
+    const prev = slabPrev[slab]!;
+    if (prev !== 0) slabNext[prev] = next;
+    else if (cache[c + C_PARTIAL_HEAD] === slab) cache[c + C_PARTIAL_HEAD] = next;
+    else throw new EngineError(`slab ${slab} is not on its node's list`);
+    if (next !== 0) slabPrev[next] = prev;
+    else cache[c + C_PARTIAL_TAIL] = prev;
+    cache[c + C_NR_PARTIAL]!--;
+  }
+
+  function shrinkNode(c: number, discard: (c: number, slab: number) => void): void {
+    const byFree: number[][] = Array.from({ length: SHRINK_PROMOTE_MAX }, () => []);
+    const rest: number[] = [];
+    for (let slab = cache[c + C_PARTIAL_HEAD]!; slab !== 0; ) {
+      const next = slabNext[slab]!;
+      const objects = shapeObjects(slabShape[slab]!);
+      const freeObjects = objects - countersInUse(slabCounters[slab]!);
+      unlist(c, slab);
+      if (freeObjects === objects) discard(c, slab);
+      else if (freeObjects <= SHRINK_PROMOTE_MAX) byFree[freeObjects - 1]!.push(slab);
+      else rest.push(slab);
+      slab = next;
+    }
+    // Fewest free objects first, so that nearly full slabs fill up and sparse ones drain; equals come out in reverse.
+    for (const slabs of byFree) for (const slab of slabs.reverse()) listLast(c, slab);
+    for (const slab of rest) listLast(c, slab);
+  }
+
+  return { listFirst, listLast, unlist, shrinkNode };
+}
