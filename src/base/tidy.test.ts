@@ -66,12 +66,7 @@ const FUNCTION_LINES_MAX = 90;
 const LINE_CHARACTERS_MAX = 140;
 
 /** Files and functions that may be longer, as `path` or `path#function`, each with the reason. */
-const LONGER: ReadonlyMap<string, string> = new Map([
-  [
-    'slab/slub/slub.ts#createSlub',
-    'the views and constants of one closure: handed from one function to another they would cost the hot path a read each',
-  ],
-]);
+const LONGER: ReadonlyMap<string, string> = new Map();
 
 /** Where programs and library users come in. An entry that does not exist yet leaves its rooms unjudged. */
 const ENTRIES: readonly { readonly path: string; readonly rooms: readonly string[] }[] = [

@@ -38,6 +38,7 @@ export {
 } from './reports.js';
 export {
   clearStatistics,
+  createEventCounter,
   STAT,
   STATISTICS,
   type Statistic,

@@ -69,6 +69,14 @@ export function statisticsOf(p: number): number {
   return (p / CPU_WORDS) * STATISTICS_WORDS;
 }
 
+/** Counts an event for the CPU of a line; does nothing on a machine that does not count. */
+export function createEventCounter({ statistics }: Ledger): (p: number, event: number) => void {
+  const counting = statistics.length > 0;
+  return (p, event) => {
+    if (counting) statistics[statisticsOf(p) + event]!++;
+  };
+}
+
 /** The counters of a cache; undefined on a machine that does not count. */
 export function statistics(
   ledger: Ledger,

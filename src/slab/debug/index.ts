@@ -1,4 +1,5 @@
 /** slub_debug: what is written into objects, what is checked, what is reported. */
-export { createSlubDebug, zeroing } from './debug.js';
+export { createFreeBad } from './bad-free.js';
+export { createDebugParts, zeroing } from './debug.js';
 export { createDebugReport } from './report.js';
-export type { DebugSlabs } from './slabs.js';
+export { BAD_FREE, type BadFreeOutcome, createDebugSlabs, type DebugSlabs } from './slabs.js';

@@ -29,19 +29,30 @@ import {
   packCounters,
   shapeObjects,
 } from '../../machine/index.js';
-import { cacheName, STAT, type WholeCacheChecks } from '../cache/index.js';
+import { cacheName, createEventCounter, STAT, type WholeCacheChecks } from '../cache/index.js';
 import { type KernelProfile, SLAB, SLAB_DEBUG_FLAGS } from '../kernel/index.js';
 import type { NodeLists, ObjectAddresses } from '../slabs/index.js';
 import type { DebugChecks } from './checks.js';
 import type { DebugReport } from './report.js';
 import type { Strays } from './strays.js';
 
-/** Alloc and free of caches that are debugged, and the checks of whole caches. */
+/** What the free of an object that is not live, or not of that cache, leaves to be done by who has the slabs of CPUs. */
+export const BAD_FREE = {
+  DONE: 0,
+  /** It is a live object of another cache, without debug flags: there it is to be freed. */
+  ELSEWHERE: 1,
+  /** Its slab has a stray on top of its list now. */
+  STRAY: 2,
+} as const;
+
+export type BadFreeOutcome = (typeof BAD_FREE)[keyof typeof BAD_FREE];
+
+/** Alloc and free of caches that are debugged, and the checks of whole caches. `p` is the CPU's line: events are counted there. */
 export interface DebugSlabs extends WholeCacheChecks {
-  alloc(id: number, gfp: Gfp, cpu: number): PhysAddr;
-  free(id: number, address: PhysAddr, cpu: number): void;
+  alloc(id: number, gfp: Gfp, p: number, cpu: number): PhysAddr;
+  free(id: number, p: number, address: PhysAddr, cpu: number): BadFreeOutcome;
   /** Live objects of one slab, the list's new head first. */
-  freeGroup(id: number, slab: number, chain: readonly PhysAddr[], cpu: number): void;
+  freeGroup(id: number, p: number, slab: number, chain: readonly PhysAddr[], cpu: number): void;
   lost(id: number): number;
 }
 
@@ -51,30 +62,28 @@ export interface DebugSlabsOptions extends NodeLists, ObjectAddresses {
   readonly checks: DebugChecks;
   readonly report: DebugReport;
   readonly strays: Strays;
-  newSlab(id: number, c: number, gfp: Gfp): number;
+  /** A new slab that no CPU keeps, on no list; 0 if there is no memory. */
+  newSlab(id: number, c: number, p: number, gfp: Gfp): number;
   discard(c: number, slab: number): void;
-  /** Counts an event of the call that is going on. */
-  count(event: number): void;
-  /** Frees a live object of a cache without debug flags. */
-  freePlain(id: number, address: PhysAddr, cpu: number): void;
 }
 
 export function createDebugSlabs(memory: PhysicalMemory, options: DebugSlabsOptions): DebugSlabs {
   const { ledger, log } = memory;
   const { profile, faithful, checks, report, strays, listFirst, listLast, unlist } = options;
-  const { slabAt, indexIn, objectAddress, badFree, count } = options;
+  const { slabAt, indexIn, objectAddress, badFree } = options;
+  const count = createEventCounter(ledger);
   const { cache, slabCounters, slabShape, slabCache, slabLinks, slabNext, link } = ledger;
   const objectsOf = (slab: number) => shapeObjects(slabShape[slab]!);
 
   // ---- alloc -----------------------------------------------------------------------------------------------------
 
-  function alloc(id: number, gfp: Gfp, cpu: number): PhysAddr {
+  function alloc(id: number, gfp: Gfp, p: number, cpu: number): PhysAddr {
     const c = id * CACHE_WORDS;
     // A slab that fails its check is on the list no more: each round ends with an object, or with one slab less.
     while (true) {
       let slab = cache[c + C_PARTIAL_HEAD]!;
       const fresh = slab === 0;
-      if (fresh) slab = options.newSlab(id, c, gfp);
+      if (fresh) slab = options.newSlab(id, c, p, gfp);
       if (slab === 0) return NULL;
       const address = fresh ? undefined : takeStray(id, slab, cpu);
       if (address !== undefined) return address;
@@ -134,50 +143,58 @@ export function createDebugSlabs(memory: PhysicalMemory, options: DebugSlabsOpti
 
   // ---- free ------------------------------------------------------------------------------------------------------
 
-  function free(id: number, address: PhysAddr, cpu: number): void {
+  function free(id: number, p: number, address: PhysAddr, cpu: number): BadFreeOutcome {
     const strict = (cache[id * CACHE_WORDS + C_FLAGS]! & SLAB.CONSISTENCY_CHECKS) !== 0;
     const slab = slabAt(address);
     if (slab === 0) {
       if (strict) report.notSlabOnce();
       if (!faithful) throw badFree(id, address);
-      return;
+      return BAD_FREE.DONE;
     }
     const owner = slabCache[slab]!;
-    if (owner === id) return freeOne(id, id, slab, address, cpu);
+    if (owner === id) return freeOne(id, id, p, slab, address, cpu);
     if (strict) report.wrongCache(id, owner, checks.layout(owner), address);
     if (!faithful) throw badFree(id, address);
     const index = indexIn(slab, address);
     if (!(cache[owner * CACHE_WORDS + C_FLAGS]! & SLAB_DEBUG_FLAGS)) {
-      if (index >= 0 && link[slabLinks[slab]! + index] === LINK_LIVE) options.freePlain(owner, address, cpu);
-      return;
+      const live = index >= 0 && link[slabLinks[slab]! + index] === LINK_LIVE;
+      return live ? BAD_FREE.ELSEWHERE : BAD_FREE.DONE;
     }
     // A kernel that checks frees it to the cache that it belongs to; one that does not takes it for its own.
-    freeOne(strict ? owner : id, owner, slab, address, cpu);
+    return freeOne(strict ? owner : id, owner, p, slab, address, cpu);
   }
 
   /** `as` is the cache whose rules the object is treated by. */
-  function freeOne(as: number, owner: number, slab: number, address: PhysAddr, cpu: number): void {
-    count(STAT.free_slowpath);
+  function freeOne(
+    as: number,
+    owner: number,
+    p: number,
+    slab: number,
+    address: PhysAddr,
+    cpu: number,
+  ): BadFreeOutcome {
+    count(p, STAT.free_slowpath);
     const index = indexIn(slab, address);
     const live = index >= 0 && link[slabLinks[slab]! + index] === LINK_LIVE;
     if (profile.debug.freeCutsFirst && (live || faithful)) checks.cut(as, slab, address);
     const good = checks.onFree(as, slab, [address], cpu, live);
     if (!live && !faithful) throw badFree(as, address);
-    if (!good) return;
-    if (live) return put(as, owner, slab, [address]);
+    if (good && live) put(as, owner, p, slab, [address]);
+    if (!good || live) return BAD_FREE.DONE;
     const first = slabCounters[slab]! & COUNTERS_FREE;
     checks.linkChain(as, slab, [address], checks.facts(slab).free);
     strays.push(slab, address, first);
+    return BAD_FREE.DONE;
   }
 
-  function freeGroup(id: number, slab: number, chain: readonly PhysAddr[], cpu: number): void {
-    count(STAT.free_slowpath);
+  function freeGroup(id: number, p: number, slab: number, chain: readonly PhysAddr[], cpu: number): void {
+    count(p, STAT.free_slowpath);
     if (profile.debug.freeCutsFirst || chain.length > 1) checks.linkChain(id, slab, chain, 0);
-    if (checks.onFree(id, slab, chain, cpu, true)) put(id, id, slab, chain);
+    if (checks.onFree(id, slab, chain, cpu, true)) put(id, id, p, slab, chain);
   }
 
   /** Puts live objects on their slab's list. A slab that was full does not count itself among the partial ones of its node. */
-  function put(as: number, owner: number, slab: number, chain: readonly PhysAddr[]): void {
+  function put(as: number, owner: number, p: number, slab: number, chain: readonly PhysAddr[]): void {
     const c = owner * CACHE_WORDS;
     const counters = slabCounters[slab]!;
     const prior = counters & COUNTERS_FREE;
@@ -193,15 +210,15 @@ export function createDebugSlabs(memory: PhysicalMemory, options: DebugSlabsOpti
     const wasFull = prior === LINK_END;
     const discardIt = used === 0 && cache[c + C_NR_PARTIAL]! >= cache[c + C_MIN_PARTIAL]!;
     if (wasFull && !discardIt) {
-      count(STAT.free_add_partial);
+      count(p, STAT.free_add_partial);
       listLast(c, slab);
     }
     if (!wasFull && discardIt) {
-      count(STAT.free_remove_partial);
+      count(p, STAT.free_remove_partial);
       unlist(c, slab);
     }
     if (!discardIt) return;
-    count(STAT.free_slab);
+    count(p, STAT.free_slab);
     options.discard(c, slab);
   }
 

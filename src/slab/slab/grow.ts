@@ -46,7 +46,6 @@ export function createSlabGrowth(
   const { checkGfp, makeSlab, discard } = createSlabPages(memory, {
     ...options,
     objectAddress,
-    count: () => {},
     onNew: (_, slab) => {
       slabFreelist[slab] = freelistOfNew;
     },

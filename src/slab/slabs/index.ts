@@ -3,4 +3,5 @@ export { eachGroup, firstBad, firstNot } from './bulk-free.js';
 export { countInUse, countOnNode } from './counts.js';
 export { createNodeLists, type NodeLists } from './node-list.js';
 export { createObjectAddresses, type ObjectAddresses } from './object-address.js';
-export { createSlabPages, REQUEST_BITS } from './pages.js';
+export { createSlabPages, REQUEST_BITS, type SlabPages } from './pages.js';
+export { createSlabLocks, type SlabLocks } from './slab-locks.js';

@@ -42,7 +42,7 @@ import {
   takeLinks,
   takeSlabId,
 } from '../../machine/index.js';
-import { type CacheReports, STAT, unexpectedGfp } from '../cache/index.js';
+import { type CacheReports, createEventCounter, STAT, unexpectedGfp } from '../cache/index.js';
 
 export interface SlabPagesOptions {
   construct(cache: number, address: PhysAddr): void;
@@ -50,8 +50,6 @@ export interface SlabPagesOptions {
   readonly reports: CacheReports;
   readonly bytes: ManagedBytes | undefined;
   objectAddress(slab: number, index: number): PhysAddr;
-  /** Counts an event of the slow path that is going on. */
-  count(event: number): void;
   /** A slab has its objects, which are not constructed yet; a slab is about to go. */
   onNew(id: number, slab: number): void;
   onDiscard(id: number, slab: number): void;
@@ -61,9 +59,9 @@ export interface SlabPagesOptions {
 export interface SlabPages {
   /**
    * SLUB's new slab, on no list: of the preferred order or, if that is not available, of the smallest. 0 if there is no memory. Among
-   * several CPUs it is frozen and in this one's hand.
+   * several CPUs it is frozen and in this one's hand. `p` is the CPU's line of the cache.
    */
-  newSlab(id: number, c: number, callerGfp: Gfp): number;
+  newSlab(id: number, c: number, p: number, callerGfp: Gfp): number;
   /** The caller's gfp without the bits that are wrong in a slab's request, which are reported. Only here anybody looks at them. */
   checkGfp(id: number, callerGfp: Gfp): number;
   /** A block becomes a slab with all objects on its list, ascending, the first one `offset` bytes in. If it throws, they are back. */
@@ -95,7 +93,8 @@ export const REQUEST_BITS =
 export function createSlabPages(memory: PhysicalMemory, options: SlabPagesOptions): SlabPages {
   const { ledger, basePfn, pages } = memory;
   const { pageSize } = memory.profile;
-  const { reports, bytes, objectAddress, count, onNew, onDiscard } = options;
+  const { reports, bytes, objectAddress, onNew, onDiscard } = options;
+  const count = createEventCounter(ledger);
   const { cache, slabNext, slabPrev, slabCache, slabFrame, slabOffset, slabLinks } = ledger;
   const { slabShape, slabSerial, frameSlab, frameCache, header, journal, link } = ledger;
   const { locks } = memory;
@@ -117,7 +116,7 @@ export function createSlabPages(memory: PhysicalMemory, options: SlabPagesOption
     return gfp;
   }
 
-  function newSlab(id: number, c: number, callerGfp: Gfp): number {
+  function newSlab(id: number, c: number, p: number, callerGfp: Gfp): number {
     const gfp = checkGfp(id, callerGfp);
     const request = (gfp & REQUEST_BITS) | cache[c + C_ALLOCFLAGS]!;
     let shape = cache[c + C_OO]!;
@@ -133,9 +132,9 @@ export function createSlabPages(memory: PhysicalMemory, options: SlabPagesOption
         return 0;
       }
       countEvent(c + C_ORDER_FALLBACK);
-      count(STAT.order_fallback);
+      count(p, STAT.order_fallback);
     }
-    count(STAT.alloc_slab);
+    count(p, STAT.alloc_slab);
     return makeSlab(id, c, pfn, shape, cache[c + C_RED_LEFT_PAD]!);
   }
 

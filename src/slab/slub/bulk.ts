@@ -4,6 +4,7 @@
 import type { PhysAddr } from '../../base/index.js';
 import { CPU_WORDS, LINK_LIVE, P_OWN, P_SLAB, type PhysicalMemory } from '../../machine/index.js';
 import { eachGroup, firstBad, firstNot, type ObjectAddresses } from '../slabs/index.js';
+import type { SlabFrees } from './slab-frees.js';
 
 /** Frees of many objects at once. */
 export interface BulkFree {
@@ -26,21 +27,9 @@ export interface BulkFree {
 }
 
 /** What a bulk free needs of the rest of SLUB; there it says what each does. */
-export interface BulkFreeOptions {
+export interface BulkFreeOptions extends SlabFrees {
   readonly faithful: boolean;
   concurrent(): boolean;
-  takeForFree(id: number, p: number, slab: number, freed: number): number;
-  isStill(id: number, slab: number, counters: number, freed: number): boolean;
-  letGo(id: number, slab: number, counters: number, freed: number): void;
-  freeToSlab(
-    id: number,
-    p: number,
-    slab: number,
-    counters: number,
-    head: number,
-    tailLink: number,
-    freed: number,
-  ): void;
   free(id: number, address: PhysAddr, cpu: number): void;
   /** Counts a free to the CPU's own list. */
   countOwn(p: number): void;
