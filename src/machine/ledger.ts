@@ -36,8 +36,15 @@
  *  8. free: all of its objects are on its list.
  *
  * An object is live (its link says LIVE), on one list, in one array of free objects (ARRAY; SLAB has one a CPU and one that the CPUs
- * share), in a sheaf (slab/sheaf.ts: its link says ARRAY where the cache checks links, else it still says LIVE), or lost (LOST): a debug
- * check could not find it on the kernel's list any more.
+ * share; SLUB since 7.0 has sheaves), in a sheaf of the library (slab/sheaf/sheaf.ts: its link says ARRAY where the cache checks links, else
+ * it still says LIVE), or lost (LOST): a debug check could not find it on the kernel's list any more.
+ *
+ * ## A sheaf of Linux 7.0 and later (slab/barn/slub.ts) is in exactly one of these states
+ *  1. main, spare or rcu_free of one CPU and cache;
+ *  2. in a cache's barn, full or empty, on one of its two lists;
+ *  3. waiting for a grace period, on its cache's list of those;
+ *  4. prefilled: with a caller;
+ *  5. no sheaf: a free row. Its slots wait for a sheaf of the same class.
  *
  * ## The equation
  * `validate()` checks exactly this:
@@ -67,6 +74,7 @@
  * | `link` | object: LINK_END, next + 1, LINK_LIVE, LINK_ARRAY or LINK_LOST | the list's owner: slab lock, or the CPU |
  * | `arrayAddress`, `arrayLink` | entry of an array: an object | the CPU whose array it is; node lock for the shared one |
  * | `sheafAddress`, `sheafLink` | entry of a sheaf: an object | the CPU whose sheaf it is |
+ * | `sheaf`, `slotAddress`, `slotLink` | sheaf, and slot of one: an object | the CPU that has it; the barn's lock while it lies there |
  * | `linkPage` | 2048 links | link lock |
  * | `cache`, `cacheName` | cache | node lock; its slabs and objects link lock; created and destroyed under the table's lock |
  * | `journal` | CPU: what it is in the middle of | that CPU; when it is gone, who takes its place |
@@ -93,14 +101,17 @@ export interface LedgerShape {
   readonly arrayEntries: number;
   /** Objects that the sheaves of all caches can hold together; 0 on a machine without sheaves. */
   readonly sheafEntries: number;
+  /** Sheaves of kernels from 7.0 on, and slots in them: an object each. 0 on a machine that has none. */
+  readonly sheaves: number;
+  readonly sheafSlots: number;
   /** Words of 32 bits that an entry of a sheaf has: 1 where every address of the machine is an integer of 31 bits, else 2. */
   readonly sheafWords: 1 | 2;
 }
 
 // Header words.
-const HEADER_WORDS = 128;
+const HEADER_WORDS = 192;
 const MAGIC = 0x51ab1ab0 | 0;
-const VERSION = 6;
+const VERSION = 7;
 const H_MAGIC = 0;
 const H_VERSION = 1;
 const H_CONFIG_LENGTH = 14;
@@ -133,6 +144,12 @@ export const H_CACHES_MADE = 81;
 export const H_LINK_LOCK = 96;
 /** The shape: a word for each of SHAPE_KEYS, in their order. */
 const H_SHAPE = 112;
+/** Highest sheaf ever used, ids count from 1, and slots used so far. */
+export const H_SHEAF_HIGH = 128;
+export const H_SHEAF_SLOTS = 129;
+/** First free sheaf, one word a class of sizes, chained by S_NEXT. */
+export const H_SHEAF_CLASSES = 130;
+export const SHEAF_CLASS_WORDS = 32;
 
 const SHAPE_KEYS = [
   'frames',
@@ -146,11 +163,19 @@ const SHAPE_KEYS = [
   'arrayEntries',
   'sheafEntries',
   'sheafWords',
+  'sheaves',
+  'sheafSlots',
 ] as const;
 /** Tables that a machine may do without. */
-const OPTIONAL_TABLES: ReadonlySet<string> = new Set(['statistics', 'arrayEntries', 'sheafEntries']);
+const OPTIONAL_TABLES: ReadonlySet<string> = new Set([
+  'statistics',
+  'arrayEntries',
+  'sheafEntries',
+  'sheaves',
+  'sheafSlots',
+]);
 /** Words of counters for a CPU and a cache (slab/statistics.ts). */
-export const STATISTICS_WORDS = 32;
+export const STATISTICS_WORDS = 64;
 const CONFIG_UNITS = 4096;
 
 /** One zone: 64 words. */
@@ -272,6 +297,21 @@ export const C_NEXT_REAP = 51;
 export const C_SHEAF_CAPACITY = 52;
 /** 1 if each alloc and free looks at the object's link and writes it. */
 export const C_LIVE_CHECK = 53;
+// What SLUB keeps of a cache in the same words: SLAB and SLUB are never on one machine.
+/** Full slabs of a cache with STORE_USER; the latest is the first. */
+export const C_TRACKED_FULL_HEAD = C_FULL_HEAD;
+export const C_TRACKED_FULL_TAIL = C_FULL_TAIL;
+/** The barn of a cache with sheaves of Linux 7.0 and later: first full one and how many, first empty one and how many. */
+export const C_BARN_FULL = 34;
+export const C_BARN_NR_FULL = 35;
+export const C_BARN_EMPTY = 36;
+export const C_BARN_NR_EMPTY = 37;
+/** First and last sheaf that waits for a grace period. */
+export const C_RCU_WAITING = 38;
+export const C_RCU_WAITING_TAIL = 39;
+/** The barn's own memory, an address of 64 bits; 0 where it came from no kmalloc. */
+export const C_BARN_MEMORY_LOW = 40;
+export const C_BARN_MEMORY_HIGH = 41;
 /** The node's lock. */
 export const C_LOCK = 60;
 /** How many caches were made before it. */
@@ -320,6 +360,37 @@ export const P_SLAB_MASK = 11;
 export const P_SLAB_OBJECTS = 15;
 /** The address of the active slab's first object: a double, by its index in `cpuDouble`, where a line is eight of them. */
 export const PD_FIRST = 6;
+// With sheaves of Linux 7.0 and later, where no CPU has slabs: P_AVAIL objects in main, P_LIMIT the most that it holds, P_ENTRIES its first
+// slot; and the ids of main, spare and rcu_free, 0 none.
+export const P_RCU_FREE = 3;
+export const P_MAIN = 12;
+export const P_SPARE = 13;
+
+/** A sheaf: 8 words. Its cache, 0 for a free row. */
+export const SHEAF_WORDS = 8;
+export const S_CACHE = 0;
+/** Objects that it can hold, and that it holds: of a main sheaf the CPU's line says that. */
+export const S_CAPACITY = 1;
+export const S_COUNT = 2;
+/** Its first slot. */
+export const S_SLOTS = 3;
+/** The next on its list; 0 none. */
+export const S_NEXT = 4;
+/** One of the SHEAF_ places. */
+export const S_PLACE = 5;
+/** Its own memory: the address of an object of kmalloc, 64 bits; 0 where it came from no kmalloc. */
+export const S_MEMORY_LOW = 6;
+export const S_MEMORY_HIGH = 7;
+
+/** S_PLACE */
+export const SHEAF_NOWHERE = 0;
+export const SHEAF_MAIN = 1;
+export const SHEAF_SPARE = 2;
+export const SHEAF_RCU_FREE = 3;
+export const SHEAF_BARN_FULL = 4;
+export const SHEAF_BARN_EMPTY = 5;
+export const SHEAF_WAITING = 6;
+export const SHEAF_PREFILLED = 7;
 
 /** A CPU's journal: what whoever takes its place must know if it dies in the middle (slab/attach.ts). Two lines of 64 bytes. */
 export const JOURNAL_WORDS = 32;
@@ -463,6 +534,10 @@ export interface Ledger {
   /** What a sheaf holds: the address of an object and, where the cache checks links, its link. */
   readonly sheafAddress: SheafAddresses;
   readonly sheafLink: Int32Array;
+  /** Sheaves of kernels from 7.0 on, by id, and what their slots hold: the address of an object, and its link; -1 for one not looked at. */
+  readonly sheaf: Int32Array;
+  readonly slotAddress: Float64Array;
+  readonly slotLink: Int32Array;
   readonly frameSlab: Int32Array;
   /**
    * The cache of the slab that a frame is of, if that slab has the cache's preferred order and its first object at its first byte; else 0,
@@ -506,6 +581,9 @@ function fields(shape: LedgerShape): Field[] {
     ['arrayLink', 4, shape.arrayEntries],
     ['sheafAddress', shape.sheafWords === 1 ? 4 : 8, shape.sheafEntries],
     ['sheafLink', 4, shape.sheafEntries],
+    ['sheaf', 4, shape.sheaves > 0 ? (shape.sheaves + 1) * SHEAF_WORDS : 0],
+    ['slotAddress', 8, shape.sheafSlots],
+    ['slotLink', 4, shape.sheafSlots],
     ['frameSlab', 4, shape.frames],
     ['frameCache', 2, shape.sheafEntries > 0 ? shape.frames : 0],
     ['freeNext', 4, shape.frames],

@@ -31,6 +31,8 @@ function emptyLedger(linkPages: number): Ledger {
       arrayEntries: 0,
       sheafEntries: 0,
       sheafWords: 2,
+      sheaves: 0,
+      sheafSlots: 0,
     },
     '',
   );

@@ -85,6 +85,9 @@ export interface LedgerLimits {
   arrayEntries?: number;
   /** Of a machine with sheaves: objects that the sheaves of all caches can hold together. */
   sheafEntries?: number;
+  /** Of a machine with SLUB from 7.0 on: sheaves, and the objects that they can hold together. */
+  sheaves?: number;
+  sheafSlots?: number;
 }
 
 /** What a machine's memory is made of. */
@@ -101,6 +104,8 @@ export interface PhysicalMemoryOptions {
   readonly arrayEntriesPerCache?: number;
   /** Entries that the sheaves of a cache take, at most and unless told otherwise; 0 for a machine without sheaves. */
   readonly sheafEntriesPerCache?: number;
+  /** Whether its caches have sheaves of Linux 7.0 and later. */
+  readonly sheaves?: boolean;
   readonly log?: KernelLog;
   /** Whatever else the machine's maker wants to find again in the ledger. */
   readonly extra?: unknown;
@@ -157,6 +162,9 @@ export function createPhysicalMemory(options: PhysicalMemoryOptions): PhysicalMe
       arrayEntries: perCache === 0 ? 0 : Math.max(options.ledger?.arrayEntries ?? caches * perCache, 1),
       sheafEntries: sheavesPerCache === 0 ? 0 : (options.ledger?.sheafEntries ?? caches * sheavesPerCache),
       sheafWords: (basePfn + frames) * profile.pageSize <= 2 ** 31 ? 1 : 2,
+      ...(options.sheaves
+        ? sheafTables(options.ledger ?? {}, caches * cpus, frames * profile.pageSize)
+        : { sheaves: 0, sheafSlots: 0 }),
     },
     JSON.stringify({
       basePfn,
@@ -169,6 +177,18 @@ export function createPhysicalMemory(options: PhysicalMemoryOptions): PhysicalMe
   const memory = attach(ledger, options.log ?? new KernelLog());
   layOut(ledger, map, present, managed, profile, basePfn);
   return memory;
+}
+
+/** Sheaves that barns and callers hold, beside three of each CPU and cache. */
+const SHEAVES_ELSEWHERE = 2 ** 16;
+/** Objects of the largest usual sheaf. */
+const SLOTS_EACH = 60;
+const SHEAF_SLOTS_MAX = 2 ** 25;
+
+/** As many sheaves as there could be on a machine of this size: each takes 8 bytes of its memory for each object. */
+function sheafTables({ sheaves, sheafSlots }: LedgerLimits, lines: number, bytes: number) {
+  const rows = sheaves ?? 3 * lines + SHEAVES_ELSEWHERE;
+  return { sheaves: rows, sheafSlots: sheafSlots ?? Math.min(rows * SLOTS_EACH, bytes / 8, SHEAF_SLOTS_MAX) };
 }
 
 /** A profile of a whole kernel has more in it than the page allocator needs, and functions. */

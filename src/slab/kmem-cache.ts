@@ -21,6 +21,7 @@ import {
   GFP,
   type Ledger,
 } from '../machine/index.js';
+import { type CacheSheaves, cacheSheaves, type SheafSlub } from './barn/index.js';
 import {
   type BootParameters,
   type CacheInfo,
@@ -54,7 +55,7 @@ export class KmemCache {
   /** How many caches were made before it: the row may come to be another's. */
   readonly #born: number;
   readonly #shared: boolean;
-  readonly #allocator: Slub | Slab;
+  readonly #allocator: Slub | Slab | SheafSlub;
   readonly #ledger: Ledger;
   readonly #boot: BootParameters;
   readonly #kernel: KernelProfile;
@@ -65,7 +66,7 @@ export class KmemCache {
   /** @internal A machine makes caches: `kmemCacheCreate`. */
   constructor(
     id: number,
-    allocator: Slub | Slab,
+    allocator: Slub | Slab | SheafSlub,
     ledger: Ledger,
     boot: BootParameters,
     kernel: KernelProfile,
@@ -163,9 +164,20 @@ export class KmemCache {
     this.destroy();
   }
 
-  /** kfree_rcu: frees an object once no reader can hold it any more, which is when `rcuBarrier` is called. */
-  freeRcu(address: PhysAddr): void {
-    this.#deferred.push(address);
+  /**
+   * kfree_rcu: frees an object once no reader can hold it any more. In a cache with sheaves of Linux 7.0 and later it goes into the CPU's
+   * rcu_free sheaf, and throws BadFreeError for what `free` refuses; a full one comes back when a grace period ends. Else it is freed when
+   * `rcuBarrier` is called.
+   */
+  freeRcu(address: PhysAddr, cpu = this.#ownCpu): void {
+    const { freeRcu } = this.#allocator as Partial<SheafSlub>;
+    if (!freeRcu?.(this.id, address, cpu)) this.#deferred.push(address);
+  }
+
+  /** A grace period ends: what was handed over to wait for it comes back. On a machine without sheaves of 7.0 it is `rcuBarrier`. */
+  synchronizeRcu(cpu = this.#ownCpu): void {
+    (this.#allocator as Partial<SheafSlub>).endGracePeriod?.(this.id, cpu);
+    this.#freeDeferred(cpu);
   }
 
   /**
@@ -173,6 +185,13 @@ export class KmemCache {
    * tried again. Whatever else ends it leaves in the queue what was not freed.
    */
   rcuBarrier(cpu = this.#ownCpu): void {
+    const { flushRcu } = this.#allocator as Partial<SheafSlub>;
+    for (let each = 0; flushRcu !== undefined && each < this.#ledger.shape.cpus; each++)
+      flushRcu(this.id, each);
+    this.synchronizeRcu(cpu);
+  }
+
+  #freeDeferred(cpu: number): void {
     const refused: BadFreeError[] = [];
     let done = 0;
     try {
@@ -198,6 +217,8 @@ export class KmemCache {
   allocBulk(count: number, gfp: Gfp = GFP.KERNEL, cpu = this.#ownCpu): PhysAddr[] {
     if (!Number.isInteger(count) || count < 0)
       throw new ArgumentError(`a bulk is a whole number of objects, not ${count}`);
+    const { allocBulk } = this.#allocator as Partial<SheafSlub>;
+    if (allocBulk !== undefined) return allocBulk(this.id, count, gfp, cpu);
     const objects: PhysAddr[] = [];
     try {
       while (objects.length < count) {
@@ -279,6 +300,11 @@ export class KmemCache {
     this.#allocator.flushCpu(this.id, this.#ownCpu);
   }
 
+  /** The sheaves of Linux 7.0 and later, for who uses them directly. Throws ArgumentError on a machine without them. */
+  get sheaves(): CacheSheaves {
+    return cacheSheaves(this.#allocator as Partial<SheafSlub>, this.name, this.id, this.#ownCpu);
+  }
+
   /** This thread is no CPU any more: this handle and the views that it gave away reach nothing. */
   close(): void {
     this.#id = 0;
@@ -322,6 +348,7 @@ export class KmemCache {
     if (left && this.#faithful) return this.#leak();
     // What is left has no live object: a debug check had given it up.
     if (left) this.#allocator.debug.dropLost(this.id);
+    (this.#allocator as Partial<SheafSlub>).close?.(this.id, this.#ownCpu);
     removeCache(this.#ledger, this.id);
     // Another cache may get the row: this handle must not reach it, nor must the views that it gave away.
     this.close();

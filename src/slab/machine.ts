@@ -45,6 +45,13 @@ import {
   type ZoneView,
 } from '../machine/index.js';
 import {
+  createSheafMemory,
+  createSheafSlub,
+  type PlainKmalloc,
+  type SheafSlub,
+  sheafCapacityOf,
+} from './barn/index.js';
+import {
   type AllocatorOptions,
   addCache,
   arrayEntries,
@@ -131,7 +138,9 @@ export class Machine {
   readonly bytes: ManagedBytes | undefined;
   /** Who the following calls come from and when, for caches that track their users. */
   readonly caller: Caller = { site: 'caller', pid: 0, now: 0 };
-  readonly #allocator: Slub | Slab;
+  readonly #allocator: Slub | Slab | SheafSlub;
+  readonly #sheafSlub: SheafSlub | undefined;
+  #plainKmalloc: PlainKmalloc = [];
   /** The same allocator where the machine has sheaves. */
   readonly #sheaves: SheafAllocator | undefined;
   readonly #sheafDefaults: SheafDefaults;
@@ -175,10 +184,17 @@ export class Machine {
       askedFor: () => this.#kmalloc?.asked() ?? 0,
     };
     this.#sheafDefaults = record.sheaves;
-    let allocator: Slub | Slab;
+    let allocator: Slub | Slab | SheafSlub;
     if (record.boot.allocator === 'slab')
       allocator = createSlab(memory, options, () => this.#kmallocCaches());
-    else {
+    else if (kernel.barn !== undefined) {
+      const source = createSheafMemory(
+        memory.ledger,
+        () => this.#plainKmalloc,
+        () => this.#sheafSlub!,
+      );
+      allocator = this.#sheafSlub = createSheafSlub(memory, options, source, kernel.barn);
+    } else {
       allocator = createSlub(memory, options);
       if (memory.ledger.shape.sheafEntries > 0)
         allocator = this.#sheaves = createSheaves(memory, allocator, bytes);
@@ -219,6 +235,7 @@ export class Machine {
       ...(options.ledger && { ledger: options.ledger }),
       ...(allocator === 'slub' && options.statistics !== undefined && { statistics: options.statistics }),
       ...(allocator === 'slab' && { arrayEntriesPerCache: arrayEntries(cpus, USUAL_TUNABLES) }),
+      ...(allocator === 'slub' && kernel.barn !== undefined && { sheaves: true }),
       ...(record.sheaves.sheafCapacity !== 0 && {
         sheafEntriesPerCache: sheafEntries(cpus, record.sheaves.sheafCapacity),
       }),
@@ -351,7 +368,7 @@ export class Machine {
   }
 
   #slub(): Slub {
-    if (this.#allocator.kind === 'slub') return this.#allocator;
+    if ('freeChain' in this.#allocator) return this.#allocator;
     throw new ArgumentError('a machine with SLAB has no other threads');
   }
 
@@ -479,12 +496,16 @@ export class Machine {
   }
 
   #adopt(row: CacheRow): KmemCache {
+    const capacity = this.#sheafSlub === undefined ? 0 : sheafCapacityOf(row);
+    // Its sheaves come from kmalloc.
+    if (capacity > 0) this.#kmallocCaches();
     const id = addCache(this.ledger, row, (added) => this.#addSheaves(added, row));
     // The row may have belonged to a cache that was destroyed.
     this.#handles.delete(id);
     this.#constructors.delete(id);
     const cache = this.#handle(id);
     this.#link(row.name, cache);
+    if (capacity > 0) this.#sheafSlub!.open(id, capacity, GFP.KERNEL, Math.max(this.cpu, 0));
     return cache;
   }
 
@@ -647,6 +668,14 @@ export class Machine {
       ? addKmallocCaches(this.memory, this.kernel, this.boot, (id, row) => this.#addSheaves(id, row))
       : (known as number[][]);
     for (const id of ids.flat()) this.#link(cacheName(this.ledger, id), this.#handle(id));
+    this.#plainKmalloc = this.kernel.kmallocSizes.map(([bytes], size) => [bytes, ids[0]![size]!]);
+    if (!known.flat().includes(undefined)) return this.#kmallocOver(ids);
+    for (const id of ids.flat())
+      this.#sheafSlub?.open(id, sheafCapacityOf(this.#handle(id).info), GFP.KERNEL, Math.max(this.cpu, 0));
+    return this.#kmallocOver(ids);
+  }
+
+  #kmallocOver(ids: number[][]): Kmalloc {
     return createKmalloc(this.memory, this.kernel, this.#allocator, ids, this.bytes, this.cpu);
   }
 

@@ -1,13 +1,16 @@
 /**
  * seq-*: sequences of allocations and frees on one cache, each operation on its CPU. Compared are the slab and index of every
- * allocation, birth, death, zone and colour of every slab, and at each checkpoint the sysfs counters (SLAB has none) and the state of all
- * lists and arrays.
+ * allocation, birth, death, zone and colour of every slab, and at each checkpoint the sysfs counters (SLAB has none), /proc/slabinfo where
+ * it was recorded, and the state of all lists, arrays and sheaves (seq-sheaves.ts).
  */
 import { ArgumentError, type PhysAddr } from '../../base/index.js';
 import {
+  C_NR_SLABS,
   C_PARTIAL_HEAD,
+  C_SLABS_MADE,
   CACHE_WORDS,
   countersInUse,
+  H_SLAB_HIGH,
   P_LINKS,
   P_OWN,
   P_PARTIAL,
@@ -15,7 +18,7 @@ import {
   P_SLAB,
   parseGfp,
 } from '../../machine/index.js';
-import { eachCpuLine, type KmemCache, type Machine } from '../../slab/index.js';
+import { countOnNode, eachCpuLine, type KmemCache, type Machine } from '../../slab/index.js';
 import { sysfsFiles } from '../../text/index.js';
 import {
   onlyBoot,
@@ -25,14 +28,19 @@ import {
   type RecordingHead,
 } from './recording.js';
 import { deepEqual, type Expect, type SetResult, SetTally } from './result.js';
-import { type SlabCacheState, slabCacheState } from './seq-slab.js';
+import { type SequenceBooks, SheafSteps } from './seq-sheaves.js';
+import { slabCacheState } from './seq-slab.js';
+
+const EINVAL = -22;
 
 interface Checkpoint {
   readonly op: number;
   readonly why: string;
   readonly live: number;
   readonly sysfs?: Readonly<Record<string, string>>;
-  readonly state: SlubCacheState | SlabCacheState;
+  readonly state: object;
+  /** Of /proc/slabinfo: the numbers of its row. */
+  readonly slabinfo?: readonly number[];
 }
 
 /** Lists by slab ordinal, from the head. */
@@ -66,6 +74,10 @@ interface Sequence {
   readonly cp: readonly Checkpoint[];
   readonly cache: RecordedCache;
   readonly shrink_ret: number;
+  /** Asked for; 0 by default. */
+  readonly sheaf_capacity?: number;
+  /** What operations returned. */
+  readonly ret?: readonly (readonly [op: number, value: number])[];
 }
 
 interface ZoneTruth {
@@ -173,6 +185,27 @@ export function verifyZones(
   return tally.result();
 }
 
+/** Counters of a shrink that flushes all CPUs at the same time: which slab meets a full list is a race. */
+const RACES: ReadonlySet<string> = new Set(['free_add_partial', 'free_remove_partial', 'free_slab']);
+
+/** Counters of work on a CPU that a recording does not tell: who made the cache, what waits for a grace period, who shrinks. */
+const ANY_CPU: ReadonlySet<string> = new Set([
+  'free_slowpath',
+  'free_add_partial',
+  'free_remove_partial',
+  'free_slab',
+  'sheaf_alloc',
+  'sheaf_flush',
+  'sheaf_free',
+  'barn_put',
+  'barn_put_fail',
+]);
+
+/** `12 C0=7 C1=5` */
+function sumOf(counter: string | undefined): string | undefined {
+  return counter?.split(' ')[0];
+}
+
 /** One sequence on a fresh machine. */
 class SequenceRun {
   readonly #kernel: RecordedKernel;
@@ -182,6 +215,9 @@ class SequenceRun {
   readonly #sequence: Sequence;
   readonly #expect: Expect;
   readonly #cache: KmemCache;
+  /** On a kernel with sheaves of 7.0 and later. */
+  readonly #sheaves: SheafSteps | undefined;
+  readonly #returned: [op: number, value: number][] = [];
   /** By allocation: its address, 0 once it is freed. */
   readonly #addresses: PhysAddr[] = [];
   /** Ordinals of the slabs that are there. */
@@ -201,12 +237,14 @@ class SequenceRun {
     this.#machine = machine;
     this.#sequence = sequence;
     this.#expect = expect;
-    const { size, align = 0, flags = '0', ctor = sequence.cache.ctor } = sequence;
+    const { size, align = 0, flags = '0', ctor = sequence.cache.ctor, sheaf_capacity: asked = 0 } = sequence;
     this.#cache = machine.kmemCacheCreate('seq', size, {
       align,
       flags: kernel.flags(flags),
       ...(ctor && { ctor: () => {} }),
+      ...(asked > 0 && { sheafCapacity: asked }),
     })!;
+    this.#sheaves = machine.kernel.barn && new SheafSteps(machine, this.#cache);
   }
 
   run(): void {
@@ -223,9 +261,11 @@ class SequenceRun {
     });
     this.#checkpoint(tokens.length, 'end');
     // The recorder then freed what was live, in the order of allocation, on CPU 0, and shrank the cache.
+    this.#sheaves?.drainSheaves();
     this.#addresses.forEach((address, k) => {
       if (address !== 0) this.#free(k, 0);
     });
+    this.#sheaves?.drainRcu();
     this.#settle(tokens.length);
     this.#checkpoint(tokens.length, 'drained');
     this.#expect('shrink_ret', this.#sequence.shrink_ret, this.#cache.shrink() ? 1 : 0);
@@ -233,6 +273,7 @@ class SequenceRun {
     this.#checkpoint(tokens.length + 1, 'shrunk');
     this.#expect('checkpoints', this.#sequence.cp.length, this.#checkpoints);
     this.#expect('allocs', this.#sequence.allocs ?? this.#sequence.ord.length, this.#addresses.length);
+    if (this.#sequence.ret !== undefined) this.#expect('returned', this.#sequence.ret, this.#returned);
     this.#expect('slabs made', this.#sequence.slabs.length, this.#born);
   }
 
@@ -241,49 +282,40 @@ class SequenceRun {
     const colon = token.indexOf(':');
     const cpu = Number(colon < 0 ? token.slice(1) : token.slice(1, colon));
     const rest = colon < 0 ? '' : token.slice(colon + 1);
-    if (kind === 'a') this.#allocated(this.#cache.alloc(undefined, cpu), op);
+    if (kind === 'a') this.#allocated(this.#cache.alloc(undefined, cpu));
     else if (kind === 'f') this.#free(Number(rest), cpu);
     else if (kind === 'A')
-      for (const address of this.#cache.allocBulk(Number(rest), undefined, cpu)) this.#allocated(address, op);
+      for (const address of this.#cache.allocBulk(Number(rest), undefined, cpu)) this.#allocated(address);
     else if (kind === 'F') this.#freeBulk(rest.split(',').map(Number), cpu);
     else if (kind === 's') this.#cache.shrink();
     else if (kind === 'w') return this.#tune(token.slice(1), op);
-    else throw new ArgumentError(`operation ${op} is '${token}': expected a, f, A, F, s, w or c`);
+    else if (!this.#sheaves?.step(kind!, cpu, rest, op, this.#books))
+      throw new ArgumentError(`operation ${op} is '${token}': expected a, f, A, F, s, w or c`);
     this.#settle(op);
   }
 
   /** A write to one of the cache's files: `cpu_partial=3`. The recorder noticed what it discards with the next operation. */
   #tune(write: string, op: number): void {
-    const [file, value] = write.split('=', 2);
+    const [file, value = ''] = write.split('=', 2);
+    if (this.#sheaves !== undefined) {
+      // A kernel without slabs of CPUs takes a 0, to no effect.
+      const refused = file === 'cpu_partial' && Number(value) !== 0;
+      this.#returned.push([op, refused ? EINVAL : value.length]);
+      if (file === 'cpu_partial') return;
+    }
     if (file === 'cpu_partial') this.#cache.setCpuPartial(Number(value), this.#flushOrder);
     else if (file === 'min_partial') this.#cache.setMinPartial(Number(value));
     else throw new ArgumentError(`operation ${op} writes '${write}': expected cpu_partial or min_partial`);
   }
 
-  #allocated(address: PhysAddr, op: number): void {
+  #allocated(address: PhysAddr): void {
     const k = this.#addresses.push(address) - 1;
-    const where = this.#machine.whereIs(address);
+    const where = address === 0 ? { slab: -1, index: -1 } : this.#machine.whereIs(address);
     this.#expect(
       `allocation ${k}`,
       [this.#sequence.ord[k], this.#sequence.idx[k]],
       [where?.slab, where?.index],
     );
-    while (where !== undefined && this.#born <= where.slab) {
-      const recorded = this.#sequence.slabs[this.#born];
-      this.#expect(
-        `slab ${this.#born}: born, zone, colour`,
-        recorded && [recorded[0], ...recorded.slice(2)],
-        [op, this.#machine.zoneOf(address), this.#colourOf(address)],
-      );
-      this.#alive.add(this.#born++);
-    }
-  }
-
-  /** How far into the slab of an address the first object lies, beside the red zone that each object has. */
-  #colourOf(address: PhysAddr): number {
-    const { ledger, memory, kernel } = this.#machine;
-    const slab = ledger.frameSlab[Math.floor(address / kernel.pageSize) - memory.basePfn]!;
-    return ledger.slabOffset[slab]! - this.#cache.info.redLeftPad;
   }
 
   #free(k: number, cpu: number): void {
@@ -292,26 +324,54 @@ class SequenceRun {
   }
 
   #freeBulk(ks: readonly number[], cpu: number): void {
-    this.#cache.freeBulk(
-      ks.map((k) => this.#addresses[k]!),
-      cpu,
-    );
-    for (const k of ks) this.#addresses[k] = 0 as PhysAddr;
+    this.#cache.freeBulk(this.#takeBack(ks), cpu);
   }
 
-  /** Notices slabs that were discarded. */
+  #takeBack(ks: readonly number[]): PhysAddr[] {
+    const addresses = ks.map((k) => this.#addresses[k]!);
+    for (const k of ks) this.#addresses[k] = 0 as PhysAddr;
+    return addresses;
+  }
+
+  readonly #books: SequenceBooks = {
+    allocated: (address) => this.#allocated(address),
+    takeBack: (ks) => this.#takeBack(ks),
+    returned: (op, value) => this.#returned.push([op, value]),
+  };
+
+  /** Notices slabs that were made, and those that were discarded. */
   #settle(op: number): void {
-    if (this.#cache.info.nrSlabs === this.#alive.size) return;
     const { ledger } = this.#machine;
-    const there = new Set<number>();
-    for (let slab = 1; slab < ledger.slabCache.length && there.size < this.#cache.info.nrSlabs; slab++) {
-      if (ledger.slabCache[slab] === this.#cache.id) there.add(ledger.slabSerial[slab]!);
-    }
+    const c = this.#cache.id * CACHE_WORDS;
+    const made = ledger.cache[c + C_SLABS_MADE]!;
+    if (made === this.#born && ledger.cache[c + C_NR_SLABS] === this.#alive.size) return;
+    const there = new Map<number, number>();
+    const high = ledger.header[H_SLAB_HIGH]!;
+    for (let slab = 1; slab <= high; slab++)
+      if (ledger.slabCache[slab] === this.#cache.id) there.set(ledger.slabSerial[slab]!, slab);
+    for (; this.#born < made; this.#born++) this.#bear(there.get(this.#born), op);
     for (const ordinal of this.#alive) {
       if (there.has(ordinal)) continue;
       this.#alive.delete(ordinal);
       this.#expect(`slab ${ordinal}: died`, this.#sequence.slabs[ordinal]?.[1], op);
     }
+  }
+
+  /** The next slab was made. One that is gone again by now is known by its number alone. */
+  #bear(slab: number | undefined, op: number): void {
+    const recorded = this.#sequence.slabs[this.#born];
+    this.#alive.add(this.#born);
+    if (slab === undefined)
+      return this.#expect(`slab ${this.#born}: born and died`, recorded?.slice(0, 2), [op, op]);
+    const { ledger, memory, kernel } = this.#machine;
+    const address = (ledger.slabFrame[slab]! + memory.basePfn) * kernel.pageSize;
+    // How far into the slab the first object lies, beside the red zone that each object has.
+    const colour = ledger.slabOffset[slab]! - this.#cache.info.redLeftPad;
+    this.#expect(`slab ${this.#born}: born, zone, colour`, recorded && [recorded[0], ...recorded.slice(2)], [
+      op,
+      this.#machine.zoneOf(address),
+      colour,
+    ]);
   }
 
   #checkpoint(op: number, why: string): void {
@@ -322,12 +382,22 @@ class SequenceRun {
     this.#expect(`${at}: live`, recorded.live, this.#cache.live);
     if (recorded.sysfs !== undefined) {
       const files = sysfsFiles(this.#machine, this.#cache);
-      for (const [file, text] of Object.entries(recorded.sysfs))
-        this.#expect(`${at}: ${file}`, text, files.get(file)?.trimEnd());
+      for (const [file, text] of Object.entries(recorded.sysfs)) {
+        if (why === 'shrunk' && RACES.has(file)) continue;
+        const got = files.get(file)?.trimEnd();
+        const anyCpu = ANY_CPU.has(file);
+        this.#expect(`${at}: ${file}`, anyCpu ? sumOf(text) : text, anyCpu ? sumOf(got) : got);
+      }
     }
+    if (recorded.slabinfo !== undefined)
+      this.#expect(`${at}: slabinfo`, recorded.slabinfo, slabinfoNumbers(this.#machine, this.#cache));
+    this.#expect(`${at}: state`, recorded.state, this.#state());
+  }
+
+  #state(): object {
+    if (this.#sheaves !== undefined) return this.#sheaves.state();
     const slab = this.#machine.boot.allocator === 'slab';
-    const state = slab ? slabCacheState(this.#machine, this.#cache) : this.#slubState();
-    this.#expect(`${at}: state`, recorded.state, state);
+    return slab ? slabCacheState(this.#machine, this.#cache) : this.#slubState();
   }
 
   #slubState(): SlubCacheState {
@@ -373,4 +443,11 @@ class SequenceRun {
       nr_partial: info.nrPartial,
     };
   }
+}
+
+/** Of a cache's row of /proc/slabinfo: active and all objects, object size, objects and pages of a slab, tunables, active and all slabs, 0. */
+function slabinfoNumbers({ ledger }: Machine, { id, info }: KmemCache): number[] {
+  const { totalObjects, nrSlabs, size, oo } = info;
+  const { free } = countOnNode(ledger, id);
+  return [totalObjects - free, totalObjects, size, oo.objects, 2 ** oo.order, 0, 0, 0, nrSlabs, nrSlabs, 0];
 }

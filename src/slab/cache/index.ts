@@ -53,6 +53,7 @@ export {
   cacheIds,
   cacheName,
   eachCpuLine,
+  eachSheaf,
   hasArrays,
   isCache,
   leakCache,

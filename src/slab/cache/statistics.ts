@@ -49,11 +49,32 @@ export const STATISTICS = [
   'cpu_partial_drain',
 ] as const;
 
+/** Those that came with sheaves, 7.0. */
+const SHEAF_STATISTICS = [
+  'free_rcu_sheaf',
+  'free_rcu_sheaf_fail',
+  'sheaf_flush',
+  'sheaf_refill',
+  'sheaf_alloc',
+  'sheaf_free',
+  'barn_get',
+  'barn_get_fail',
+  'barn_put',
+  'barn_put_fail',
+  'sheaf_prefill_fast',
+  'sheaf_prefill_slow',
+  'sheaf_prefill_oversize',
+  'sheaf_return_fast',
+  'sheaf_return_slow',
+] as const;
+
 /** An event that CONFIG_SLUB_STATS counts: the name of its file in /sys/kernel/slab. */
-export type Statistic = (typeof STATISTICS)[number];
+export type Statistic = (typeof STATISTICS)[number] | (typeof SHEAF_STATISTICS)[number];
+
+const ALL_STATISTICS: readonly Statistic[] = [...STATISTICS, ...SHEAF_STATISTICS];
 
 /** The index of an event's counter. */
-export const STAT = Object.fromEntries(STATISTICS.map((name, i) => [name, i])) as Readonly<
+export const STAT = Object.fromEntries(ALL_STATISTICS.map((name, i) => [name, i])) as Readonly<
   Record<Statistic, number>
 >;
 
@@ -69,11 +90,13 @@ export function statisticsOf(p: number): number {
   return (p / CPU_WORDS) * STATISTICS_WORDS;
 }
 
-/** Counts an event for the CPU of a line; does nothing on a machine that does not count. */
-export function createEventCounter({ statistics }: Ledger): (p: number, event: number) => void {
+/** Counts an event, or several, for the CPU of a line; does nothing on a machine that does not count. */
+export function createEventCounter({
+  statistics,
+}: Ledger): (p: number, event: number, times?: number) => void {
   const counting = statistics.length > 0;
-  return (p, event) => {
-    if (counting) statistics[statisticsOf(p) + event]!++;
+  return (p, event, times = 1) => {
+    if (counting) statistics[statisticsOf(p) + event]! += times;
   };
 }
 
@@ -81,10 +104,11 @@ export function createEventCounter({ statistics }: Ledger): (p: number, event: n
 export function statistics(
   ledger: Ledger,
   cache: number,
+  names: readonly Statistic[] = STATISTICS,
 ): ReadonlyMap<Statistic, StatisticCounts> | undefined {
   if (ledger.statistics.length === 0) return undefined;
   return new Map(
-    STATISTICS.map((name) => {
+    names.map((name) => {
       const cpus: number[] = [];
       eachCpuLine(ledger, cache, (p) => cpus.push(ledger.statistics[statisticsOf(p) + STAT[name]]! >>> 0));
       return [name, { total: cpus.reduce((sum, n) => sum + n, 0), cpus }];

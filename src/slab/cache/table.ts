@@ -59,12 +59,18 @@ import {
   H_CACHE_OLDEST,
   H_CACHES_MADE,
   H_CLOCK_LOW,
+  H_SHEAF_HIGH,
   type Ledger,
   P_AVAIL,
   P_ODD_INVERSE,
   P_SHIFT,
   P_SIZE,
   readText,
+  S_CACHE,
+  S_COUNT,
+  S_PLACE,
+  SHEAF_MAIN,
+  SHEAF_WORDS,
   shapeObjects,
   shapeOrder,
   writeText,
@@ -168,6 +174,10 @@ export function readCache(ledger: Ledger, id: number): CacheInfo {
     orderFallbacks: unsigned(C_ORDER_FALLBACK),
     failed: unsigned(C_FAILED),
     ...(hasArrays(ledger) && { slab: readSlabInfo(word) }),
+    ...(ledger.shape.sheaves > 0 && {
+      sheafCapacity: word(C_SHEAF_CAPACITY),
+      sheafObjects: sheafObjects(ledger, id),
+    }),
     ...(ledger.shape.sheafEntries > 0 && {
       sheafCapacity: word(C_SHEAF_CAPACITY),
       liveCheck: word(C_LIVE_CHECK) !== 0,
@@ -182,14 +192,24 @@ export function isCache({ cache }: Ledger, id: number, born: number): boolean {
   return cache[c + C_BORN] === born && cache[c + C_STATE] !== CACHE_ABSENT;
 }
 
-/** Objects in the sheaves of all CPUs (sheaf.ts). */
+/** Objects in sheaves: of all CPUs, and with 7.0's SLUB also in the barn and with callers. */
 export function sheafObjects(ledger: Ledger, id: number): number {
-  if (ledger.cache[id * CACHE_WORDS + C_SHEAF_CAPACITY] === 0) return 0;
   let count = 0;
-  eachCpuLine(ledger, id, (p) => {
-    count += ledger.cpuCache[p + P_AVAIL]!;
+  if (ledger.cache[id * CACHE_WORDS + C_SHEAF_CAPACITY] !== 0) {
+    eachCpuLine(ledger, id, (p) => {
+      count += ledger.cpuCache[p + P_AVAIL]!;
+    });
+  }
+  eachSheaf(ledger, id, (s) => {
+    if (ledger.sheaf[s + S_PLACE] !== SHEAF_MAIN) count += ledger.sheaf[s + S_COUNT]!;
   });
   return count;
+}
+
+/** Calls back with the first word of each sheaf of a cache, by id. Only 7.0's SLUB has such. */
+export function eachSheaf({ header, sheaf }: Ledger, id: number, visit: (s: number) => void): void {
+  const end = (header[H_SHEAF_HIGH]! + 1) * SHEAF_WORDS;
+  for (let s = SHEAF_WORDS; s < end; s += SHEAF_WORDS) if (sheaf[s + S_CACHE] === id) visit(s);
 }
 
 /** Whether the ledger's machine has SLAB. */

@@ -41,6 +41,7 @@ import {
 } from '../../machine/index.js';
 import { cacheIds, cacheName, eachCpuLine, hasArrays } from '../cache/index.js';
 import { SLAB_DEBUG_FLAGS } from '../kernel/index.js';
+import { checkBarns } from './barn.js';
 import { checkSheaves } from './sheaf.js';
 import {
   checkArrayEntries,
@@ -88,6 +89,7 @@ export function checkMachine(
       checkCpuLists(memory, id, name, states, ownLists, fail);
     }
     if (ledger.shape.sheafEntries > 0) checkSheaves(memory, ids, level, inArrays, fail);
+    if (ledger.shape.sheaves > 0) checkBarns(memory, ids, level, strays, inArrays, fail);
   }
   checkSlabIds(memory, fail);
   const totals = new Map<number, { slabs: number; objects: number }>();

@@ -1,4 +1,6 @@
 /** What kernels do differently, as data: profiles, standing caches, flags, sizes, the order of a slab. */
+
+export { BARN_7_3, type BarnProfile } from './barn-profile.js';
 export { DEBUG_6_1, DEBUG_6_12, type DebugProfile } from './debug-profile.js';
 export {
   debugBlockFlags,

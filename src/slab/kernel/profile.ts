@@ -3,6 +3,7 @@
  */
 import { ArgumentError } from '../../base/index.js';
 import { GFP_NUMBERS_6_1, GFP_NUMBERS_6_12, type PageProfile } from '../../machine/index.js';
+import type { BarnProfile } from './barn-profile.js';
 import { DEBUG_6_1, DEBUG_6_12, type DebugProfile } from './debug-profile.js';
 import { SLAB } from './flags.js';
 import { KMALLOC_SIZES } from './kmalloc-sizes.js';
@@ -17,6 +18,8 @@ export type AllocatorName = 'slub' | 'slab';
 
 /** A kernel: what its allocators do differently from those of other kernels. */
 export interface KernelProfile extends PageProfile {
+  /** What sheaves and barns of SLUB are, since 7.0; undefined where CPUs have slabs instead. */
+  readonly barn?: BarnProfile;
   /** Such as `6.1`. */
   readonly name: string;
   /** The one that makes this profile's caches: `slabKernel` gives that of a kernel built with the other one. */

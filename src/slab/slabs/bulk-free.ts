@@ -9,7 +9,7 @@ import { type Ledger, LINK_END, LINK_LIVE } from '../../machine/index.js';
 import type { ObjectAddresses } from './object-address.js';
 
 /** How many empty-handed neighbours a bulk free looks past before it frees the group it has. */
-const LOOKAHEAD = 3;
+export const LOOKAHEAD = 3;
 
 /** Calls back with each group: its slab, and where in the array it begins and ends. Leaves the array's order changed. */
 export function eachGroup(

@@ -146,7 +146,7 @@ function createParts(memory: PhysicalMemory, options: AllocatorOptions) {
     onNew: (id, slab) => (isDebug(id) ? checks.setUp(id, slab) : undefined),
     onDiscard: (id, slab) => (isDebug(id) ? checks.onDiscard(id, slab) : strays.drop(slab)),
   });
-  const node = createSlubNode(memory, lists, pages, locks);
+  const node = createSlubNode(memory, lists, pages, locks, addresses.objectAddress);
   const cpuSlabs = createCpuSlabs(memory, node, locks, addresses.objectAddress);
   const { discard } = pages;
   const debugOptions = { ...options, ...debugParts, ...lists, ...addresses, newSlab: node.newSlab, discard };

@@ -1,0 +1,492 @@
+/**
+ * # SLUB since Linux 7.0: sheaves in front of the node
+ *
+ *     CPU 0   main ─ spare ─ rcu_free     stacks of objects, one at a time      cpu-sheaves.ts, rcu.ts
+ *               │      │        │
+ *     cache   barn: full …, empty …       whole sheaves                         barn.ts
+ *               │
+ *     node    partial ─▸ [slab] ⇄ [slab]  a sheaf's worth of objects            slub/node.ts
+ *
+ * No CPU has a slab of its own. An object is in one of these states:
+ *  1. on its slab's list;
+ *  2. in a sheaf, wherever that is (ledger.ts has its states). Its link says ARRAY, and its slab counts it as in use;
+ *  3. live.
+ * alloc takes main's top (2 → 3), free puts it there (3 → 2), whichever CPU allocated it and whatever slab it is of. Slabs are touched only
+ * when a whole sheaf is filled (1 → 2) or emptied (2 → 1). So the first object of a fresh cache is the last one of the first refill.
+ *
+ * A cache has no sheaves with a debug flag, with NOLEAKTRACE, as one of the two that caches are made of, or if its maker passed SLAB_KMALLOC:
+ * then each object comes from the node's first slab and goes back to its own.
+ *
+ * ## What is checked
+ * Each free looks up the object's slab, its index and its link: what is not live is refused before anything changed. In the faithful mode such
+ * a pointer goes into main as a kernel would put it there, as a slot without a link: it is handed out again as it is, and a flush to the slabs
+ * drops it.
+ *
+ * ## Several CPUs at once
+ * There are none: like SLAB's, a machine with this allocator is one thread's, which plays all CPUs.
+ *
+ * Rules: truth/7.3/README.md, checked against its recordings to the content of every sheaf in its order.
+ */
+import { ArgumentError, type Gfp, KernelWouldCrashError, NULL, type PhysAddr } from '../../base/index.js';
+import {
+  __GFP,
+  C_FLAGS,
+  C_NR_SLABS,
+  C_SHEAF_CAPACITY,
+  C_STATE,
+  CACHE_ALIVE,
+  CACHE_WORDS,
+  CPU_WORDS,
+  H_SHEAF_HIGH,
+  LINK_ARRAY,
+  LINK_LIVE,
+  noSuchCpu,
+  P_AVAIL,
+  P_ENTRIES,
+  P_LIMIT,
+  type PhysicalMemory,
+  S_CACHE,
+  S_COUNT,
+  S_PLACE,
+  S_SLOTS,
+  SHEAF_PREFILLED,
+  SHEAF_WORDS,
+} from '../../machine/index.js';
+import {
+  type AllocatorOptions,
+  type CacheAllocator,
+  createEventCounter,
+  STAT,
+  sheafObjects,
+  zeroTaken,
+} from '../cache/index.js';
+import { BAD_FREE, createDebugParts, createDebugSlabs, type DebugSlabs, zeroing } from '../debug/index.js';
+import { type BarnProfile, SLAB_DEBUG_FLAGS } from '../kernel/index.js';
+import {
+  countInUse,
+  countOnNode,
+  createNodeLists,
+  createObjectAddresses,
+  createSlabLocks,
+  createSlabPages,
+  eachGroup,
+  firstBad,
+} from '../slabs/index.js';
+import { createDebuggedCaches, createSlubNode } from '../slub/index.js';
+import { whileUnkept } from '../workers/index.js';
+import { createBarn, type SheafMemory } from './barn.js';
+import { createCpuSheaves } from './cpu-sheaves.js';
+import { createPrefilledSheaves } from './prefilled.js';
+import { createRcuSheaves } from './rcu.js';
+
+/** The operations of all caches of a machine with SLUB from 7.0 on. Sheaves that a caller has are named by their ids. */
+export interface SheafSlub extends CacheAllocator {
+  readonly kind: 'slub';
+  readonly debug: DebugSlabs;
+  /**
+   * Gives a new cache its barn and every CPU its main sheaf. Returns false if there is no memory for them, and gives back what it took; throws
+   * LedgerFullError.
+   */
+  open(cache: number, capacity: number, gfp: Gfp, cpu: number): boolean;
+  /** Takes them away again from a cache without objects. */
+  close(cache: number, cpu: number): void;
+  /** All of them or, when there is no memory, none. */
+  allocBulk(cache: number, count: number, gfp: Gfp, cpu: number): PhysAddr[];
+  /** What a caller must not recurse in to get a sheaf for kmalloc itself: an object of a sheaf that is at hand, else a single one. */
+  allocAtHand(cache: number, gfp: Gfp, cpu: number): PhysAddr;
+  /** kfree_rcu: throws BadFreeError as `free` does. Returns false if no sheaf takes it: then it is live still. */
+  freeRcu(cache: number, address: PhysAddr, cpu: number): boolean;
+  /** The grace period of all that was handed over is over. */
+  endGracePeriod(cache: number, cpu: number): void;
+  /** What was put off on a CPU, and not handed over, goes to the slabs. */
+  flushRcu(cache: number, cpu: number): void;
+  /** The CPU goes offline: it gives up all but its empty main sheaf. */
+  offline(cache: number, cpu: number): void;
+  prefillSheaf(cache: number, count: number, gfp: Gfp, cpu: number): number;
+  allocFromSheaf(cache: number, sheaf: number): PhysAddr;
+  returnSheaf(cache: number, sheaf: number, gfp: Gfp, cpu: number): void;
+  refillSheaf(cache: number, sheaf: number, count: number, gfp: Gfp, cpu: number): number;
+}
+
+/** What alloc and free stand on, in the order in which it is made: each part knows only those above it. */
+function createParts(
+  memory: PhysicalMemory,
+  options: AllocatorOptions,
+  sheafMemory: SheafMemory,
+  profile: BarnProfile,
+) {
+  const { ledger } = memory;
+  const isDebug = (id: number) => (ledger.cache[id * CACHE_WORDS + C_FLAGS]! & SLAB_DEBUG_FLAGS) !== 0;
+  const lists = createNodeLists(ledger);
+  const addresses = createObjectAddresses(memory);
+  const debugParts = createDebugParts(memory, options, lists, addresses);
+  const { checks } = debugParts;
+  const pages = createSlabPages(memory, {
+    ...options,
+    objectAddress: addresses.objectAddress,
+    onNew: (id, slab) => (isDebug(id) ? checks.setUp(id, slab) : undefined),
+    onDiscard: (id, slab) => (isDebug(id) ? checks.onDiscard(id, slab) : undefined),
+  });
+  const node = createSlubNode(memory, lists, pages, createSlabLocks(memory), addresses.objectAddress);
+  const { discard } = pages;
+  const debugOptions = { ...options, ...debugParts, ...lists, ...addresses, newSlab: node.newSlab, discard };
+  const debugged = createDebuggedCaches(memory, createDebugSlabs(memory, debugOptions));
+  const barn = createBarn(memory, addresses, node, sheafMemory, profile);
+  const cpuSheaves = createCpuSheaves(memory, barn, profile);
+  const rcu = createRcuSheaves(memory, barn, cpuSheaves, profile);
+  const prefilled = createPrefilledSheaves(memory, barn, cpuSheaves);
+  return { addresses, checks, node, debugged, barn, cpuSheaves, rcu, prefilled, isDebug };
+}
+
+/** SLUB with sheaves over a machine's memory. All of its state is in the ledger. `profile` says what barns and sheaves are. */
+export function createSheafSlub(
+  memory: PhysicalMemory,
+  options: AllocatorOptions,
+  sheafMemory: SheafMemory,
+  profile: BarnProfile,
+): SheafSlub {
+  const { ledger } = memory;
+  const { faithful, bytes } = options;
+  const parts = createParts(memory, options, sheafMemory, profile);
+  const { addresses, checks, node, debugged, barn, cpuSheaves, rcu, prefilled, isDebug } = parts;
+  const { slabAt, indexIn, badFree } = addresses;
+  const { cache, cpuCache, slabCache, slabLinks, link, slotAddress, slotLink, sheaf: rows } = ledger;
+  const cacheRows = ledger.shape.caches + 1;
+  const { cpus } = ledger.shape;
+  const COUNTING = ledger.statistics.length > 0;
+  const count = createEventCounter(ledger);
+
+  const lineOf = (id: number, cpu: number) => (cpu * cacheRows + id) * CPU_WORDS;
+  const capacityOf = (id: number) => cache[id * CACHE_WORDS + C_SHEAF_CAPACITY]!;
+
+  // ---- alloc -----------------------------------------------------------------------------------------------------------
+
+  function alloc(id: number, gfp: Gfp, cpu: number): PhysAddr {
+    if (cpu >>> 0 !== cpu || cpu >= cpus) throw refuseCpu(cpu);
+    const p = (cpu * cacheRows + id) * CPU_WORDS;
+    const avail = cpuCache[p + P_AVAIL]!;
+    if (avail === 0) return allocSlow(id, gfp, p);
+    return takeTop(p, avail);
+  }
+
+  function takeTop(p: number, avail: number): PhysAddr {
+    const slot = cpuCache[p + P_ENTRIES]! + avail - 1;
+    const at = slotLink[slot]!;
+    cpuCache[p + P_AVAIL] = avail - 1;
+    if (at >= 0) link[at] = LINK_LIVE;
+    if (COUNTING) count(p, STAT.alloc_fastpath);
+    return slotAddress[slot]! as PhysAddr;
+  }
+
+  function allocSlow(id: number, gfp: Gfp, p: number): PhysAddr {
+    const c = id * CACHE_WORDS;
+    if (cache[c + C_STATE] !== CACHE_ALIVE) throw new ArgumentError(`cache ${id} does not exist (any more)`);
+    if (cache[c + C_SHEAF_CAPACITY] !== 0 && cpuSheaves.refill(id, c, p, gfp))
+      return takeTop(p, cpuCache[p + P_AVAIL]!);
+    count(p, STAT.alloc_slowpath);
+    return isDebug(id) ? debugged.alloc(id, gfp, p) : node.takeOne(id, c, p, gfp);
+  }
+
+  function allocAtHand(id: number, gfp: Gfp, cpu: number): PhysAddr {
+    const c = id * CACHE_WORDS;
+    const p = lineOf(id, cpu);
+    const held = cpuCache[p + P_AVAIL]! > 0 || (capacityOf(id) !== 0 && cpuSheaves.refillHeld(c, p));
+    if (held) return takeTop(p, cpuCache[p + P_AVAIL]!);
+    count(p, STAT.alloc_slowpath);
+    return node.takeOne(id, c, p, gfp);
+  }
+
+  function allocBulk(id: number, wanted: number, gfp: Gfp, cpu: number): PhysAddr[] {
+    if (cpu >>> 0 !== cpu || cpu >= cpus) throw refuseCpu(cpu);
+    const c = id * CACHE_WORDS;
+    if (cache[c + C_STATE] !== CACHE_ALIVE) throw new ArgumentError(`cache ${id} does not exist (any more)`);
+    const p = lineOf(id, cpu);
+    const objects: PhysAddr[] = [];
+    try {
+      if (isDebug(id)) takeSingly(id, p, gfp, wanted, objects);
+      else {
+        if (capacityOf(id) !== 0) takeHeld(c, p, wanted, objects);
+        if (objects.length < wanted) takeFromNode(id, p, gfp, wanted - objects.length, objects);
+      }
+      if (bytes !== undefined && gfp & __GFP.ZERO)
+        for (const each of objects) zeroTaken(bytes, checks.askedSize(id, each), free, id, each, cpu);
+    } finally {
+      // Whatever ended it, the caller gets all or none.
+      if (objects.length < wanted) freeBulk(id, objects.splice(0), cpu);
+    }
+    return objects;
+  }
+
+  function takeSingly(id: number, p: number, gfp: Gfp, wanted: number, objects: PhysAddr[]): void {
+    while (objects.length < wanted) {
+      const address = debugged.alloc(id, gfp, p);
+      if (address === NULL) return;
+      count(p, STAT.alloc_slowpath);
+      objects.push(address);
+    }
+  }
+
+  /** What the CPU and the barn have, in the order in which it lies. */
+  function takeHeld(c: number, p: number, wanted: number, objects: PhysAddr[]): void {
+    while (objects.length < wanted) {
+      if (cpuCache[p + P_AVAIL] === 0 && !cpuSheaves.refillHeld(c, p)) return;
+      const avail = cpuCache[p + P_AVAIL]!;
+      const taken = Math.min(avail, wanted - objects.length);
+      const first = cpuCache[p + P_ENTRIES]! + avail - taken;
+      cpuCache[p + P_AVAIL] = avail - taken;
+      for (let slot = first; slot < first + taken; slot++)
+        objects.push(liveFrom(slotAddress, slotLink, slot));
+      count(p, STAT.alloc_fastpath, taken);
+    }
+  }
+
+  function liveFrom(from: Float64Array, links: Int32Array, slot: number): PhysAddr {
+    if (links[slot]! >= 0) link[links[slot]!] = LINK_LIVE;
+    return from[slot]! as PhysAddr;
+  }
+
+  function takeFromNode(id: number, p: number, gfp: Gfp, wanted: number, objects: PhysAddr[]): void {
+    const found = new Float64Array(wanted);
+    const links = new Int32Array(wanted);
+    const came = node.take(id, id * CACHE_WORDS, p, gfp, wanted, found, links, 0);
+    for (let i = 0; i < came; i++) objects.push(liveFrom(found, links, i));
+    count(p, STAT.alloc_slowpath, came);
+  }
+
+  // ---- free ------------------------------------------------------------------------------------------------------------
+
+  function free(id: number, address: PhysAddr, cpu: number): void {
+    if (cpu >>> 0 !== cpu || cpu >= cpus) throw refuseCpu(cpu);
+    const p = (cpu * cacheRows + id) * CPU_WORDS;
+    const at = linkOf(id, address);
+    if (at < 0 || link[at] !== LINK_LIVE) return refuse(id, p, address);
+    if (cpuCache[p + P_AVAIL] === cpuCache[p + P_LIMIT]) return freeSlow(id, p, address, at);
+    putTop(p, address, at);
+  }
+
+  /** The link of the object of a cache that begins at an address; -1 if none does. */
+  function linkOf(id: number, address: PhysAddr): number {
+    const slab = slabAt(address);
+    if (slab === 0 || slabCache[slab] !== id) return -1;
+    const index = indexIn(slab, address);
+    return index < 0 ? -1 : slabLinks[slab]! + index;
+  }
+
+  function putTop(p: number, address: PhysAddr, at: number): void {
+    const avail = cpuCache[p + P_AVAIL]!;
+    const slot = cpuCache[p + P_ENTRIES]! + avail;
+    slotAddress[slot] = address;
+    slotLink[slot] = at;
+    link[at] = LINK_ARRAY;
+    cpuCache[p + P_AVAIL] = avail + 1;
+    if (COUNTING) count(p, STAT.free_fastpath);
+  }
+
+  function freeSlow(id: number, p: number, address: PhysAddr, at: number): void {
+    if (isDebug(id)) return void debugged.free(id, p, address);
+    const c = id * CACHE_WORDS;
+    if (cache[c + C_SHEAF_CAPACITY] === 0) return freeToSlab(c, p, address, at);
+    cpuSheaves.makeRoom(id, c, p);
+    putTop(p, address, at);
+  }
+
+  function freeToSlab(c: number, p: number, address: PhysAddr, at: number): void {
+    const slab = slabAt(address);
+    count(p, STAT.free_slowpath);
+    node.giveGroup(c, p, slab, at - slabLinks[slab]! + 1, at, 1);
+  }
+
+  /** What is no live object of the cache: an error, or in the faithful mode what a kernel does that does not look. */
+  function refuse(id: number, p: number, address: PhysAddr): void {
+    if (isDebug(id)) {
+      if (debugged.free(id, p, address) !== BAD_FREE.ELSEWHERE) return;
+      const owner = slabCache[slabAt(address)]!;
+      return putStray(owner, p + (owner - id) * CPU_WORDS, address);
+    }
+    if (!faithful) throw badFree(id, address);
+    if (slabAt(address) === 0)
+      throw new KernelWouldCrashError(`${badFree(id, address).message}: a NULL slab is read`, 'oops');
+    putStray(id, p, address);
+  }
+
+  /** A pointer that nobody looked at lies in main as it is. Without sheaves a kernel would spoil the slab's list: that is not played. */
+  function putStray(id: number, p: number, address: PhysAddr): void {
+    if (capacityOf(id) === 0) throw badFree(id, address);
+    if (cpuCache[p + P_AVAIL] === cpuCache[p + P_LIMIT]) cpuSheaves.makeRoom(id, id * CACHE_WORDS, p);
+    const avail = cpuCache[p + P_AVAIL]!;
+    const slot = cpuCache[p + P_ENTRIES]! + avail;
+    slotAddress[slot] = address;
+    slotLink[slot] = -1;
+    cpuCache[p + P_AVAIL] = avail + 1;
+    count(p, STAT.free_fastpath);
+  }
+
+  function freeBulk(id: number, objects: PhysAddr[], cpu: number): void {
+    if (cpu >>> 0 !== cpu || cpu >= cpus) throw refuseCpu(cpu);
+    const bad = firstBad(ledger, addresses, id, objects, false);
+    if (bad !== undefined && !faithful) throw badFree(id, bad);
+    if (bad !== undefined) {
+      for (const address of objects) free(id, address, cpu);
+      return;
+    }
+    const p = lineOf(id, cpu);
+    if (capacityOf(id) === 0) return freeToNode(id, p, objects, true);
+    freeToNode(id, p, putHeld(id, p, objects), false);
+  }
+
+  /** Puts as many as main and the barn take, from the array's start. Returns the rest. */
+  function putHeld(id: number, p: number, objects: PhysAddr[]): PhysAddr[] {
+    let done = 0;
+    while (done < objects.length) {
+      const full = cpuCache[p + P_AVAIL] === cpuCache[p + P_LIMIT];
+      if (full && !cpuSheaves.makeRoomHeld(id * CACHE_WORDS, p)) break;
+      putTop(p, objects[done]!, linkOf(id, objects[done]!));
+      done++;
+    }
+    return objects.slice(done);
+  }
+
+  /** In groups of one slab. `turned`: of a group the array's last object becomes the head of its slab's list, else the first. */
+  function freeToNode(id: number, p: number, objects: PhysAddr[], turned: boolean): void {
+    if (objects.length === 0) return;
+    const debug = isDebug(id);
+    if (!debug) count(p, STAT.free_slowpath, objects.length);
+    eachGroup(objects, slabAt, (slab, from, to) => {
+      const chain = objects.slice(from, to);
+      if (turned) chain.reverse();
+      if (debug) debugged.freeGroup(id, p, slab, chain);
+      else giveChain(id * CACHE_WORDS, p, slab, chain);
+    });
+  }
+
+  function giveChain(c: number, p: number, slab: number, chain: readonly PhysAddr[]): void {
+    const links = slabLinks[slab]!;
+    const head = indexIn(slab, chain[0]!);
+    let at = links + head;
+    for (let i = 1; i < chain.length; i++) {
+      const index = indexIn(slab, chain[i]!);
+      link[at] = index + 1;
+      at = links + index;
+    }
+    node.giveGroup(c, p, slab, head + 1, at, chain.length);
+  }
+
+  // ---- kfree_rcu and prefilled sheaves ---------------------------------------------------------------------------------
+
+  function freeRcu(id: number, address: PhysAddr, cpu: number): boolean {
+    if (cpu >>> 0 !== cpu || cpu >= cpus) throw refuseCpu(cpu);
+    const at = linkOf(id, address);
+    if (at < 0 || link[at] !== LINK_LIVE) throw badFree(id, address);
+    const p = lineOf(id, cpu);
+    if (capacityOf(id) === 0) {
+      count(p, STAT.free_rcu_sheaf_fail);
+      return false;
+    }
+    if (!rcu.add(id, p, address, at)) return false;
+    link[at] = LINK_ARRAY;
+    return true;
+  }
+
+  /** The first word of a sheaf that a caller has of this cache. Throws ArgumentError for any other number. */
+  function prefilledRow(id: number, sheaf: number): number {
+    const s = sheaf * SHEAF_WORDS;
+    const known = Number.isInteger(sheaf) && sheaf >= 1 && sheaf <= ledger.header[H_SHEAF_HIGH]!;
+    if (!known || rows[s + S_CACHE] !== id || rows[s + S_PLACE] !== SHEAF_PREFILLED)
+      throw new ArgumentError(`${sheaf} is no prefilled sheaf of ${options.reports.cacheName(id)}`);
+    return s;
+  }
+
+  function allocFromSheaf(id: number, sheaf: number): PhysAddr {
+    const s = prefilledRow(id, sheaf);
+    if (rows[s + S_COUNT] === 0) return NULL;
+    return liveFrom(slotAddress, slotLink, rows[s + S_SLOTS]! + --rows[s + S_COUNT]!);
+  }
+
+  // ---- a cache comes and goes, a CPU gives up what it has --------------------------------------------------------------
+
+  function open(id: number, capacity: number, gfp: Gfp, cpu: number): boolean {
+    if (capacity === 0) return true;
+    const p = lineOf(id, cpu);
+    if (!barn.build(id, gfp, cpu)) return false;
+    for (let each = 0; each < cpus; each++) {
+      const main = barn.make(id, p, capacity, gfp);
+      if (main === 0) {
+        close(id, cpu);
+        return false;
+      }
+      cpuSheaves.open(lineOf(id, each), main);
+    }
+    cache[id * CACHE_WORDS + C_SHEAF_CAPACITY] = capacity;
+    return true;
+  }
+
+  function close(id: number, cpu: number): void {
+    const p = lineOf(id, cpu);
+    for (let each = 0; each < cpus; each++) {
+      const main = cpuSheaves.close(lineOf(id, each));
+      if (main !== 0) barn.free(id, p, main);
+    }
+    barn.remove(id, cpu);
+  }
+
+  function flushCpu(id: number, cpu: number): void {
+    if (capacityOf(id) === 0) return;
+    cpuSheaves.flush(id, lineOf(id, cpu), false);
+    rcu.flush(id, lineOf(id, cpu));
+  }
+
+  function offline(id: number, cpu: number): void {
+    if (capacityOf(id) === 0) return;
+    cpuSheaves.flush(id, lineOf(id, cpu), true);
+    rcu.flush(id, lineOf(id, cpu));
+  }
+
+  function shrink(id: number): boolean {
+    const p = lineOf(id, 0);
+    for (let cpu = 0; cpu < cpus; cpu++) flushCpu(id, cpu);
+    if (capacityOf(id) !== 0) {
+      rcu.endGracePeriod(id, p);
+      barn.empty(id, p);
+    }
+    node.shrink(id * CACHE_WORDS);
+    return cache[id * CACHE_WORDS + C_NR_SLABS] !== 0;
+  }
+
+  function refuseCpu(cpu: number): ArgumentError {
+    return noSuchCpu(cpus, cpu);
+  }
+
+  return {
+    kind: 'slub',
+    alloc: bytes === undefined ? alloc : zeroing(bytes, checks, { alloc, free }),
+    free,
+    allocBulk,
+    freeBulk,
+    allocAtHand,
+    freeRcu,
+    endGracePeriod: (id, cpu) => (capacityOf(id) === 0 ? undefined : rcu.endGracePeriod(id, lineOf(id, cpu))),
+    flushRcu: (id, cpu) => rcu.flush(id, lineOf(id, cpu)),
+    prefillSheaf: (id, wanted, gfp, cpu) => prefilled.prefill(id, lineOf(id, cpu), wanted, gfp),
+    allocFromSheaf,
+    returnSheaf: (id, sheaf, gfp, cpu) => {
+      prefilledRow(id, sheaf);
+      prefilled.giveBack(id, lineOf(id, cpu), sheaf, gfp);
+    },
+    refillSheaf: (id, sheaf, wanted, gfp, cpu) => {
+      prefilledRow(id, sheaf);
+      return prefilled.refill(id, lineOf(id, cpu), sheaf, wanted, gfp);
+    },
+    open,
+    close,
+    offline,
+    shrink,
+    flushCpu,
+    whileUnkept: (id, act) => whileUnkept(memory, id, act),
+    live: (id) =>
+      countInUse(ledger, id) - sheafObjects(ledger, id) - (isDebug(id) ? debugged.whole.lost(id) : 0),
+    freeOnNode: (id) => countOnNode(ledger, id).free,
+    slabAt,
+    indexIn,
+    debug: debugged.whole,
+  };
+}
