@@ -31,12 +31,7 @@ const WIDER: ReadonlyMap<string, string> = new Map([
     'lab/replay/build.ts#Builder',
     'one machine is built in steps that share what the plan says and what stands by then',
   ],
-  [
-    'slab/debug/checks.ts#createDebugChecks',
-    'the checks of an object share the views that they read it through',
-  ],
   ['slab/machine.ts#Machine', 'all that a caller asks of a machine, each with its docstring'],
-  ['slab/slub/slub.ts#createSlub', 'as above'],
   [
     'trace/resolve/resolve.ts#createResolver',
     'the columns of a chunk and the tables of pointers, which every step reads',
