@@ -135,6 +135,13 @@ export interface Import {
   readonly path: string | undefined;
 }
 
+/** The file that a specifier names in the file `from`, by its path from src/; undefined for a package or a module of Node's. */
+export function pathOf(from: string, specifier: string): string | undefined {
+  if (!specifier.startsWith('.')) return undefined;
+  const named = new URL(specifier, `file:///src/${from}`).pathname;
+  return named.startsWith('/src/') ? named.slice('/src/'.length).replace(/\.js$/, '.ts') : named;
+}
+
 const IMPORT = /\b(?:from|import)\s*(?=['"])|\bimport\s*\(\s*(?=['"])|\bnew URL\(\s*(?=['"])/g;
 
 /** Imports, exports from, dynamic imports, and workers' `new URL('./worker.js', import.meta.url)`. */
@@ -144,9 +151,7 @@ export function importsOf({ path, text }: Source): Import[] {
     const from = match.index + match[0].length;
     const specifier = text.slice(from + 1, endOfQuoted(text, from) - 1);
     if (match[0].startsWith('new') && !/^\.{1,2}\/.*\.js$/.test(specifier)) continue;
-    const named = specifier.startsWith('.') ? new URL(specifier, `file:///src/${path}`).pathname : undefined;
-    const file = named?.startsWith('/src/') ? named.slice('/src/'.length).replace(/\.js$/, '.ts') : named;
-    found.push({ specifier, line: lineAt(text, match.index), path: file });
+    found.push({ specifier, line: lineAt(text, match.index), path: pathOf(path, specifier) });
   }
   return found;
 }
