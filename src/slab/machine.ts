@@ -22,7 +22,6 @@ import {
 import {
   C_BORN,
   C_CTOR,
-  C_REFCOUNT,
   CACHE_WORDS,
   CPU_RESERVED,
   type CpuStatus,
@@ -56,7 +55,6 @@ import {
   cacheLayout,
   cacheLinks,
   cacheName,
-  cpusCountedEarly,
   findMergeable,
   joinCache,
   linkCache,
@@ -98,6 +96,7 @@ import {
 } from './sheaf/index.js';
 import { advanceClock, clockOf, createSlab, type Slab } from './slab/index.js';
 import { createSlub, type Slub } from './slub/index.js';
+import { addStandingCaches } from './standing.js';
 import { type TypedViews, typedViews } from './typed-view.js';
 import {
   adoptMemory,
@@ -230,7 +229,16 @@ export class Machine {
     const machine = new Machine(memory, kernel, record, bytes, options);
     if (isBuffer(options.bytes)) machine.#buffer = options.bytes;
     machine.#bufferBase = map.ram[0]!.start;
-    if (options.standing) machine.#addStandingCaches();
+    if (options.standing)
+      addStandingCaches({
+        kernel,
+        boot: machine.boot,
+        ledger: machine.ledger,
+        addKmalloc: () => machine.#kmallocCaches(),
+        adopt: (row) => machine.adoptCache(row),
+        find: (name) => machine.findCache(name),
+        link: (name, cache) => machine.#link(name, cache),
+      });
     return machine;
   }
 
@@ -648,41 +656,6 @@ export class Machine {
       : (known as number[][]);
     for (const id of ids.flat()) this.#link(cacheName(this.ledger, id), this.#handle(id));
     return createKmalloc(this.memory, this.kernel, this.#allocator, ids, this.bytes, this.cpu);
-  }
-
-  #addStandingCaches(): void {
-    this.kernel.standing.forEach((standing, place) => {
-      const [name, size, grown, align, flags, ctor, useroffset, usersize, refcount, freeptrOffset] = standing;
-      // The first ones are the caches that caches are made of; kmalloc's come next.
-      if (place === this.kernel.standingBeforeKmalloc) this.#kmallocCaches();
-      const early = place < (this.kernel.slab?.standingBeforeCpus ?? 0);
-      const request = {
-        size,
-        align,
-        flags: withBootDebug(flags, this.boot.debug, name),
-        ctor: ctor !== 0,
-        freeptrOffset,
-        ...(early && { cpusCounted: cpusCountedEarly(this.cpus) }),
-      };
-      const layout = cacheLayout(this.kernel, this.boot, request);
-      if (layout === null) throw new ArgumentError(`${name} has no layout under these boot parameters`);
-      // Where nothing merges, nobody shares it.
-      const users = this.boot.noMerge ? Math.min(refcount, 1) : refcount;
-      const row = { ...layout, name, refcount: users, useroffset, usersize, ctor: ctor !== 0 };
-      const cache = this.adoptCache(row);
-      if (grown === size || this.boot.noMerge) return;
-      joinCache(this.ledger, this.kernel, cache.id, grown);
-      this.ledger.cache[cache.id * CACHE_WORDS + C_REFCOUNT] = refcount;
-    });
-    for (const [name, ...aliases] of this.kernel.standingAliases) {
-      const cache = this.findCache(name);
-      // The lists are x86_64's: a machine without that cache of kmalloc has none for them to share.
-      if (cache === undefined) continue;
-      // Where nothing merges, they would be caches of their own.
-      const shared = cache.sysfsId !== name;
-      if (shared) for (const alias of aliases) this.#link(alias, cache);
-      this.ledger.cache[cache.id * CACHE_WORDS + C_REFCOUNT] = shared ? aliases.length + 1 : 1;
-    }
   }
 
   /** In /sys/kernel/slab, which only SLUB has, the name is the cache's directory, or a link to it. */
