@@ -114,7 +114,7 @@ export {
   kmallocNames,
   ZERO_SIZE_PTR,
 } from './kmalloc/index.js';
-export * from './kmem-cache.js';
+export { KmemCache } from './kmem-cache.js';
 export {
   type CacheReport,
   eachLive,

@@ -39,6 +39,21 @@ import type { Slab } from './slab/index.js';
 import type { Slub } from './slub/index.js';
 import { type Cursor, createCursor, type Fields, type StructLayout, type TypedViews } from './typed-view.js';
 
+/** What the caches of one machine share. */
+export interface CacheHome {
+  readonly allocator: Slub | Slab;
+  readonly ledger: Ledger;
+  readonly boot: BootParameters;
+  readonly kernel: KernelProfile;
+  readonly faithful: boolean;
+  /** The CPU that this thread is; -1 for none. */
+  readonly ownCpu: number;
+  /** A cache as one CPU sees it: the own one unless told. */
+  viewOf(id: number, cpu?: number): CacheView;
+  /** The memory as typed arrays. Throws ArgumentError unless it was attached as one array. */
+  typedViews(): TypedViews;
+}
+
 /**
  * A kmem cache. Creations that merged hold the same object.
  *
@@ -48,47 +63,31 @@ import { type Cursor, createCursor, type Fields, type StructLayout, type TypedVi
  */
 export class KmemCache {
   readonly #views: CacheView[] = [];
-  readonly #viewOf: (id: number, cpu?: number) => CacheView;
-  readonly #typedViews: () => TypedViews;
+  readonly #home: CacheHome;
   #id: number;
   /** How many caches were made before it: the row may come to be another's. */
   readonly #born: number;
   readonly #shared: boolean;
   readonly #allocator: Slub | Slab;
   readonly #ledger: Ledger;
-  readonly #boot: BootParameters;
-  readonly #kernel: KernelProfile;
-  readonly #faithful: boolean;
   readonly #ownCpu: number;
   #deferred: PhysAddr[] = [];
 
   /** @internal A machine makes caches: `kmemCacheCreate`. */
-  constructor(
-    id: number,
-    allocator: Slub | Slab,
-    ledger: Ledger,
-    boot: BootParameters,
-    kernel: KernelProfile,
-    faithful: boolean,
-    viewOf: (id: number, cpu?: number) => CacheView,
-    typedViews: () => TypedViews,
-    ownCpu: number,
-  ) {
+  constructor(id: number, home: CacheHome) {
+    const { allocator, ledger, kernel, ownCpu } = home;
     this.#id = id;
+    this.#home = home;
     this.#born = ledger.cache[id * CACHE_WORDS + C_BORN]!;
     this.#shared = !(ledger.buffer instanceof ArrayBuffer);
     this.#allocator = allocator;
     this.#ledger = ledger;
-    this.#boot = boot;
-    this.#kernel = kernel;
-    this.#faithful = faithful;
-    this.#viewOf = viewOf;
-    this.#typedViews = typedViews;
     this.#ownCpu = ownCpu;
     // Of a model's hundreds of caches each is used a little: their functions are shared. A program uses few, and each has its own.
     if (!kernel.sheaves && ledger.shape.sheafEntries === 0) return;
     const { alloc, free } = this.cpu();
-    Object.assign(this, { alloc, free });
+    this.alloc = alloc;
+    this.free = free;
   }
 
   /** The row in the ledger's table of caches; 0, the row of no cache, once it is destroyed, by whichever thread. */
@@ -109,7 +108,7 @@ export class KmemCache {
   /** The directory in /sys/kernel/slab: `:D-0001024` for a mergeable cache, its own name for any other. */
   get sysfsId(): string {
     const { name, flags, size } = this.info;
-    return sysfsId({ name, flags, size, mergeable: isMergeable(this.#ledger, this.id) }, this.#boot);
+    return sysfsId({ name, flags, size, mergeable: isMergeable(this.#ledger, this.id) }, this.#home.boot);
   }
 
   /** Objects handed out and not freed. Looks at every slab. */
@@ -139,7 +138,7 @@ export class KmemCache {
    */
   cpu(cpu?: number): Pick<CacheView, 'alloc' | 'free'> {
     if (cpu !== undefined) checkCpu(this.#ledger, cpu);
-    const view = this.#viewOf(this.id, cpu);
+    const view = this.#home.viewOf(this.id, cpu);
     this.#views.push(view);
     return view;
   }
@@ -155,7 +154,7 @@ export class KmemCache {
         `${name}: objects of ${objectSize} bytes, ${size} apart, do not hold a struct of ${layout.size} bytes aligned to ${layout.align}`,
       );
     }
-    return createCursor(this.#typedViews(), layout);
+    return createCursor(this.#home.typedViews(), layout);
   }
 
   /** `using cache = …`: the same as `destroy`. */
@@ -238,7 +237,7 @@ export class KmemCache {
     const slabs = Math.floor(((2 * objects + oo.objects - 1) >>> 0) / oo.objects);
     cache[c + C_CPU_PARTIAL] = objects;
     cache[c + C_CPU_PARTIAL_SLABS] = slabs;
-    cache[c + C_EXTRA_FROM_NODE] = this.#kernel.extraFromNode(slabs);
+    cache[c + C_EXTRA_FROM_NODE] = this.#home.kernel.extraFromNode(slabs);
     for (const cpu of cpus) this.#allocator.flushCpu(this.id, cpu);
   }
 
@@ -311,15 +310,15 @@ export class KmemCache {
       cache[c + C_REFCOUNT]!--;
       return;
     }
-    if (this.#kernel.debug.destroyWaitsForRcu) this.rcuBarrier();
+    if (this.#home.kernel.debug.destroyWaitsForRcu) this.rcuBarrier();
     const live = this.live;
-    if (live > 0 && !this.#faithful) throw new LiveObjectsError(this.name, live);
-    if (this.#faithful) {
+    if (live > 0 && !this.#home.faithful) throw new LiveObjectsError(this.name, live);
+    if (this.#home.faithful) {
       for (let cpu = 0; cpu < this.#ledger.shape.cpus; cpu++) this.#allocator.flushCpu(this.id, cpu);
       this.#allocator.debug.reportRemaining(this.id);
     }
     const left = this.#allocator.shrink(this.id);
-    if (left && this.#faithful) return this.#leak();
+    if (left && this.#home.faithful) return this.#leak();
     // What is left has no live object: a debug check had given it up.
     if (left) this.#allocator.debug.dropLost(this.id);
     removeCache(this.#ledger, this.id);
@@ -329,7 +328,7 @@ export class KmemCache {
 
   /** A destroy that found objects: they are reported, and the cache stays, with or without its name. Nobody can use it again. */
   #leak(): void {
-    const { debug } = this.#kernel;
+    const { debug } = this.#home.kernel;
     this.#ledger.cache[this.id * CACHE_WORDS + C_REFCOUNT] = 0;
     this.#allocator.debug.reportLeak(this.id);
     if (debug.destroyUnlinks) leakCache(this.#ledger, this.id);

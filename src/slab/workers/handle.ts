@@ -35,6 +35,14 @@ export interface MachineHandle {
   readonly cpu: CpuToken | null;
 }
 
+/** The managed memory of a machine. */
+export interface AttachedMemory {
+  readonly bytes?: ManagedBytes | undefined;
+  /** As it came, where it came as a buffer, and the address of its first byte. */
+  readonly buffer?: ManagedBuffer | undefined;
+  readonly base?: number;
+}
+
 /** What `Machine.create` says of memory. */
 export interface MemoryOptions {
   readonly machine?: string | MemoryMap;
