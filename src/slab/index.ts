@@ -70,17 +70,20 @@ export {
 export type { DebugSlabs } from './debug/index.js';
 export {
   type AllocatorName,
+  type Capabilities,
   DEBUG_6_1,
   DEBUG_6_12,
   type DebugProfile,
   debugBlockFlags,
   formatSlabFlags,
   formatSlubDebug,
+  hasAllocator,
   KERNELS,
   type KernelProfile,
   kernelBefore,
   kernelNamed,
   kernelOn,
+  kernelWith,
   LIBRARY,
   LINUX_6_1,
   LINUX_6_12,
@@ -127,7 +130,7 @@ export {
   type Stacks,
 } from './leaks/index.js';
 export * from './machine.js';
-export { SLUB_MIN_OBJECTS_MAX } from './machine-options.js';
+export { capabilitiesOf, SLUB_MIN_OBJECTS_MAX } from './machine-options.js';
 export { isInSheaf, SHEAF_CAPACITY_MAX, type SheafOptions, usualSheafCapacity } from './sheaf/index.js';
 export type { Slab } from './slab/index.js';
 export { countOnNode } from './slabs/index.js';

@@ -1,18 +1,20 @@
 /**
  * What a machine can be made with, and what that means where it is left out.
  */
-import { ArgumentError, type PhysAddr } from '../base/index.js';
+import { ArgumentError, lookUp, type PhysAddr } from '../base/index.js';
 import type { KernelLog, LedgerLimits, ManagedBytes, MemoryMap, ZoneSpec } from '../machine/index.js';
 import type { MachineBoot } from './cache/index.js';
 import {
   type AllocatorName,
+  type Capabilities,
   KERNELS,
   type KernelProfile,
   kernelOn,
+  kernelWith,
   LIBRARY,
   parseSlubDebug,
+  SLAB_HAS,
   type SlubDebug,
-  slabKernel,
 } from './kernel/index.js';
 import type { MachineReport } from './leaks/index.js';
 import { checkCapacity } from './sheaf/index.js';
@@ -159,8 +161,16 @@ export function kernelFor(
   allocator: AllocatorName,
   dmaAlign: number | undefined,
 ): KernelProfile {
-  const there = kernelOn(kernel, dmaAlign);
-  return allocator === 'slab' ? slabKernel(there) : there;
+  return kernelWith(kernelOn(kernel, dmaAlign), allocator);
+}
+
+/**
+ * What an allocator has in a kernel, before there is a machine with them (`machine.kernel.has`). Throws UnknownNameError for a kernel that
+ * does not exist. Whether it has that allocator is for `Machine.create` to say: where it lacks SLAB, this is what SLAB has elsewhere.
+ */
+export function capabilitiesOf(kernel: string | KernelProfile, allocator: AllocatorName): Capabilities {
+  const { has } = typeof kernel === 'object' ? kernel : lookUp('kernel', kernel, PROFILES);
+  return allocator === 'slab' ? SLAB_HAS : has;
 }
 
 /** A profile is long and does not change; machines are made by the thousand. */
