@@ -6,11 +6,13 @@ import { createPhysicalMemory, ledgerExtra, type MemoryMap, type PhysicalMemory 
 import { type AllocatorOptions, arrayEntries, type MachineBoot } from './cache/index.js';
 import {
   type AllocatorName,
+  type Capabilities,
   KERNELS,
   type KernelProfile,
   kernelOn,
+  kernelWith,
   LIBRARY,
-  slabKernel,
+  SLAB_HAS,
 } from './kernel/index.js';
 import type { Kmalloc } from './kmalloc/index.js';
 import { bootParameters, type MachineOptions, type SheafDefaults, sheafDefaults } from './machine-options.js';
@@ -56,8 +58,16 @@ function kernelFor(
   allocator: AllocatorName,
   dmaAlign: number | undefined,
 ): KernelProfile {
-  const there = kernelOn(kernel, dmaAlign);
-  return allocator === 'slab' ? slabKernel(there) : there;
+  return kernelWith(kernelOn(kernel, dmaAlign), allocator);
+}
+
+/**
+ * What an allocator has in a kernel, before there is a machine with them (`machine.kernel.has`). Throws UnknownNameError for a kernel that
+ * does not exist. Whether it has that allocator is for `Machine.create` to say: where it lacks SLAB, this is what SLAB has elsewhere.
+ */
+export function capabilitiesOf(kernel: string | KernelProfile, allocator: AllocatorName): Capabilities {
+  const { has } = typeof kernel === 'object' ? kernel : lookUp('kernel', kernel, PROFILES);
+  return allocator === 'slab' ? SLAB_HAS : has;
 }
 
 /** A profile is long and does not change; machines are made by the thousand. */

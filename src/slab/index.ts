@@ -1,4 +1,6 @@
 /** kmem caches: layout, create and merge, SLUB, kmalloc, and the machine that has them. */
+
+export { capabilitiesOf } from './boot.js';
 export {
   type AllocatorOptions,
   addCache,
@@ -70,17 +72,20 @@ export {
 export type { DebugSlabs } from './debug/index.js';
 export {
   type AllocatorName,
+  type Capabilities,
   DEBUG_6_1,
   DEBUG_6_12,
   type DebugProfile,
   debugBlockFlags,
   formatSlabFlags,
   formatSlubDebug,
+  hasAllocator,
   KERNELS,
   type KernelProfile,
   kernelBefore,
   kernelNamed,
   kernelOn,
+  kernelWith,
   LIBRARY,
   LINUX_6_1,
   LINUX_6_12,

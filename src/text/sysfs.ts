@@ -36,8 +36,8 @@ import {
   statistics,
 } from '../slab/index.js';
 
-function refuseSlab({ boot }: Machine): void {
-  if (boot.allocator === 'slab')
+function refuseWithoutTree({ kernel }: Machine): void {
+  if (!kernel.has.sysfsTree)
     throw new ArgumentError(
       "with SLAB there is no /sys/kernel/slab, which is SLUB's alone; its numbers are in /proc/slabinfo",
     );
@@ -60,7 +60,7 @@ export interface SysfsCounters {
 
 /** The numbers behind a cache's files in /sys/kernel/slab. Throws ArgumentError on a machine with SLAB, which has none. */
 export function sysfsCounters(machine: Machine, cache: KmemCache): SysfsCounters {
-  refuseSlab(machine);
+  refuseWithoutTree(machine);
   const { ledger } = machine;
   const word = (at: number) => ledger.cache[cache.id * CACHE_WORDS + at]!;
   const totalObjects = word(C_TOTAL_OBJECTS);
@@ -182,7 +182,7 @@ const entryName = (name: string) => name.replaceAll('/', '!');
 
 /** All directories and links, by name. Of two caches of one name the newer has the directory. */
 export function sysfsTree(machine: Machine, view: SysfsView = {}): SysfsTree {
-  refuseSlab(machine);
+  refuseWithoutTree(machine);
   const directories = machine
     .caches()
     .map((cache) => [entryName(cache.sysfsId), sysfsFiles(machine, cache, view)] as const);

@@ -6,7 +6,7 @@ import type { Command } from 'commander';
 import { ArgumentError, formatCount, lookUp } from '../../base/index.js';
 import { machineAtPeak } from '../../lab/index.js';
 import { loadWorkload, WORKLOADS } from '../../node/index.js';
-import type { Machine } from '../../slab/index.js';
+import { capabilitiesOf, type Machine } from '../../slab/index.js';
 import {
   aliasGroups,
   aliasLines,
@@ -120,7 +120,7 @@ interface Built {
 async function runInfo(script: string | undefined, flags: InfoFlags, session: Session): Promise<void> {
   refuseBoth(script, flags);
   const built = await build(script, flags, session);
-  if (flags.proc || flags.allocator === 'slab') return printProc(built, flags, session);
+  if (flags.proc || !built.machine.kernel.has.sysfsTree) return printProc(built, flags, session);
   const tree = sysfsTree(built.machine, { cacheDma32: true });
   const { pageSize } = built.machine.kernel;
   const caches = slabinfoCaches(tree, pageSize, { firstAlias: flags.firstAlias === true });
@@ -147,8 +147,11 @@ function refuseBoth(script: string | undefined, flags: InfoFlags): void {
     throw new ArgumentError("--live and --seed belong to the workload 'steady', not to a script");
   const views = [flags.report && '--report', flags.totals && '--totals', flags.aliases && '--aliases'];
   const given = views.filter((view) => view);
-  const noTool = flags.proc ? '--proc is /proc/slabinfo' : 'there is no /sys/kernel/slab with SLAB';
-  if ((flags.proc || flags.allocator === 'slab') && given.length > 0)
+  const { sysfsTree } = capabilitiesOf(flags.kernel, flags.allocator);
+  const noTool = flags.proc
+    ? '--proc is /proc/slabinfo'
+    : `there is no /sys/kernel/slab with ${flags.allocator.toUpperCase()}`;
+  if ((flags.proc || !sysfsTree) && given.length > 0)
     throw new ArgumentError(`${given[0]} is of the slabinfo tool, which reads /sys/kernel/slab: ${noTool}`);
   if (given.length > 1)
     throw new ArgumentError(`${given.join(' and ')} are reports of their own: choose one`);
@@ -169,9 +172,8 @@ async function build(script: string | undefined, flags: InfoFlags, { terminal }:
   });
   const done = terminal.progress(`replaying up to ${formatCount(workload.peakLive)} live tables …`);
   const machine = machineAtPeak(workload, options, (booted) => {
-    const { report, allocator } = flags;
     // A word that names no cache, before what takes seconds.
-    if (report !== undefined && allocator !== 'slab') reportedCache(report, booted, flags);
+    if (flags.report !== undefined && booted.kernel.has.sysfsTree) reportedCache(flags.report, booted, flags);
   });
   done();
   const state = `${workload.title}: at the peak, with ${formatCount(workload.peakLive)} tables live.`;

@@ -32,13 +32,13 @@ import {
   type KernelProfile,
   kernelBefore,
   kernelNamed,
+  kernelWith,
   Machine,
   type MachineBoot,
   type MachineOptions,
   SLAB,
   SLAB_CMPXCHG_DOUBLE,
   SLAB_OBJECT_POISON,
-  slabKernel,
 } from '../../slab/index.js';
 import type { SlabinfoRow } from '../../text/index.js';
 import { type KnownCache, kmallocPrefixIn, sizeSuffix } from '../../trace/index.js';
@@ -135,7 +135,7 @@ function profileOf(
   const name = kernel ?? kernelBefore(recorded) ?? [...KERNELS.keys()][0]!;
   const known = kernelNamed(name);
   const isOther = kernel === undefined && recorded !== '' && !`${recorded}.`.startsWith(`${name}.`);
-  const profile = allocator === 'slab' ? slabKernel(known) : known;
+  const profile = kernelWith(known, allocator);
   return {
     profile:
       pageSize === undefined || pageSize === known.pageSize ? profile : withPageSize(profile, pageSize),
@@ -220,7 +220,7 @@ export function planFromProfile(cpus: number, options: PlanOptions = {}): Machin
     const names = links.filter(({ target }) => target === sysfsId).map(({ name }) => name);
     const row = profile.standing.find(([name]) => name === info.name);
     const spec = {
-      name: allocator === 'slub' ? sysfsId : info.name,
+      name: profile.has.sysfsTree ? sysfsId : info.name,
       names: [...new Set([info.name, ...names])],
       objectSize: row?.[1] ?? info.objectSize,
       grownSize: info.objectSize,
@@ -594,7 +594,7 @@ export function withLayout(
     throw new ArgumentError(`no slab can hold an object of ${spec.name}: ${recorded.size} bytes`);
   const { size, oo } = recorded;
   const cpuPartial = recorded.cpuPartial ?? base.cpuPartial;
-  const cpuPartialSlabs = boot.allocator === 'slub' ? Math.ceil((2 * cpuPartial) / oo.objects) : 0;
+  const cpuPartialSlabs = profile.has.cpuSlabs ? Math.ceil((2 * cpuPartial) / oo.objects) : 0;
   const layout: CacheLayout = {
     ...base,
     size,
@@ -603,7 +603,7 @@ export function withLayout(
     minPartial: recorded.minPartial ?? base.minPartial,
     cpuPartial,
     cpuPartialSlabs,
-    extraFromNode: boot.allocator === 'slub' ? profile.extraFromNode(cpuPartialSlabs) : 0,
+    extraFromNode: profile.has.cpuSlabs ? profile.extraFromNode(cpuPartialSlabs) : 0,
     ...(base.slab && { slab: { ...base.slab, ...recorded.slab } }),
   };
   return { ...spec, layout, derivable };

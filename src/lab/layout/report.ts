@@ -119,12 +119,12 @@ export function layoutReport(options: LayoutOptions): LayoutReport {
   };
 }
 
-/** With SLAB, where the list of free objects of a request was to lie. */
+/** Where the list of free objects of a request was to lie, if a slab has such a list. */
 function trialsOf(
   { kernel, boot }: Machine,
   request: { size: number; align: number; flags: number; ctor: boolean },
 ): FreelistTrial[] {
-  return boot.allocator === 'slab' ? freelistTrials(slabKernel(kernel), boot.slabMaxOrder, request) : [];
+  return kernel.has.indexFreelist ? freelistTrials(slabKernel(kernel), boot.slabMaxOrder, request) : [];
 }
 
 /** A panic is the kernel's way to refuse a cache that it cannot do without. */

@@ -32,12 +32,12 @@ import {
   KERNELS,
   type KernelProfile,
   type KmemCache,
+  kernelWith,
   Machine,
   type MachineOptions,
   SLAB,
   SLAB_DEBUG_FLAGS,
   SLAB_NEVER_MERGE,
-  slabKernel,
   withBootDebug,
 } from '../../slab/index.js';
 import {
@@ -309,7 +309,7 @@ class Builder {
   #layoutNow(spec: CacheSpec): CacheSpec['layout'] {
     if (!this.#relayout) return spec.layout;
     // The other allocator cannot have it.
-    const fits = (spec.layout.slab !== undefined) === (this.#machine.boot.allocator === 'slab');
+    const fits = (spec.layout.slab !== undefined) === this.#kernel.has.cpuArrays;
     const isByDistance = !spec.derivable && (spec.source === 'events' || this.#resized);
     if (!spec.derivable && !isByDistance) {
       this.#notes.push(
@@ -562,11 +562,8 @@ function remakes({ size, addFlags, removeFlags }: CacheChange): boolean {
 /** What the machine is made with. */
 function optionsOf({ kernel, options }: MachinePlan, whatIf: WhatIf): MachineOptions {
   const allocator = whatIf.allocator ?? options.allocator ?? 'slub';
-  let profile = kernel;
-  if (allocator !== kernel.allocator) {
-    const plain = lookUp('kernel', kernel.name, KERNELS);
-    profile = allocator === 'slab' ? slabKernel(plain) : plain;
-  }
+  const isOther = allocator !== kernel.allocator;
+  let profile = isOther ? kernelWith(lookUp('kernel', kernel.name, KERNELS), allocator) : kernel;
   if (whatIf.pageSize !== undefined) profile = withPageSize(profile, whatIf.pageSize);
   const given = {
     slubMinOrder: 0,

@@ -325,8 +325,8 @@ class SequenceRun {
       for (const [file, text] of Object.entries(recorded.sysfs))
         this.#expect(`${at}: ${file}`, text, files.get(file)?.trimEnd());
     }
-    const slab = this.#machine.boot.allocator === 'slab';
-    const state = slab ? slabCacheState(this.#machine, this.#cache) : this.#slubState();
+    const { cpuArrays } = this.#machine.kernel.has;
+    const state = cpuArrays ? slabCacheState(this.#machine, this.#cache) : this.#slubState();
     this.#expect(`${at}: state`, recorded.state, state);
   }
 

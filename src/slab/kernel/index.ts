@@ -1,4 +1,5 @@
-/** What kernels do differently, as data: profiles, standing caches, flags, sizes, the order of a slab. */
+/** What kernels do differently, as data: profiles, what allocators have, standing caches, flags, sizes, the order of a slab. */
+export { type Capabilities, SLAB_HAS } from './capabilities.js';
 export { DEBUG_6_1, DEBUG_6_12, type DebugProfile } from './debug-profile.js';
 export {
   debugBlockFlags,
@@ -27,9 +28,11 @@ export {
 } from './order.js';
 export {
   type AllocatorName,
+  hasAllocator,
   KERNELS,
   type KernelProfile,
   kernelOn,
+  kernelWith,
   LINUX_6_1,
   LINUX_6_12,
   type SlabKernel,
