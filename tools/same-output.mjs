@@ -5,11 +5,12 @@
 //     node tools/same-output.mjs ../before            against a checkout that is built already
 //     node tools/same-output.mjs HEAD~3 --quick iommu     without the long ones; only those with `iommu` in their place or text
 //
-// Held against each other are stdout, stderr, the exit code of the shell's line, and the name, mode and bytes of each file that is in
-// the folder afterwards. Both sides run in a folder of the same path, one after the other, on this checkout's truth/; the documents
-// are those of the other build. Made equal before that are only the seconds that a command took (SECONDS of doc-commands.mjs) and the
-// folder of the build itself, which an error may name. A filter leaves out no step of a document before the one it
-// finds, as that may need a file of theirs; these count too.
+// Held against each other are stdout, stderr, the exit code of the shell's line, and the name, mode and bytes of each file that is
+// in the folder afterwards. Both sides run in a folder of the same path, one after the other, on this checkout's truth/; only a
+// command that is told no file reads the truth/ beside its own build, which is this one for a commit, and its own for a folder. The
+// documents are those of the other build. Made equal before that are the seconds that a command took (SECONDS of doc-commands.mjs)
+// and the path of the build, which an error may name; nothing else. A filter keeps a document's commands before the one that it
+// finds, which may need their files; they count too.
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
@@ -65,6 +66,9 @@ function builtCheckout(base, temporary) {
   if (lockOf(folder) === lockOf(ROOT)) symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
   else run('npm', ['ci', '--silent'], folder);
   run(process.execPath, [join(folder, 'node_modules', 'typescript', 'bin', 'tsc'), '-b'], folder);
+  // What a command reads without being told a file is in the truth/ beside its build.
+  rmSync(join(folder, 'truth'), { recursive: true });
+  symlinkSync(join(ROOT, 'truth'), join(folder, 'truth'));
   return realpathSync(folder);
 }
 
