@@ -211,12 +211,14 @@ function differencesOf(before, after, told) {
     if (before.result[name] !== after.result[name])
       text += `  ${name}\n${shortDiff(before.result[name], after.result[name])}`;
   }
+  let files = 0;
   for (const name of new Set([...before.files.keys(), ...after.files.keys()])) {
     const [old, now] = [before, after].map(({ files }) => files.get(name) ?? 'not there');
     if (old === now || told.get(name) === `${old}\n${now}`) continue;
     told.set(name, `${old}\n${now}`);
-    text += `  file ${name}\n      - ${old}\n      + ${now}\n`;
+    if (++files <= SHOWN_LINES) text += `  file ${name}\n      - ${old}\n      + ${now}\n`;
   }
+  if (files > SHOWN_LINES) text += `  … ${files - SHOWN_LINES} more files\n`;
   return text;
 }
 
