@@ -31,7 +31,6 @@ const WIDER: ReadonlyMap<string, string> = new Map([
     'lab/replay/build.ts#Builder',
     'one machine is built in steps that share what the plan says and what stands by then',
   ],
-  ['slab/machine.ts#Machine', 'all that a caller asks of a machine, each with its docstring'],
   [
     'trace/resolve/resolve.ts#createResolver',
     'the columns of a chunk and the tables of pointers, which every step reads',
