@@ -28,11 +28,6 @@ const LONGER: ReadonlyMap<string, string> = new Map();
 /** Functions and classes that may go on for longer with all that is inside, as `path#name`, each with the reason. */
 const WIDER: ReadonlyMap<string, string> = new Map([
   [
-    'lab/replay/build.ts#Builder',
-    'one machine is built in steps that share what the plan says and what stands by then',
-  ],
-  ['slab/machine.ts#Machine', 'all that a caller asks of a machine, each with its docstring'],
-  [
     'trace/resolve/resolve.ts#createResolver',
     'the columns of a chunk and the tables of pointers, which every step reads',
   ],

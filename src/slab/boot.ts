@@ -22,7 +22,7 @@ import { createSlub, type Slub } from './slub/index.js';
 import { memoryOf } from './workers/index.js';
 
 /** Kept in the ledger: what a machine was booted with. */
-export interface BootRecord {
+interface BootRecord {
   readonly kernel: string;
   /** Tells the profile from others of its name. */
   readonly fingerprint: number;

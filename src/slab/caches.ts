@@ -25,7 +25,7 @@ import { type TypedViews, typedViews } from './typed-view.js';
 import { whileInTable } from './workers/index.js';
 
 /** What of a machine its caches are made with and work on. */
-export interface CachesOptions {
+interface CachesOptions {
   readonly memory: PhysicalMemory;
   readonly kernel: KernelProfile;
   readonly boot: MachineBoot;

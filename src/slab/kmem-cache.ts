@@ -70,18 +70,24 @@ export class KmemCache {
   readonly #shared: boolean;
   readonly #allocator: Slub | Slab;
   readonly #ledger: Ledger;
+  readonly #boot: BootParameters;
+  readonly #kernel: KernelProfile;
+  readonly #faithful: boolean;
   readonly #ownCpu: number;
   #deferred: PhysAddr[] = [];
 
   /** @internal A machine makes caches: `kmemCacheCreate`. */
   constructor(id: number, home: CacheHome) {
-    const { allocator, ledger, kernel, ownCpu } = home;
+    const { allocator, ledger, boot, kernel, faithful, ownCpu } = home;
     this.#id = id;
     this.#home = home;
     this.#born = ledger.cache[id * CACHE_WORDS + C_BORN]!;
     this.#shared = !(ledger.buffer instanceof ArrayBuffer);
     this.#allocator = allocator;
     this.#ledger = ledger;
+    this.#boot = boot;
+    this.#kernel = kernel;
+    this.#faithful = faithful;
     this.#ownCpu = ownCpu;
     // Of a model's hundreds of caches each is used a little: their functions are shared. A program uses few, and each has its own.
     if (!kernel.sheaves && ledger.shape.sheafEntries === 0) return;
@@ -108,7 +114,7 @@ export class KmemCache {
   /** The directory in /sys/kernel/slab: `:D-0001024` for a mergeable cache, its own name for any other. */
   get sysfsId(): string {
     const { name, flags, size } = this.info;
-    return sysfsId({ name, flags, size, mergeable: isMergeable(this.#ledger, this.id) }, this.#home.boot);
+    return sysfsId({ name, flags, size, mergeable: isMergeable(this.#ledger, this.id) }, this.#boot);
   }
 
   /** Objects handed out and not freed. Looks at every slab. */
@@ -237,7 +243,7 @@ export class KmemCache {
     const slabs = Math.floor(((2 * objects + oo.objects - 1) >>> 0) / oo.objects);
     cache[c + C_CPU_PARTIAL] = objects;
     cache[c + C_CPU_PARTIAL_SLABS] = slabs;
-    cache[c + C_EXTRA_FROM_NODE] = this.#home.kernel.extraFromNode(slabs);
+    cache[c + C_EXTRA_FROM_NODE] = this.#kernel.extraFromNode(slabs);
     for (const cpu of cpus) this.#allocator.flushCpu(this.id, cpu);
   }
 
@@ -310,15 +316,15 @@ export class KmemCache {
       cache[c + C_REFCOUNT]!--;
       return;
     }
-    if (this.#home.kernel.debug.destroyWaitsForRcu) this.rcuBarrier();
+    if (this.#kernel.debug.destroyWaitsForRcu) this.rcuBarrier();
     const live = this.live;
-    if (live > 0 && !this.#home.faithful) throw new LiveObjectsError(this.name, live);
-    if (this.#home.faithful) {
+    if (live > 0 && !this.#faithful) throw new LiveObjectsError(this.name, live);
+    if (this.#faithful) {
       for (let cpu = 0; cpu < this.#ledger.shape.cpus; cpu++) this.#allocator.flushCpu(this.id, cpu);
       this.#allocator.debug.reportRemaining(this.id);
     }
     const left = this.#allocator.shrink(this.id);
-    if (left && this.#home.faithful) return this.#leak();
+    if (left && this.#faithful) return this.#leak();
     // What is left has no live object: a debug check had given it up.
     if (left) this.#allocator.debug.dropLost(this.id);
     removeCache(this.#ledger, this.id);
@@ -328,7 +334,7 @@ export class KmemCache {
 
   /** A destroy that found objects: they are reported, and the cache stays, with or without its name. Nobody can use it again. */
   #leak(): void {
-    const { debug } = this.#home.kernel;
+    const { debug } = this.#kernel;
     this.#ledger.cache[this.id * CACHE_WORDS + C_REFCOUNT] = 0;
     this.#allocator.debug.reportLeak(this.id);
     if (debug.destroyUnlinks) leakCache(this.#ledger, this.id);

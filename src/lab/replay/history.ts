@@ -18,8 +18,9 @@
 import { type Gfp, NO_PFN, type Pfn, type PhysAddr } from '../../base/index.js';
 import { GFP } from '../../machine/index.js';
 import { type KmemCache, type Machine, SLAB_DEBUG_FLAGS } from '../../slab/index.js';
-import type { BuiltMachine, ReplayCache } from './build.js';
+import type { BuiltMachine } from './build.js';
 import { NumberStack } from './number-stack.js';
+import type { ReplayCache } from './plan-caches.js';
 
 /** What a cache had in front of the trace: objects, by where they were. */
 export interface CacheHistory {

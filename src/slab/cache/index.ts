@@ -29,6 +29,7 @@ export {
 } from './layout-slub.js';
 export { type CacheLink, cacheLinks, linkCache, unlinkCache } from './links.js';
 export { findMergeable, isMergeable, joinCache, type MergeRequest, sysfsId } from './merge.js';
+export { type Named, named } from './named.js';
 export {
   type CacheReports,
   machineReports,

@@ -337,14 +337,32 @@ export function createKmalloc(
     const idOfWord = Int32Array.from(classOfWord, (each, words) => (words === 0 ? 0 : ids[each]!));
     const isKmalloc = new Uint8Array(shape.caches + 1);
     for (const id of ids) isKmalloc[id] = 1;
-    // biome-ignore format: one line a kind.
-    return hotKmalloc(
-      cpuCache, sheafAddress, frameCache, idOfWord, isKmalloc,
-      basePfn * pageSize, Math.log2(pageSize), Math.log2(profile.wordSize), largest,
-      shape.cpus, shape.caches + 1, CPU_WORDS,
-      P_AVAIL, P_LIMIT, P_ENTRIES, P_ODD_INVERSE, P_SHIFT, P_SLAB_MASK, P_SLAB_OBJECTS,
-      __GFP.ZERO, GFP.KERNEL, ownCpu, shape.sheafWords === 1, slow,
-    );
+    return hotKmalloc({
+      cpuCache,
+      sheafAddress,
+      frameCache,
+      idOfWord,
+      isKmalloc,
+      basePhys: basePfn * pageSize,
+      pageShift: Math.log2(pageSize),
+      wordShift: Math.log2(profile.wordSize),
+      largest,
+      cpus: shape.cpus,
+      linesPerCpu: shape.caches + 1,
+      lineWords: CPU_WORDS,
+      AVAIL: P_AVAIL,
+      LIMIT: P_LIMIT,
+      ENTRIES: P_ENTRIES,
+      INVERSE: P_ODD_INVERSE,
+      SHIFT: P_SHIFT,
+      SLAB_MASK: P_SLAB_MASK,
+      SLAB_OBJECTS: P_SLAB_OBJECTS,
+      ZERO: __GFP.ZERO,
+      KERNEL: GFP.KERNEL,
+      ownCpu,
+      LOW: shape.sheafWords === 1,
+      slow,
+    });
   }
 
   const hotPath = hot();

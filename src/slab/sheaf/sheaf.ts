@@ -94,7 +94,6 @@ import {
   P_SLAB_MASK,
   P_SLAB_OBJECTS,
   type PhysicalMemory,
-  type SheafAddresses,
   shapeObjects,
   shapeOrder,
 } from '../../machine/index.js';
@@ -112,6 +111,7 @@ import {
 import { createObjectAddresses } from '../slabs/index.js';
 import type { Slub } from '../slub/index.js';
 import { createSheafFlush, type SheafFlush } from './flush.js';
+import { hotView, type SlowPath } from './hot.js';
 
 /** How a cache uses sheaves. */
 export interface SheafOptions {
@@ -415,18 +415,37 @@ export function createSheaves(
       free: (address, cpu) => free(reached(), address, cpu),
       zero: (address) => zero(id, address, ownCpu),
     };
-    const CHECKED = cache[id * CACHE_WORDS + C_LIVE_CHECK] !== 0;
-    const ZEROES = bytes !== undefined;
-    const SHARED = locks.shared;
-    const LOW = ledger.shape.sheafWords === 1;
-    // biome-ignore format: one line a kind.
-    const hot = hotView(
-      GFP.KERNEL, LINK_LIVE, LINK_ARRAY,
-      cpuCache, sheafAddress, sheafLink, link, frameCache, frameSlab, slabLinks,
-      basePhys, pageShift, cpuCache[p + P_SLAB_MASK]!, cpuCache[p + P_SLAB_OBJECTS]!,
-      cpuCache[p + P_LIMIT]!, cpuCache[p + P_ENTRIES]!, cpuCache[p + P_ODD_INVERSE]!, cpuCache[p + P_SHIFT]!,
-      CHECKED, ZEROES, SHARED, LOW, cache, bornAt, open, slow, ownCpu, p + P_AVAIL, id,
-    );
+    const hot = hotView({
+      KERNEL: GFP.KERNEL,
+      LIVE: LINK_LIVE,
+      INSIDE: LINK_ARRAY,
+      cpuCache,
+      sheafAddress,
+      sheafLink,
+      link,
+      frameCache,
+      frameSlab,
+      slabLinks,
+      basePhys,
+      pageShift,
+      slabMask: cpuCache[p + P_SLAB_MASK]!,
+      slabObjects: cpuCache[p + P_SLAB_OBJECTS]!,
+      limit: cpuCache[p + P_LIMIT]!,
+      entries: cpuCache[p + P_ENTRIES]!,
+      inverse: cpuCache[p + P_ODD_INVERSE]!,
+      shift: cpuCache[p + P_SHIFT]!,
+      CHECKED: cache[id * CACHE_WORDS + C_LIVE_CHECK] !== 0,
+      ZEROES: bytes !== undefined,
+      SHARED: locks.shared,
+      LOW: ledger.shape.sheafWords === 1,
+      rows: cache,
+      bornAt,
+      open,
+      slow,
+      ownCpu,
+      count: p + P_AVAIL,
+      owner: id,
+    });
     // Offsets beyond 31 bits need another arithmetic, which the general path has.
     return small ? hot : { ...hot, free: (address, cpu = ownCpu) => slow.free(address, cpu) };
   }
@@ -474,94 +493,6 @@ export function createSheaves(
     mendSheaf: among.mendSheaf,
   };
   return sheaves;
-}
-
-/** What the hot path leaves to others. */
-interface SlowPath {
-  alloc(gfp: Gfp, cpu: number): PhysAddr;
-  free(address: PhysAddr, cpu: number): void;
-  zero(address: number): void;
-}
-
-/**
- * The hot path of one cache on one CPU. Its shape is measured. Everything that does not change is a plain parameter of the function around
- * it: no class, no object to look into, nothing imported, nothing that could change, and none of the checks for use before its declaration
- * that a `const` of a closure costs at each use. That is worth a third of a pair. Of what is left, looking at the address is a quarter, and
- * at the link (CHECKED) one more.
- */
-function hotView(
-  KERNEL: Gfp,
-  LIVE: number,
-  INSIDE: number,
-  cpuCache: Int32Array,
-  sheafAddress: SheafAddresses,
-  sheafLink: Int32Array,
-  link: Uint16Array,
-  frameCache: Uint16Array,
-  frameSlab: Int32Array,
-  slabLinks: Int32Array,
-  basePhys: number,
-  pageShift: number,
-  slabMask: number,
-  slabObjects: number,
-  limit: number,
-  entries: number,
-  inverse: number,
-  shift: number,
-  CHECKED: boolean,
-  ZEROES: boolean,
-  SHARED: boolean,
-  LOW: boolean,
-  rows: Int32Array,
-  bornAt: number,
-  open: Int32Array,
-  slow: SlowPath,
-  ownCpu: number,
-  count: number,
-  owner: number,
-): CacheView {
-  return {
-    alloc(gfp: Gfp = KERNEL, cpu = ownCpu): PhysAddr {
-      const avail = cpuCache[count]! - 1;
-      if (avail < 0 || cpu !== ownCpu || (SHARED && rows[bornAt] !== open[0])) {
-        // The sign tells the compiler that a number comes back: else it would box the address of every object, for those of the slow path.
-        return (LOW ? slow.alloc(gfp, cpu) | 0 : +slow.alloc(gfp, cpu)) as PhysAddr;
-      }
-      const entry = entries + avail;
-      if (CHECKED) link[sheafLink[entry]!] = LIVE;
-      cpuCache[count] = avail;
-      if (ZEROES && gfp & __GFP.ZERO) slow.zero(sheafAddress[entry]!);
-      return sheafAddress[entry]! as PhysAddr;
-    },
-    free(address: PhysAddr, cpu = ownCpu): void {
-      const distance = address - basePhys;
-      const offset = distance | 0;
-      const frame = offset >>> pageShift;
-      const product = Math.imul(offset & slabMask, inverse);
-      const index = ((product >>> shift) | (product << (32 - shift))) >>> 0;
-      const avail = cpuCache[count]!;
-      const misses = index >= slabObjects || offset !== distance || frameCache[frame] !== owner;
-      if (misses || avail === limit || cpu !== ownCpu || (SHARED && rows[bornAt] !== open[0]))
-        return slow.free(address, cpu);
-      const entry = entries + avail;
-      if (CHECKED) {
-        const at = slabLinks[frameSlab[frame]!]! + index;
-        if (link[at] !== LIVE) return slow.free(address, cpu);
-        sheafAddress[entry] = address;
-        sheafLink[entry] = at;
-        cpuCache[count] = avail + 1;
-        link[at] = INSIDE;
-        return;
-      }
-      sheafAddress[entry] = address;
-      cpuCache[count] = avail + 1;
-    },
-    // The row of a cache that is gone holds nothing, and no slab names it: both go the slow way. Only in shared memory more is to be looked
-    // at: the line is another's when this thread is no CPU any more, and the row when another thread destroyed the cache and made one.
-    close() {
-      open[0] = -1;
-    },
-  };
 }
 
 /** Throws ArgumentError unless so many objects can be a sheaf. */
