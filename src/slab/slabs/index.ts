@@ -4,4 +4,5 @@ export { countInUse, countOnNode } from './counts.js';
 export { createNodeLists, type NodeLists } from './node-list.js';
 export { createObjectAddresses, type ObjectAddresses } from './object-address.js';
 export { createSlabPages, REQUEST_BITS, type SlabPages } from './pages.js';
+export { createSlabLists } from './slab-lists.js';
 export { createSlabLocks, type SlabLocks } from './slab-locks.js';
