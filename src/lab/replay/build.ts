@@ -27,7 +27,7 @@ import {
   orderOf,
   UnknownNameError,
 } from '../../base/index.js';
-import { GFP } from '../../machine/index.js';
+import { GFP, KMALLOC_TYPES, kmallocTypeIn, kmallocTypeOf, sizeSuffix } from '../../machine/index.js';
 import {
   KERNELS,
   type KernelProfile,
@@ -40,15 +40,7 @@ import {
   SLAB_NEVER_MERGE,
   withBootDebug,
 } from '../../slab/index.js';
-import {
-  CLASS_KIND,
-  type ClassCache,
-  cacheOfSite,
-  kmallocPrefixIn,
-  kmallocPrefixOf,
-  sizeSuffix,
-  type TraceClass,
-} from '../../trace/index.js';
+import { CLASS_KIND, type ClassCache, cacheOfSite, type TraceClass } from '../../trace/index.js';
 import { ledgerRoom } from '../boot/index.js';
 import { STRATEGIES, type Strategy } from '../compare/index.js';
 import {
@@ -212,15 +204,15 @@ class Builder {
   /** The plan's caches with the sizes of kmalloc that this kernel has, for each type that there was, created as it creates them. */
   #resizedKmalloc(): CacheSpec[] {
     const { kmallocSizes, kmallocFlags, minAlign, kmallocAlignsToDivisor } = this.#kernel;
-    const types = new Map<string, CacheSpec>();
+    const types = new Map<number, CacheSpec>();
     const others = this.#plan.caches.filter((spec) => {
-      const prefix = kmallocPrefixIn(spec.name);
-      if (prefix !== undefined && !types.has(prefix)) types.set(prefix, spec);
-      return prefix === undefined;
+      const type = kmallocTypeIn(spec.name);
+      if (type >= 0 && !types.has(type)) types.set(type, spec);
+      return type < 0;
     });
-    const kmalloc = [...types].flatMap(([prefix, like]) =>
+    const kmalloc = [...types].flatMap(([type, like]) =>
       kmallocSizes.map(([bytes, suffix]): CacheSpec => {
-        const name = `${prefix}${suffix}`;
+        const name = `${KMALLOC_TYPES[type]!.prefix}${suffix}`;
         const aligned = isPowerOfTwo(bytes) || kmallocAlignsToDivisor;
         return {
           ...like,
@@ -461,7 +453,7 @@ class Builder {
 
   /** Whole pages have events of their own, if pages are traced and replayed. With larger pages there may be a cache for them. */
   #routeLarge(traced: TraceClass): Route {
-    const name = `${kmallocPrefixOf(traced.gfp)}${sizeSuffix(traced.bytesAlloc)}`;
+    const name = `${KMALLOC_TYPES[kmallocTypeOf(traced.gfp)]!.prefix}${sizeSuffix(traced.bytesAlloc)}`;
     const cache = this.#kmalloc(traced, name);
     if (cache !== undefined) return this.#toCache(cache);
     const tracesPages = this.#classes.some(({ kind }) => kind === CLASS_KIND.PAGES);
@@ -475,12 +467,11 @@ class Builder {
   }
 
   #kmalloc({ bytesReq, gfp }: TraceClass, recordedName: string): ReplayCache | undefined {
-    const prefix = kmallocPrefixOf(gfp);
     const recorded = this.#byName.get(recordedName);
     if (!this.#resized) return recorded;
-    const name = new RegExp(`^${prefix}\\d+[kM]?$`);
+    const type = kmallocTypeOf(gfp);
     return this.#caches
-      .filter(({ spec }) => name.test(spec.name) && spec.grownSize >= bytesReq)
+      .filter(({ spec }) => kmallocTypeIn(spec.name) === type && spec.grownSize >= bytesReq)
       .sort((a, b) => a.spec.grownSize - b.spec.grownSize)[0];
   }
 
