@@ -44,7 +44,8 @@ export interface Booted {
 /** All that `kernel` may name: those of Linux, and the library's. */
 const PROFILES: ReadonlyMap<string, KernelProfile> = new Map([...KERNELS, [LIBRARY.name, LIBRARY]]);
 
-const ALLOCATORS: ReadonlyMap<string, AllocatorName> = new Map([
+/** By the words that name them; the first is the usual one. */
+export const ALLOCATORS: ReadonlyMap<string, AllocatorName> = new Map([
   ['slub', 'slub'],
   ['slab', 'slab'],
 ]);

@@ -1,6 +1,6 @@
 /** kmem caches: layout, create and merge, SLUB, kmalloc, and the machine that has them. */
 
-export { capabilitiesOf } from './boot.js';
+export { ALLOCATORS, capabilitiesOf } from './boot.js';
 export {
   type AllocatorOptions,
   addCache,
@@ -21,6 +21,7 @@ export {
   cacheName,
   calculateAlignment,
   clearStatistics,
+  cpuPartialSlabsOf,
   cpusCountedEarly,
   eachCpuLine,
   type Fit,
@@ -116,6 +117,7 @@ export {
   createKmalloc,
   type HotKmalloc,
   type Kmalloc,
+  kmallocCacheFlags,
   kmallocNames,
   ZERO_SIZE_PTR,
 } from './kmalloc/index.js';
@@ -135,7 +137,7 @@ export * from './machine.js';
 export { SLUB_MIN_OBJECTS_MAX } from './machine-options.js';
 export { isInSheaf, SHEAF_CAPACITY_MAX, type SheafOptions, usualSheafCapacity } from './sheaf/index.js';
 export type { Slab } from './slab/index.js';
-export { countOnNode } from './slabs/index.js';
+export { type CountedMachine, checkSysfs, type SysfsCounters, sysfsCounters } from './slabs/index.js';
 export { type BulkFree, createSlub, type Slub } from './slub/index.js';
 export * from './typed-view.js';
 export type { MachineHandle, ManagedBuffer } from './workers/index.js';

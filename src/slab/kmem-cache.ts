@@ -26,6 +26,7 @@ import {
   type CacheInfo,
   type CacheView,
   cacheName,
+  cpuPartialSlabsOf,
   isCache,
   isMergeable,
   leakCache,
@@ -239,8 +240,7 @@ export class KmemCache {
     for (const cpu of cpus) checkCpu(this.#ledger, cpu);
     const c = this.id * CACHE_WORDS;
     const { cache } = this.#ledger;
-    // Twice the objects in 32 bits, rounded up to slabs in 32 bits: the largest number wraps to none.
-    const slabs = Math.floor(((2 * objects + oo.objects - 1) >>> 0) / oo.objects);
+    const slabs = cpuPartialSlabsOf(objects, oo.objects);
     cache[c + C_CPU_PARTIAL] = objects;
     cache[c + C_CPU_PARTIAL_SLABS] = slabs;
     cache[c + C_EXTRA_FROM_NODE] = this.#kernel.extraFromNode(slabs);

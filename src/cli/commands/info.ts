@@ -2,9 +2,11 @@
  * `slablab info`: the slabinfo tool's reports on a machine that a script or a workload has built. The tool reads /sys/kernel/slab, which
  * SLAB has not: of a machine with SLAB, and with --proc, it is /proc/slabinfo.
  */
+
 import type { Command } from 'commander';
 import { ArgumentError, formatCount, lookUp } from '../../base/index.js';
 import { machineAtPeak } from '../../lab/index.js';
+import { DRIVER_BOARD, USUAL_BOARD } from '../../machine/index.js';
 import { loadWorkload, WORKLOADS } from '../../node/index.js';
 import { capabilitiesOf, type Machine } from '../../slab/index.js';
 import {
@@ -33,7 +35,7 @@ import {
   scriptedMachine,
 } from '../built-machine.js';
 import { withExamples, withExplanation } from '../examples.js';
-import { checkMachine, DRIVER_MACHINE, wholeNumber } from '../options.js';
+import { checkMachine, wholeNumber } from '../options.js';
 import { procScreen, sortRows } from '../render/proc-screen.js';
 import { wrap, wrapCommand, wrapParts } from '../render/text.js';
 import type { OpenSession, Session } from '../session.js';
@@ -52,9 +54,6 @@ interface InfoFlags extends MachineFlags {
   readonly proc?: true;
   readonly json?: true;
 }
-
-/** A script runs on a PC; a workload, as in `slablab compare`, on the board that it is about. */
-const SCRIPT_MACHINE = 'x86_64';
 
 const SCRIPT_HELP = `
 A script has an operation a line; # begins a comment:
@@ -94,7 +93,7 @@ export function addInfo(program: Command, open: OpenSession): void {
     .option('--empty', 'also caches that have no slab')
     .option('--bytes', 'whole bytes instead of K, M and G')
     .option('--proc', 'the text of /proc/slabinfo instead, as a kernel prints it');
-  addBootOptions(command, `${SCRIPT_MACHINE}, for a workload ${DRIVER_MACHINE}`);
+  addBootOptions(command, `${USUAL_BOARD}, for a workload ${DRIVER_BOARD}`);
   withExamples(command, [
     ['slablab info', 'at the peak of what a real driver did'],
     ['slablab info tables.slab --sort loss', 'after what a script does'],
@@ -159,12 +158,12 @@ function refuseBoth(script: string | undefined, flags: InfoFlags): void {
 
 async function build(script: string | undefined, flags: InfoFlags, { terminal }: Session): Promise<Built> {
   if (script !== undefined) {
-    const machine = await scriptedMachine(script, machineOptions(flags, SCRIPT_MACHINE));
+    const machine = await scriptedMachine(script, machineOptions(flags, USUAL_BOARD));
     const state = `After ${script === '-' ? 'the script' : script}.`;
-    return { machine, state, parts: machineParts(flags, SCRIPT_MACHINE) };
+    return { machine, state, parts: machineParts(flags, USUAL_BOARD) };
   }
   const { live, seed } = flags;
-  const options = machineOptions(flags, DRIVER_MACHINE);
+  const options = machineOptions(flags, DRIVER_BOARD);
   checkMachine(options);
   const workload = await loadWorkload(flags.workload, {
     ...(live !== undefined && { live }),
@@ -180,7 +179,7 @@ async function build(script: string | undefined, flags: InfoFlags, { terminal }:
   return {
     machine,
     state: state[0]!.toUpperCase() + state.slice(1),
-    parts: machineParts(flags, DRIVER_MACHINE),
+    parts: machineParts(flags, DRIVER_BOARD),
   };
 }
 

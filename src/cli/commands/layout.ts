@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { ArgumentError } from '../../base/index.js';
 import { layoutReport } from '../../lab/layout/index.js';
-import { BOARDS } from '../../machine/index.js';
+import { BOARDS, USUAL_BOARD } from '../../machine/index.js';
 import {
   type AllocatorName,
   type Capabilities,
@@ -60,7 +60,7 @@ export function addLayout(program: Command, open: OpenSession): void {
     .option('--useroffset <bytes>', 'where these bytes begin in the object', sizeInBytes('--useroffset'), 0)
     .option('--debug <letters>', 'boot with slub_debug=LETTERS, such as FZPU', '')
     .option('--name <name>', 'name of the cache', 'new_cache')
-    .option('--machine <name>', [...BOARDS.keys()].join(', '), 'x86_64')
+    .option('--machine <name>', [...BOARDS.keys()].join(', '), USUAL_BOARD)
     .option(
       '--kernel <list>',
       `${[...KERNELS.keys()].join(', ')}; several side by side (default: 6.1)`,

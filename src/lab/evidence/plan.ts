@@ -24,15 +24,25 @@
  */
 
 import { ArgumentError, formatBytes, isPowerOfTwo, largestOf } from '../../base/index.js';
-import type { MemoryMap, RamRange, ZoneName, ZoneSpec } from '../../machine/index.js';
+import {
+  CPUS_MAX,
+  kmallocTypeIn,
+  type MemoryMap,
+  type RamRange,
+  sizeSuffix,
+  type ZoneName,
+  type ZoneSpec,
+} from '../../machine/index.js';
 import {
   type CacheLayout,
   cacheLayout,
+  cpuPartialSlabsOf,
   KERNELS,
   type KernelProfile,
   kernelBefore,
   kernelNamed,
   kernelWith,
+  kmallocCacheFlags,
   Machine,
   type MachineBoot,
   type MachineOptions,
@@ -41,7 +51,7 @@ import {
   SLAB_OBJECT_POISON,
 } from '../../slab/index.js';
 import type { SlabinfoRow } from '../../text/index.js';
-import { type KnownCache, kmallocPrefixIn, sizeSuffix } from '../../trace/index.js';
+import type { KnownCache } from '../../trace/index.js';
 import { bootOptions } from '../boot/index.js';
 import type { Snapshot, SnapshotCache, Snapshots, SnapshotZone } from './snapshots.js';
 
@@ -145,7 +155,6 @@ function profileOf(
 
 /** A damaged line can name any CPU; events of those that a machine lacks go to the ones that it has. */
 const cpusOf = (cpus: number) => Math.min(Math.max(cpus, 1), CPUS_MAX);
-const CPUS_MAX = 1024;
 
 /** Bits that a layout sets, not a creator. */
 const KERNELS_OWN = SLAB_CMPXCHG_DOUBLE | SLAB_OBJECT_POISON;
@@ -518,17 +527,8 @@ const DECIDED_BY_SYSFS = SLAB.CACHE_DMA | SLAB.RECLAIM_ACCOUNT | SLAB.HWCACHE_AL
 
 /** Flags of the kmalloc cache of a name, 0 for any other. */
 function kmallocFlags(name: string, profile: KernelProfile): number {
-  const prefix = kmallocPrefixIn(name);
-  if (prefix === undefined) return 0;
-  const own =
-    prefix === 'kmalloc-cg-'
-      ? SLAB.ACCOUNT
-      : prefix === 'kmalloc-rcl-'
-        ? SLAB.RECLAIM_ACCOUNT
-        : prefix === 'dma-kmalloc-'
-          ? SLAB.CACHE_DMA
-          : profile.plainKmalloc.flags;
-  return own | profile.kmallocFlags | SLAB.KMALLOC;
+  const type = kmallocTypeIn(name);
+  return type < 0 ? 0 : kmallocCacheFlags(type, profile);
 }
 
 function specFromSlabinfo(
@@ -594,7 +594,7 @@ export function withLayout(
     throw new ArgumentError(`no slab can hold an object of ${spec.name}: ${recorded.size} bytes`);
   const { size, oo } = recorded;
   const cpuPartial = recorded.cpuPartial ?? base.cpuPartial;
-  const cpuPartialSlabs = profile.has.cpuSlabs ? Math.ceil((2 * cpuPartial) / oo.objects) : 0;
+  const cpuPartialSlabs = profile.has.cpuSlabs ? cpuPartialSlabsOf(cpuPartial, oo.objects) : 0;
   const layout: CacheLayout = {
     ...base,
     size,

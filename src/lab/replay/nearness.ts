@@ -26,8 +26,8 @@
  */
 import { largestOf, smallestOf } from '../../base/index.js';
 import { C_NEXT_REAP, CACHE_WORDS } from '../../machine/index.js';
-import type { Machine } from '../../slab/index.js';
-import { slabinfoRows, sysfsCounters } from '../../text/index.js';
+import { type Machine, sysfsCounters } from '../../slab/index.js';
+import { slabinfoRows } from '../../text/index.js';
 import type { ClassCache, Trace } from '../../trace/index.js';
 import {
   type MachinePlan,

@@ -3,6 +3,7 @@
  * cannot be shared any more (steps 1 to 3 of build.ts).
  */
 import { ArgumentError, isPowerOfTwo, nearestNames, UnknownNameError } from '../../base/index.js';
+import { KMALLOC_TYPES, kmallocTypeIn } from '../../machine/index.js';
 import {
   type KernelProfile,
   type KmemCache,
@@ -11,13 +12,7 @@ import {
   SLAB_NEVER_MERGE,
   withBootDebug,
 } from '../../slab/index.js';
-import {
-  CLASS_KIND,
-  type ClassCache,
-  cacheOfSite,
-  kmallocPrefixIn,
-  type TraceClass,
-} from '../../trace/index.js';
+import { CLASS_KIND, type ClassCache, cacheOfSite, type TraceClass } from '../../trace/index.js';
 import { type CacheSpec, IN_THE_DISTANCE, layoutOf, type MachinePlan } from '../evidence/index.js';
 import type { CacheChange, WhatIf } from '../what-if/index.js';
 
@@ -94,15 +89,15 @@ export class PlanCaches {
   /** The plan's caches with the sizes of kmalloc that this kernel has, for each type that there was, created as it creates them. */
   #resizedKmalloc(): CacheSpec[] {
     const { kmallocSizes, kmallocFlags, minAlign, kmallocAlignsToDivisor } = this.kernel;
-    const types = new Map<string, CacheSpec>();
+    const types = new Map<number, CacheSpec>();
     const others = this.#plan.caches.filter((spec) => {
-      const prefix = kmallocPrefixIn(spec.name);
-      if (prefix !== undefined && !types.has(prefix)) types.set(prefix, spec);
-      return prefix === undefined;
+      const type = kmallocTypeIn(spec.name);
+      if (type >= 0 && !types.has(type)) types.set(type, spec);
+      return type < 0;
     });
-    const kmalloc = [...types].flatMap(([prefix, like]) =>
+    const kmalloc = [...types].flatMap(([type, like]) =>
       kmallocSizes.map(([bytes, suffix]): CacheSpec => {
-        const name = `${prefix}${suffix}`;
+        const name = `${KMALLOC_TYPES[type]!.prefix}${suffix}`;
         const aligned = isPowerOfTwo(bytes) || kmallocAlignsToDivisor;
         return {
           ...like,

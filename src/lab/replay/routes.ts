@@ -2,14 +2,8 @@
  * Where each class of a trace allocates on a replay's machine (steps 3 to 6 of build.ts).
  */
 import { orderOf } from '../../base/index.js';
-import {
-  CLASS_KIND,
-  type ClassCache,
-  cacheOfSite,
-  kmallocPrefixOf,
-  sizeSuffix,
-  type TraceClass,
-} from '../../trace/index.js';
+import { KMALLOC_TYPES, kmallocTypeIn, kmallocTypeOf, sizeSuffix } from '../../machine/index.js';
+import { CLASS_KIND, type ClassCache, cacheOfSite, type TraceClass } from '../../trace/index.js';
 import type { Strategy } from '../compare/index.js';
 import { type MachinePlan, SLABS_OWN, specFromEvents } from '../evidence/index.js';
 import type { PlanCaches, ReplayCache } from './plan-caches.js';
@@ -99,7 +93,7 @@ export class Router {
 
   /** Whole pages have events of their own, if pages are traced and replayed. With larger pages there may be a cache for them. */
   #routeLarge(traced: TraceClass): Route {
-    const name = `${kmallocPrefixOf(traced.gfp)}${sizeSuffix(traced.bytesAlloc)}`;
+    const name = `${KMALLOC_TYPES[kmallocTypeOf(traced.gfp)]!.prefix}${sizeSuffix(traced.bytesAlloc)}`;
     const cache = this.#kmalloc(traced, name);
     if (cache !== undefined) return this.#toCache(cache);
     const tracesPages = this.#classes.some(({ kind }) => kind === CLASS_KIND.PAGES);
@@ -113,12 +107,11 @@ export class Router {
   }
 
   #kmalloc({ bytesReq, gfp }: TraceClass, recordedName: string): ReplayCache | undefined {
-    const prefix = kmallocPrefixOf(gfp);
     const recorded = this.#caches.byName.get(recordedName);
     if (!this.#caches.resized) return recorded;
-    const name = new RegExp(`^${prefix}\\d+[kM]?$`);
+    const type = kmallocTypeOf(gfp);
     return this.#caches.list
-      .filter(({ spec }) => name.test(spec.name) && spec.grownSize >= bytesReq)
+      .filter(({ spec }) => kmallocTypeIn(spec.name) === type && spec.grownSize >= bytesReq)
       .sort((a, b) => a.spec.grownSize - b.spec.grownSize)[0];
   }
 

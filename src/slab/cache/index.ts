@@ -21,6 +21,7 @@ export {
 export {
   type BootParameters,
   calculateAlignment,
+  cpuPartialSlabsOf,
   type LayoutRequest,
   type SlabShape,
   type SlubLayout,

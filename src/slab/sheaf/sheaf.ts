@@ -59,14 +59,7 @@
  *
  * Ideas: Bonwick and Adams, "Magazines and Vmem" (USENIX 2001); Vlastimil Babka's series "SLUB percpu sheaves" (2025).
  */
-import {
-  ArgumentError,
-  formatAddress,
-  type Gfp,
-  LedgerFullError,
-  NULL,
-  type PhysAddr,
-} from '../../base/index.js';
+import { ArgumentError, type Gfp, LedgerFullError, NULL, type PhysAddr } from '../../base/index.js';
 import {
   __GFP,
   C_ARRAY_ENTRIES,
@@ -99,7 +92,6 @@ import {
 } from '../../machine/index.js';
 import {
   type CacheView,
-  cacheName,
   divide,
   eachCpuLine,
   findEntries,
@@ -108,9 +100,9 @@ import {
   sheafObjects,
   zeroTaken,
 } from '../cache/index.js';
-import { createObjectAddresses } from '../slabs/index.js';
+import { createObjectAddresses, findGroup } from '../slabs/index.js';
 import type { Slub } from '../slub/index.js';
-import { createSheafFlush, type SheafFlush } from './flush.js';
+import { createSheafFlush, type SheafFlush, secondFree } from './flush.js';
 import { hotView, type SlowPath } from './hot.js';
 
 /** How a cache uses sheaves. */
@@ -125,8 +117,6 @@ export interface SheafOptions {
 export const SHEAF_CAPACITY_MAX = 1024;
 /** A sheaf is filled with at most this part of its cache's objects, if that is more than a slab of them: 1 / 2^shift. */
 const REFILL_SHIFT = 5;
-/** How many objects of other slabs end a group. */
-const LOOKAHEAD = 3;
 const USUAL_CAPACITY_MAX = 128;
 const USUAL_CAPACITY_MIN = 4;
 /** Bytes of objects in one sheaf, where that makes a capacity between the two. */
@@ -159,7 +149,7 @@ export function createSheaves(
   const { pageSize } = memory.profile;
   const { cache, cpuCache, frameCache, frameSlab, journal, link, sheafAddress, sheafLink } = ledger;
   const { slabCache, slabFrame, slabLinks, slabShape } = ledger;
-  const { slabAt, indexIn, badFree } = createObjectAddresses(memory);
+  const { slabAt, indexIn, linkOf, badFree } = createObjectAddresses(memory);
   const cacheRows = ledger.shape.caches + 1;
   const { cpus } = ledger.shape;
   const basePhys = basePfn * pageSize;
@@ -170,9 +160,10 @@ export function createSheaves(
   const { locks } = memory;
   const among = createSheafFlush(memory, slub, 2 * SHEAF_CAPACITY_MAX);
 
-  /** Slabs and indices of objects on their way from a sheaf: scratch, nothing while no call is going on. */
+  /** Slabs and indices of objects on their way from a sheaf, and places of a group: scratch, nothing while no call is going on. */
   const goingSlab = new Int32Array(2 * SHEAF_CAPACITY_MAX);
   const goingIndex = new Int32Array(2 * SHEAF_CAPACITY_MAX);
+  const places = new Int32Array(2 * SHEAF_CAPACITY_MAX);
 
   // ---- between sheaf and slabs -------------------------------------------------------------------------------------------
 
@@ -251,11 +242,6 @@ export function createSheaves(
     return slab !== 0 && slabCache[slab] === id ? indexIn(slab, address) : -1;
   }
 
-  function linkOf(address: number): number {
-    const slab = slabAt(address);
-    return slabLinks[slab]! + indexIn(slab, address);
-  }
-
   /** The oldest `count` objects of a stack go back to their slabs. */
   function flush(id: number, cpu: number, count: number): void {
     if (locks.concurrent()) return among.flush(id, cpu, count);
@@ -276,8 +262,7 @@ export function createSheaves(
       const index = usual ? divide(offset & mask, inverse, shift) : indexOf(id, slab, address);
       const at = slabLinks[slab]! + index;
       if (index < 0 || (inSheaf === LINK_LIVE && link[at] !== LINK_LIVE)) {
-        const twice = `${formatAddress(address)} was freed twice: the second free is dropped`;
-        log.add(`${cacheName(ledger, id)}: ${twice}`);
+        log.add(secondFree(ledger, id, address));
         continue;
       }
       link[at] = LINK_ARRAY;
@@ -291,8 +276,8 @@ export function createSheaves(
   }
 
   /**
-   * The last of `left` objects on their way goes to its slab, with those of its slab that are found by looking past two others: as in a
-   * bulk free (bulk-free.ts), without its addresses. Returns how many are left.
+   * The last of `left` objects on their way goes to its slab, with the others of its group, as in a bulk free (bulk-free.ts), without its
+   * addresses. Returns how many are left.
    */
   function sendGroup(id: number, cpu: number, left: number): number {
     let start = left - 1;
@@ -300,11 +285,9 @@ export function createSheaves(
     const links = slabLinks[slab]!;
     const head = goingIndex[start]! + 1;
     let at = links + head - 1;
-    for (let i = start - 1, others = 0; i >= 0; i--) {
-      if (goingSlab[i] !== slab) {
-        if (++others === LOOKAHEAD) break;
-        continue;
-      }
+    const count = findGroup(goingSlab, start, places);
+    for (let k = 1; k < count; k++) {
+      const i = places[k]!;
       const index = goingIndex[i]!;
       // What was passed over moves to the front.
       start--;

@@ -7,7 +7,7 @@
  */
 import { type Signal, signal } from '@preact/signals';
 import { ArgumentError, SlablabError } from '../../../base/index.js';
-import type { AllocatorName } from '../../../slab/index.js';
+import { ALLOCATORS, type AllocatorName } from '../../../slab/index.js';
 import { type Act, formatActs, parseActs } from './acts.js';
 import { Lesson, STEPS_MAX } from './lesson.js';
 import { type Stop, TOURS } from './tour.js';
@@ -15,9 +15,8 @@ import { type Stop, TOURS } from './tour.js';
 /** What of a lesson an address says. */
 export type LessonPlace = ReadonlyMap<'allocator' | 'tour' | 'lesson' | 'step', string>;
 
-/** The first one is shown where an address names none. */
-const ALLOCATORS: readonly [AllocatorName, ...AllocatorName[]] = ['slub', 'slab'];
-const [USUAL] = ALLOCATORS;
+/** The one that is shown where an address names none. */
+const USUAL = [...ALLOCATORS.values()][0]!;
 
 /** What is shown of a session; another object after each change. */
 export interface Shown {
@@ -131,7 +130,7 @@ export class LessonSession {
 
   /** Goes where an address says; what makes no sense in it is left out. */
   follow(place: ReadonlyMap<string, string>): void {
-    const allocator = ALLOCATORS.find((each) => each === place.get('allocator')) ?? USUAL;
+    const allocator = ALLOCATORS.get(place.get('allocator') ?? '') ?? USUAL;
     const lesson = place.get('lesson');
     const step = place.get('step') ?? '';
     const { place: here } = this;
