@@ -149,7 +149,7 @@ function liveThroughCache(
   return live;
 }
 
-/** The slabs that CPU 0 keeps go to the node; then it goes on with the one that it had. Arrays would stay: they hold what was freed last. */
+/** The slabs that CPU 0 keeps go to the node; then it goes on with the one that it had. Arrays stay: they hold what was freed last. */
 function giveToNode(cache: KmemCache): void {
   const { flags, cpuPartial } = cache.info;
   if (flags & SLAB_DEBUG_FLAGS) return;
