@@ -55,6 +55,7 @@ export {
   type CacheRow,
   type CacheView,
   type Caller,
+  type Capabilities,
   type Cursor,
   type DebugProfile,
   type Fields,

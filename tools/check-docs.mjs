@@ -10,99 +10,33 @@
 // is the repository's; a document that needs a file makes it. Seconds are not compared. What needs the network, a browser or
 // many minutes (BY_HAND) is not run.
 import { spawnSync } from 'node:child_process';
-import {
-  chmodSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import {
+  BY_HAND,
+  blocksOf,
+  documentsOf,
+  environmentOf,
+  fileOf,
+  fillFolder,
+  isLong,
+  isOfCommands,
+  stepsOf,
+  timeless,
+} from './doc-commands.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const MAIN = join(ROOT, 'dist', 'cli', 'main.js');
 const COLUMNS = 80;
-const BY_HAND = /^(npm|node|git) |slablab open\b/;
-/** Those that take a second or more, a recording or a whole workload being read: `--quick` takes the others. */
-const LONG = [
-  /slablab (compare|iommu recorded)/,
-  /slablab iommu( --|$)/,
-  /slablab (convert|verify|replay|sweep) (truth\/|boot\.)/,
-];
-/** The same in every run but for its digits. */
-const SECONDS = /\bin \d+(\.\d+)? s\b/g;
-
-const documents = () => [
-  'README.md',
-  'packages/cli/README.md',
-  ...readdirSync(join(ROOT, 'docs'))
-    .filter((name) => name.endsWith('.md') && name !== 'api.md')
-    .sort()
-    .map((name) => `docs/${name}`),
-];
-
-/** The blocks of a document: the index of its first line inside, and its lines. */
-function blocksOf(lines) {
-  const blocks = [];
-  let begin;
-  for (const [index, line] of lines.entries()) {
-    if (!line.startsWith('```')) continue;
-    if (begin === undefined) begin = index + 1;
-    else {
-      blocks.push({ begin, lines: lines.slice(begin, index) });
-      begin = undefined;
-    }
-  }
-  return blocks;
-}
-
-/** A block of commands as steps: each command as typed, in one or several lines, and what it is said to print. */
-function stepsOf({ begin, lines }) {
-  const steps = [];
-  for (const [index, line] of lines.entries()) {
-    const last = steps.at(-1);
-    if (line.startsWith('$ ')) steps.push({ at: begin + index, typed: [line], shown: [] });
-    else if (last.shown.length === 0 && last.typed.at(-1).endsWith('\\')) last.typed.push(line);
-    else last.shown.push(line);
-  }
-  return steps.map((step) => ({
-    ...step,
-    command: step.typed
-      .join('\n')
-      .slice(2)
-      .replaceAll(/\\\n\s*/g, ''),
-  }));
-}
-
-/** A folder in which `slablab` and `npx slablab` are this one. */
-function makeFolder() {
-  const folder = mkdtempSync(join(tmpdir(), 'slablab-docs-'));
-  const bin = join(folder, '.bin');
-  mkdirSync(bin);
-  symlinkSync(join(ROOT, 'truth'), join(folder, 'truth'));
-  writeFileSync(join(bin, 'slablab'), `#!/bin/sh\nexec '${process.execPath}' '${MAIN}' "$@"\n`);
-  writeFileSync(join(bin, 'npx'), '#!/bin/sh\nexec "$@"\n');
-  for (const name of ['slablab', 'npx']) chmodSync(join(bin, name), 0o755);
-  return folder;
-}
 
 /** What a shell shows of a command, errors too. */
 function runCommand(command, folder) {
-  const env = {
-    ...process.env,
-    COLUMNS: String(COLUMNS),
-    PATH: `${join(folder, '.bin')}${delimiter}${process.env.PATH}`,
-  };
-  delete env.NODE_OPTIONS;
   const { stdout, error } = spawnSync('sh', ['-c', `{ ${command}\n} 2>&1`], {
     cwd: folder,
-    env,
+    env: environmentOf(folder, COLUMNS),
     encoding: 'utf8',
     maxBuffer: 2 ** 28,
   });
@@ -113,7 +47,6 @@ function runCommand(command, folder) {
 }
 
 const isCut = (line) => line.trim() === '…';
-const timeless = (line) => line.replaceAll(SECONDS, 'in N s');
 const sameLine = (a, b) => timeless(a) === timeless(b);
 /** A line without what changes when figures do. */
 const shapeOf = (line) => line.replaceAll(/[\d.,]+/g, '0').replaceAll(/[\s─-▟]+/g, ' ');
@@ -183,17 +116,18 @@ function findLike(lines, line, from) {
 
 /** Runs a document's blocks. Returns its lines as they should be, and what was found on the way. */
 function runDocument(lines, { quick }) {
-  const folder = makeFolder();
+  const folder = mkdtempSync(join(tmpdir(), 'slablab-docs-'));
   const found = { written: [...lines], wrong: [], ran: 0, left: [] };
   const changes = [];
   try {
+    fillFolder(folder, { main: MAIN, truth: join(ROOT, 'truth') });
     for (const block of blocksOf(lines)) {
-      const file = /^# ([\w-]+\.(iommu|slab))\b/.exec(block.lines[0] ?? '');
-      if (file) writeFileSync(join(folder, file[1]), `${block.lines.join('\n')}\n`);
-      if (!block.lines[0]?.startsWith('$ ')) continue;
+      const file = fileOf(block);
+      if (file) writeFileSync(join(folder, file.name), file.text);
+      if (!isOfCommands(block)) continue;
       for (const step of stepsOf(block)) {
         const { at, typed, command, shown } = step;
-        if (BY_HAND.test(command) || (quick && LONG.some((long) => long.test(command)))) {
+        if (BY_HAND.test(command) || (quick && isLong(command))) {
           found.left.push(command);
           continue;
         }
@@ -217,7 +151,7 @@ const { values, positionals } = parseArgs({
   options: { write: { type: 'boolean' }, quick: { type: 'boolean' } },
 });
 let [ran, wrong] = [0, 0];
-for (const document of positionals.length > 0 ? positionals : documents()) {
+for (const document of positionals.length > 0 ? positionals : documentsOf(ROOT)) {
   const path = join(ROOT, document);
   const found = runDocument(readFileSync(path, 'utf8').split('\n'), values);
   ran += found.ran;

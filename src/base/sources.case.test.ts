@@ -1,8 +1,9 @@
 /**
  * The sources of this repository, for tests about their style. The readers know just enough of TypeScript for that: `codeOf` blanks what is
- * not code.
+ * not code, and imports are found by their keyword.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 
 /** A file of src/, by its path from there. */
 export interface Source {
@@ -12,16 +13,31 @@ export interface Source {
 
 const SRC = new URL('../../src/', import.meta.url);
 
-export function readSources(): Source[] {
+/** The paths of all files below src/, whatever they hold. */
+export function readPaths(): string[] {
   return readdirSync(SRC, { recursive: true, encoding: 'utf8' })
+    .filter((path) => statSync(new URL(path, SRC)).isFile())
     .map((path) => path.replaceAll('\\', '/'))
+    .sort();
+}
+
+export function readSources(): Source[] {
+  return readPaths()
     .filter((path) => /\.tsx?$/.test(path))
-    .sort()
     .map((path) => ({ path, text: readFileSync(new URL(path, SRC), 'utf8') }));
 }
 
 export function isTest(path: string): boolean {
   return /\.test\.tsx?$/.test(path);
+}
+
+/** A file that no repository has, to show that a check finds what it looks for. */
+export function planted(path: string, ...lines: string[]): Source {
+  return { path, text: `${lines.join('\n')}\n` };
+}
+
+export function assertNone(findings: readonly string[]): void {
+  assert.ok(findings.length === 0, `\n${findings.map((finding) => `src/${finding}`).join('\n')}`);
 }
 
 /** Suites that several tests run, such as one for every strategy: `strategy.case.test.ts`. */
@@ -31,6 +47,11 @@ export function isCaseSuite(path: string): boolean {
 
 export function roomOf(path: string): string {
   return path.includes('/') ? path.slice(0, path.indexOf('/')) : '';
+}
+
+/** The folder that a file lies in: `slab/slub`, for a file at the room's top `slab`, and '' for one of src/ itself. */
+export function folderOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf('/')));
 }
 
 export function lineAt(text: string, offset: number): number {
@@ -73,8 +94,18 @@ function endOfHole(text: string, from: number): number {
   return text.length;
 }
 
+const blankedTexts = new Map<string, string>();
+
 /** The text with comments and the insides of strings, templates and regular expressions blanked. */
 export function codeOf(text: string): string {
+  const known = blankedTexts.get(text);
+  if (known !== undefined) return known;
+  const code = readCode(text);
+  blankedTexts.set(text, code);
+  return code;
+}
+
+function readCode(text: string): string {
   let code = '';
   for (let i = 0; i < text.length; ) {
     const two = text.slice(i, i + 2);
@@ -95,4 +126,37 @@ export function codeOf(text: string): string {
     i = end;
   }
   return code;
+}
+
+export interface Import {
+  readonly specifier: string;
+  readonly line: number;
+  /** The file it names, by its path from src/; undefined for a package or a module of Node's. */
+  readonly path: string | undefined;
+}
+
+/** The file that a specifier names in the file `from`, by its path from src/; undefined for a package or a module of Node's. */
+export function pathOf(from: string, specifier: string): string | undefined {
+  if (!specifier.startsWith('.')) return undefined;
+  const named = new URL(specifier, `file:///src/${from}`).pathname;
+  return named.startsWith('/src/') ? named.slice('/src/'.length).replace(/\.js$/, '.ts') : named;
+}
+
+const IMPORT = /\b(?:from|import)\s*(?=['"])|\bimport\s*\(\s*(?=['"])|\bnew URL\(\s*(?=['"])/g;
+
+/** Imports, exports from, dynamic imports, and workers' `new URL('./worker.js', import.meta.url)`. */
+export function importsOf({ path, text }: Source): Import[] {
+  const found: Import[] = [];
+  for (const match of codeOf(text).matchAll(IMPORT)) {
+    const from = match.index + match[0].length;
+    const specifier = text.slice(from + 1, endOfQuoted(text, from) - 1);
+    if (match[0].startsWith('new') && !/^\.{1,2}\/.*\.js$/.test(specifier)) continue;
+    found.push({ specifier, line: lineAt(text, match.index), path: pathOf(path, specifier) });
+  }
+  return found;
+}
+
+/** A file by the path that imports name: `.ts` also where it is `.tsx`. */
+export function fileAt(byPath: ReadonlyMap<string, Source>, path: string): Source | undefined {
+  return byPath.get(path) ?? byPath.get(path.replace(/\.ts$/, '.tsx'));
 }

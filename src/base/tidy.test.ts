@@ -3,27 +3,34 @@
  *
  * What a reader of this repository may rely on, checked on the sources themselves (after TigerBeetle's `tidy.zig`):
  *
- *  1. arrows between rooms go one way, through a room's index, and only the table ROOMS says where to;
- *  2. a file can be read in one sitting, a function on one screen or two;
- *  3. no file is dead: what ships is reachable from an entry, a case suite is run by a test;
- *  4. nothing is left for later, no test is switched off by hand, no line runs out of the window;
- *  5. files of a room do not depend on each other in a circle;
- *  6. no list is spread into a call's arguments (spreads.test.ts).
+ *  1. arrows between rooms go one way, through a room's index, and only the table ROOMS says where to; so do those between the folders
+ *     of a room, by the table FOLDERS; and files of a room do not depend on each other in a circle (this file);
+ *  2. a file can be read in one sitting, a function on one screen or two, a folder's files at a glance (tidy-lengths.test.ts);
+ *  3. nothing is dead: what ships is reachable from an entry, what is exported is taken or given to users, a case suite is run by a test
+ *     (tidy-dead.test.ts);
+ *  4. nothing is left for later, no test is switched off by hand or goes by the clock, no line runs out of the window, and what an
+ *     allocator can do is not asked by its name (tidy-idioms.test.ts);
+ *  5. no list is spread into a call's arguments (spreads.test.ts);
+ *  6. no large file comes into the repository unseen (tidy-blobs.test.ts).
  *
  * Every check is a function from sources to findings, and each is also fed with a planted violation: a check that cannot
- * fail checks nothing. A finding begins with `path:line:`.
+ * fail checks nothing. A finding begins with `path:line:`. Exceptions stand in lists, each with its reason, and one that nothing needs
+ * any more is a finding too.
  *
- * The readers below know just enough of TypeScript for that: `codeOf` blanks what is not code, imports are found by their
- * keyword, and a function ends where its indentation does, which the formatter guarantees.
+ * The readers of sources (sources.case.test.ts) know just enough of TypeScript for that: `codeOf` blanks what is not code, imports are
+ * found by their keyword, and a function ends where its indentation does, which the formatter guarantees.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
-  codeOf,
-  endOfQuoted,
+  assertNone,
+  planted as file,
+  fileAt,
+  folderOf,
+  type Import,
+  importsOf,
   isCaseSuite,
   isTest,
-  lineAt,
   readSources,
   roomOf,
   type Source,
@@ -39,7 +46,7 @@ interface Room {
 
 const LIBRARY: readonly string[] = ['base', 'machine', 'slab', 'pools', 'iommu', 'text', 'trace', 'lab'];
 
-/** Rule 1. The library below node and web runs wherever JavaScript does. */
+/** The library below node and web runs wherever JavaScript does. */
 const ROOMS: ReadonlyMap<string, Room> = new Map(
   Object.entries({
     base: { uses: [], node: false, packages: false },
@@ -58,59 +65,45 @@ const ROOMS: ReadonlyMap<string, Room> = new Map(
   }),
 );
 
+/**
+ * The folders of rooms that have some, and which folders of the same room each may import, through their index. Files at a room's top put
+ * the folders together: they may import all of them, and no folder imports them. A room with a folder here has all of them here.
+ */
+const FOLDERS: ReadonlyMap<string, readonly string[]> = new Map(
+  Object.entries({
+    'slab/kernel': [],
+    'slab/cache': ['kernel'],
+    'slab/slabs': ['cache'],
+    'slab/debug': ['cache', 'kernel', 'slabs'],
+    'slab/workers': ['cache', 'kernel', 'slabs'],
+    'slab/slub': ['cache', 'debug', 'kernel', 'slabs', 'workers'],
+    'slab/sheaf': ['cache', 'slabs', 'slub'],
+    'slab/slab': ['cache', 'debug', 'slabs'],
+    'slab/kmalloc': ['cache', 'kernel'],
+    'slab/check': ['cache', 'kernel', 'slab', 'slabs'],
+    'slab/leaks': ['cache', 'slabs'],
+    'trace/batch': [],
+    'trace/text': ['batch'],
+    'trace/binary': ['batch', 'text'],
+    'trace/resolve': ['batch'],
+    'trace/file': ['batch', 'resolve', 'text'],
+    'lab/boot': [],
+    'lab/compare': [],
+    'lab/evidence': ['boot'],
+    'lab/layout': [],
+    'lab/script': [],
+    'lab/iommu': ['compare', 'script'],
+    'lab/what-if': ['compare'],
+    'lab/replay': ['boot', 'compare', 'evidence', 'what-if'],
+    'lab/look': ['layout', 'replay', 'what-if'],
+    'lab/verify': ['boot'],
+  }),
+);
+
 /** Second doors of rooms: parts of an index, for what must begin at once and needs nothing else of the room. */
 const DOORS: ReadonlySet<string> = new Set(['lab/layout/index.ts']);
 
-const FILE_LINES_MAX = 700;
-const FUNCTION_LINES_MAX = 90;
-const LINE_CHARACTERS_MAX = 140;
-
-/** Files and functions that may be longer, as `path` or `path#function`, each with the reason. */
-const LONGER: ReadonlyMap<string, string> = new Map();
-
-/** Where programs and library users come in. An entry that does not exist yet leaves its rooms unjudged. */
-const ENTRIES: readonly { readonly path: string; readonly rooms: readonly string[] }[] = [
-  { path: 'index.ts', rooms: ['', 'base', 'machine', 'slab', 'pools', 'iommu'] },
-  { path: 'all.ts', rooms: ['', ...LIBRARY] },
-  { path: 'node/index.ts', rooms: ['node'] },
-  { path: 'cli/main.ts', rooms: ['cli'] },
-  { path: 'web/main.ts', rooms: ['web'] },
-  // What the browser runs beside the page.
-  { path: 'web/sw.ts', rooms: ['web'] },
-];
-
-// Written in two halves, so that this file does not find itself.
-const UNFINISHED = new RegExp(
-  `\\b(${['TO-DO', 'FIX-ME', 'XX-X'].map((word) => word.replace('-', '')).join('|')})\\b`,
-);
-const SWITCHED_OFF = /\.(only|skip)\(/;
-
-// ---- Reading sources -----------------------------------------------------------------------------------------------
-
-interface Import {
-  readonly specifier: string;
-  readonly line: number;
-  /** The file it names, by its path from src/; undefined for a package or a module of Node's. */
-  readonly path: string | undefined;
-}
-
-const IMPORT = /\b(?:from|import)\s*(?=['"])|\bimport\s*\(\s*(?=['"])|\bnew URL\(\s*(?=['"])/g;
-
-/** Imports, exports from, dynamic imports, and workers' `new URL('./worker.js', import.meta.url)`. */
-function importsOf({ path, text }: Source): Import[] {
-  const found: Import[] = [];
-  for (const match of codeOf(text).matchAll(IMPORT)) {
-    const from = match.index + match[0].length;
-    const specifier = text.slice(from + 1, endOfQuoted(text, from) - 1);
-    if (match[0].startsWith('new') && !/^\.{1,2}\/.*\.js$/.test(specifier)) continue;
-    const named = specifier.startsWith('.') ? new URL(specifier, `file:///src/${path}`).pathname : undefined;
-    const file = named?.startsWith('/src/') ? named.slice('/src/'.length).replace(/\.js$/, '.ts') : named;
-    found.push({ specifier, line: lineAt(text, match.index), path: file });
-  }
-  return found;
-}
-
-// ---- 1. Arrows -----------------------------------------------------------------------------------------------------
+// ---- Arrows between rooms -----------------------------------------------------------------------------------------------------
 
 function checkArrows(sources: readonly Source[]): string[] {
   const findings: string[] = [];
@@ -149,166 +142,68 @@ function wrongImport(from: string, room: Room, { specifier, path }: Import): str
   return `enter ${target}/ through its index`;
 }
 
-// ---- 2. Length -----------------------------------------------------------------------------------------------------
+// ---- Arrows between folders ----------------------------------------------------------------------------------------
 
-interface Span {
-  readonly name: string;
-  /** First and last line, counted from 0. */
-  readonly first: number;
-  readonly last: number;
-}
-
-const NO_FUNCTION = /^(?:\}\s*)?(?:if|else|for|while|do|switch|try|catch|finally|case)\b/;
-const NO_FUNCTION_EITHER =
-  /^(?:export\s+)?(?:default\s+)?(?:abstract\s+)?(?:class|interface|enum|namespace|type)\b/;
-const METHOD =
-  /^(?:(?:public|private|protected|static|override|async|get|set)\s+)*\*?[#\w$[\].]+\s*(?:<.*>)?\(.*\).*[^(,[=:|&\s]\s*\{$/;
-
-function indentOf(line: string): number {
-  return line.length - line.trimStart().length;
-}
-
-/** Where the head of a block begins: `): Result {` closes one that began above, on the nearest line of the same depth. */
-function headStart(lines: readonly string[], opens: number): number {
-  const depth = indentOf(lines[opens]!);
-  for (let at = opens; at > 0; at--) {
-    const text = lines[at]!.trim();
-    if (text !== '' && indentOf(lines[at]!) === depth && !/^[)}\]](?!,)/.test(text)) return at;
-  }
-  return 0;
-}
-
-/** The functions that are longer than a line: from the first line of their head to the bracket that closes them. */
-function functionsOf(text: string): Span[] {
-  const lines = codeOf(text).split('\n');
-  const found: Span[] = [];
-  lines.forEach((line, opens) => {
-    if (!line.trimEnd().endsWith('{')) return;
-    const first = headStart(lines, opens);
-    const head = lines
-      .slice(first, opens + 1)
-      .join(' ')
-      .replace(/\s+/g, ' ')
-      .trim();
-    if (NO_FUNCTION.test(head) || NO_FUNCTION_EITHER.test(head)) return;
-    if (!/=> \{$/.test(head) && !/\bfunction\b/.test(head) && !METHOD.test(head)) return;
-    const closes = (other: string, i: number) =>
-      i > opens && indentOf(other) === indentOf(line) && /^\s*\}/.test(other);
-    const last = lines.findIndex(closes);
-    if (last >= 0) found.push({ name: nameOf(head), first, last });
-  });
-  return found;
-}
-
-function nameOf(head: string): string {
-  const named =
-    /\bfunction\b\s*\*?\s*([\w$]+)/.exec(head) ??
-    /\b(?:const|let)\s+([\w$]+)/.exec(head) ??
-    /([#\w$]+)\s*[(<]/.exec(head);
-  return named?.[1] ?? 'a function';
-}
-
-/**
- * A function's lines are its own: those of the functions inside it count for them. A closure that holds a room's worth of small
- * functions is no longer to read than a class of as many methods.
- */
-function ownLines(span: Span, all: readonly Span[]): number {
-  const inside = all.filter(
-    (other) => other !== span && span.first <= other.first && other.last <= span.last,
-  );
-  const taken = new Set<number>();
-  for (const other of inside) for (let line = other.first; line <= other.last; line++) taken.add(line);
-  let own = 0;
-  for (let line = span.first; line <= span.last; line++) if (!taken.has(line)) own++;
-  return own;
-}
-
-function checkLengths(sources: readonly Source[], longer: ReadonlyMap<string, string>): string[] {
+function checkFolders(sources: readonly Source[], folders: ReadonlyMap<string, readonly string[]>): string[] {
   const findings: string[] = [];
+  const rooms = new Set([...folders.keys()].map(roomOf));
+  const inRooms = sources.filter(({ path }) => rooms.has(roomOf(path)));
+  const there = new Set(inRooms.map(({ path }) => folderOf(path)));
+  for (const folder of there) {
+    if (folder.includes('/') && !folders.has(folder)) findings.push(`${folder}/: add this folder to FOLDERS`);
+  }
   const used = new Set<string>();
-  const measure = (key: string, where: string, what: string, lines: number, max: number) => {
-    if (lines <= max) return;
-    used.add(key);
-    if (!longer.has(key)) findings.push(`${where}: ${what} has ${lines} lines, at most ${max}`);
+  for (const { path: from, text } of inRooms) {
+    if (isTest(from)) continue;
+    for (const { path, line, specifier } of importsOf({ path: from, text })) {
+      if (path === undefined || roomOf(path) !== roomOf(from) || folderOf(path) === folderOf(from)) continue;
+      used.add(`${folderOf(from)} → ${folderOf(path)}`);
+      const wrong = wrongFolder(from, path, folders);
+      if (wrong !== undefined) findings.push(`${from}:${line}: '${specifier}': ${wrong}`);
+    }
+  }
+  for (const [folder, uses] of folders) {
+    if (!there.has(folder)) findings.push(`${folder}/: is not there any more: take it out of FOLDERS`);
+    for (const target of uses) {
+      if (!used.has(`${folder} → ${roomOf(folder)}/${target}`))
+        findings.push(`${folder}/: imports nothing of ${target}/ any more: take the arrow out of FOLDERS`);
+    }
+  }
+  return [...findings, ...circlesOf(folders)];
+}
+
+/** Why a file may not import one of another folder of its room. */
+function wrongFolder(
+  from: string,
+  path: string,
+  folders: ReadonlyMap<string, readonly string[]>,
+): string | undefined {
+  const [here, target] = [folderOf(from), folderOf(path)];
+  if (!target.includes('/'))
+    return `what puts the folders of ${target}/ together is imported by none of them`;
+  const allowed = !here.includes('/') || folders.get(here)?.includes(target.slice(target.indexOf('/') + 1));
+  if (!allowed) return `the arrows do not go from ${here}/ to ${target}/`;
+  return path === `${target}/index.ts` ? undefined : `enter ${target}/ through its index`;
+}
+
+/** The arrows of the table that close a circle. */
+function circlesOf(folders: ReadonlyMap<string, readonly string[]>): string[] {
+  const findings: string[] = [];
+  const done = new Set<string>();
+  const visit = (folder: string, trail: readonly string[]): void => {
+    if (trail.includes(folder)) {
+      const circle = [...trail.slice(trail.indexOf(folder)), folder];
+      findings.push(`${folder}/: FOLDERS has a circle: ${circle.join(' → ')}`);
+    }
+    if (done.has(folder)) return;
+    done.add(folder);
+    for (const target of folders.get(folder) ?? []) visit(`${roomOf(folder)}/${target}`, [...trail, folder]);
   };
-  for (const { path, text } of sources) {
-    measure(path, `${path}:1`, 'the file', text.trimEnd().split('\n').length, FILE_LINES_MAX);
-    const spans = functionsOf(text);
-    for (const span of spans) {
-      const where = `${path}:${span.first + 1}`;
-      measure(`${path}#${span.name}`, where, span.name, ownLines(span, spans), FUNCTION_LINES_MAX);
-    }
-  }
-  for (const key of longer.keys()) {
-    if (!used.has(key)) findings.push(`${key}:1: is short enough by now: take it out of LONGER`);
-  }
+  for (const folder of folders.keys()) visit(folder, []);
   return findings;
 }
 
-// ---- 3. Dead files -------------------------------------------------------------------------------------------------
-
-function checkDead(sources: readonly Source[], entries: typeof ENTRIES): string[] {
-  const byPath = new Map(sources.map((source) => [source.path, source]));
-  const present = entries.filter((entry) => fileAt(byPath, entry.path) !== undefined);
-  const judged = new Set(present.flatMap((entry) => entry.rooms));
-  const tests = sources.filter(({ path }) => isTest(path) && !isCaseSuite(path)).map(({ path }) => path);
-  const shipped = reach(
-    byPath,
-    present.map((entry) => entry.path),
-  );
-  const tested = reach(byPath, tests);
-  const findings: string[] = [];
-  for (const { path } of sources) {
-    if (isCaseSuite(path)) {
-      if (!tested.has(path)) findings.push(`${path}:1: no test runs this case suite`);
-    } else if (!isTest(path) && judged.has(roomOf(path)) && !shipped.has(path)) {
-      findings.push(`${path}:1: nothing that ships imports this file`);
-    }
-  }
-  return findings;
-}
-
-function reach(byPath: ReadonlyMap<string, Source>, from: readonly string[]): Set<string> {
-  const reached = new Set<string>();
-  const open = [...from];
-  for (let path = open.pop(); path !== undefined; path = open.pop()) {
-    const source = fileAt(byPath, path);
-    if (source === undefined || reached.has(source.path)) continue;
-    reached.add(source.path);
-    for (const each of importsOf(source)) if (each.path !== undefined) open.push(each.path);
-  }
-  return reached;
-}
-
-function fileAt(byPath: ReadonlyMap<string, Source>, path: string): Source | undefined {
-  return byPath.get(path) ?? byPath.get(path.replace(/\.ts$/, '.tsx'));
-}
-
-// ---- 4. Left-overs -------------------------------------------------------------------------------------------------
-
-function checkLines(sources: readonly Source[]): string[] {
-  const findings: string[] = [];
-  for (const { path, text } of sources) {
-    const code = codeOf(text).split('\n');
-    text.split('\n').forEach((line, i) => {
-      const where = `${path}:${i + 1}`;
-      const unfinished = UNFINISHED.exec(line);
-      if (unfinished)
-        findings.push(`${where}: ${unfinished[1]} left in the source: do it, or write it down elsewhere`);
-      const off = isTest(path) ? SWITCHED_OFF.exec(code[i]!) : null;
-      if (off)
-        findings.push(
-          `${where}: .${off[1]}( switches tests off; a condition goes into the option { skip: reason }`,
-        );
-      if (line.length > LINE_CHARACTERS_MAX) {
-        findings.push(`${where}: the line has ${line.length} characters, at most ${LINE_CHARACTERS_MAX}`);
-      }
-    });
-  }
-  return findings;
-}
-
-// ---- 5. Circles ----------------------------------------------------------------------------------------------------
+// ---- Circles ----------------------------------------------------------------------------------------------------
 
 function checkCircles(sources: readonly Source[]): string[] {
   const byPath = new Map(sources.map((source) => [source.path, source]));
@@ -339,10 +234,6 @@ function checkCircles(sources: readonly Source[]): string[] {
 
 const sources = readSources();
 
-function assertNone(findings: readonly string[]): void {
-  assert.ok(findings.length === 0, `\n${findings.map((finding) => `src/${finding}`).join('\n')}`);
-}
-
 test('arrows between rooms go one way and through the index', () => {
   assert.ok(
     sources.some(({ path }) => path === 'base/tidy.test.ts'),
@@ -351,19 +242,12 @@ test('arrows between rooms go one way and through the index', () => {
   assertNone(checkArrows(sources));
 });
 
-test('files and functions are short enough to be read', () => assertNone(checkLengths(sources, LONGER)));
-
-test('no file is dead', () => assertNone(checkDead(sources, ENTRIES)));
-
-test('nothing is left for later, switched off or too wide', () => assertNone(checkLines(sources)));
+test('arrows between the folders of a room go one way and through the index', () =>
+  assertNone(checkFolders(sources, FOLDERS)));
 
 test('no circles between the files of a room', () => assertNone(checkCircles(sources)));
 
 // ---- Planted violations: each check can fail -----------------------------------------------------------------------
-
-function file(path: string, ...lines: string[]): Source {
-  return { path, text: `${lines.join('\n')}\n` };
-}
 
 test('a wrong arrow is found', () => {
   const planted = [
@@ -438,102 +322,49 @@ test('tests may use Node, packages and case suites, but enter other rooms as eve
   assert.match(checkArrows([around]).join(), /^lab\/a\.test\.ts:2: .* enter slab\/ through its index$/);
 });
 
-test('a file or function that is too long is found', () => {
-  const body = (lines: number, by = '  ') => Array.from({ length: lines }, (_, i) => `${by}step(${i});`);
-  const long = file(
-    'slab/long.ts',
-    'export function tooLong(',
-    '  size: number,',
-    '): void {',
-    ...body(88),
-    '}',
-    'class Cache {',
-    '  shrink({ all }: Options): Map<number, string> {',
-    ...body(89, '    '),
-    '  }',
-    '}',
-    'const later = async () => {',
-    ...body(89),
-    '};',
-  );
-  assert.deepEqual(checkLengths([long], new Map()), [
-    'slab/long.ts:1: tooLong has 92 lines, at most 90',
-    'slab/long.ts:94: shrink has 91 lines, at most 90',
-    'slab/long.ts:186: later has 91 lines, at most 90',
+test('a wrong arrow between folders is found, and one that nobody goes', () => {
+  const folders = new Map([
+    ['slab/kernel', []],
+    ['slab/cache', ['kernel']],
+    ['slab/slub', ['cache', 'kernel']],
   ]);
-  const brackets = [
-    '  if (x) {',
-    '    y();',
-    '  } else {',
-    "    z('}');",
-    '  }',
-    '  const o = {',
-    '    s: `',
-    '}`,',
-    '  };',
+  const wellMade = [
+    file('slab/kernel/index.ts', "export * from './profile.js';"),
+    file('slab/kernel/profile.ts', "import { GFP } from '../../machine/index.js';"),
+    file('slab/cache/index.ts', "import { LINUX } from '../kernel/index.js';"),
+    file('slab/slub/index.ts', "import { a } from '../cache/index.js';", "import '../kernel/index.js';"),
+    // Tests import what they test from its file, wherever that lies.
+    file('slab/kernel/a.test.ts', "import { a } from '../slub/slub.js';", "import '../machine.js';"),
+    file('slab/machine.ts', "import { createSlub } from './slub/index.js';"),
+    file('lab/look/look.ts', "import { plan } from '../replay/plan.js';"),
   ];
-  const holder = file(
-    'slab/a.ts',
-    'export function holder() {',
-    '  function inner() {',
-    ...body(80, '    '),
-    '  }',
-    ...brackets,
-    ...body(70),
-    '}',
-  );
-  assert.deepEqual(checkLengths([holder], new Map()), [], 'lines of inner functions are their own');
-  const thick = file('slab/b.ts', ...Array.from({ length: 701 }, (_, i) => `export const c${i} = ${i};`));
-  assert.deepEqual(checkLengths([thick], new Map()), ['slab/b.ts:1: the file has 701 lines, at most 700']);
-  assert.deepEqual(checkLengths([thick], new Map([['slab/b.ts', 'a table']])), []);
-  assert.match(checkLengths([holder], new Map([['slab/a.ts', 'a table']])).join(), /take it out of LONGER/);
-});
-
-test('a dead file is found', () => {
-  const planted = [
-    file('index.ts', "export * from './slab/index.js';"),
-    file('slab/index.ts', "export * from './slub.js';"),
-    file('slab/slub.ts', "const worker = new Worker(new URL('./worker.js', import.meta.url));"),
-    file('slab/worker.ts', ''),
-    file('slab/dead.ts', "import './slub.js';"),
-    file('slab/dead.test.ts', "import './dead.js';"),
-    file('slab/lost.case.test.ts', ''),
-    file('cli/unjudged.ts', ''),
+  assert.deepEqual(checkFolders(wellMade, folders), []);
+  const wrong = [
+    file('slab/kernel/a.ts', "import { cacheLayout } from '../cache/index.js';"),
+    file(
+      'slab/cache/a.ts',
+      "export * from '../kernel/profile.js';",
+      "import { Machine } from '../machine.js';",
+    ),
+    file('slab/cache/b.ts', "import type { Machine } from '../index.js';"),
+    file('slab/index.ts', "export * from './cache/a.js';"),
+    file('slab/attic/a.ts', ''),
   ];
-  assert.deepEqual(checkDead(planted, ENTRIES), [
-    'slab/dead.ts:1: nothing that ships imports this file',
-    'slab/lost.case.test.ts:1: no test runs this case suite',
+  assert.deepEqual(checkFolders([...wellMade, ...wrong], folders), [
+    'slab/attic/: add this folder to FOLDERS',
+    "slab/kernel/a.ts:1: '../cache/index.js': the arrows do not go from slab/kernel/ to slab/cache/",
+    "slab/cache/a.ts:1: '../kernel/profile.js': enter slab/kernel/ through its index",
+    "slab/cache/a.ts:2: '../machine.js': what puts the folders of slab/ together is imported by none of them",
+    "slab/cache/b.ts:1: '../index.js': what puts the folders of slab/ together is imported by none of them",
+    "slab/index.ts:1: './cache/a.js': enter slab/cache/ through its index",
   ]);
-  assert.match(checkDead([...planted, file('cli/main.ts', '')], ENTRIES).join(), /cli\/unjudged\.ts:1/);
-});
-
-test('what is left for later, switched off or too wide is found', () => {
-  const word = ['TO', 'DO'].join('');
-  const planted = [
-    file(
-      'lab/a.ts',
-      '',
-      `// ${word}: later`,
-      `const wide = '${'x'.repeat(130)}';`,
-      'iterator.skip(1);',
-      `const ${word}S = 1;`,
-    ),
-    file(
-      'lab/a.test.ts',
-      "test.only('x', () => {});",
-      "describe.skip('y', () => {});",
-      "const text = '.only(';",
-    ),
-  ];
-  assert.deepEqual(
-    checkLines(planted).map((finding) => finding.split(' ').slice(0, 3).join(' ')),
-    [
-      `lab/a.ts:2: ${word} left`,
-      'lab/a.ts:3: the line',
-      'lab/a.test.ts:1: .only( switches',
-      'lab/a.test.ts:2: .skip( switches',
-    ],
-  );
+  const idle = new Map([...folders, ['slab/kernel', ['slub']], ['slab/sheaf', []]]);
+  assert.deepEqual(checkFolders(wellMade, idle), [
+    'slab/kernel/: imports nothing of slub/ any more: take the arrow out of FOLDERS',
+    'slab/sheaf/: is not there any more: take it out of FOLDERS',
+    'slab/kernel/: FOLDERS has a circle: slab/kernel → slab/slub → slab/cache → slab/kernel',
+    'slab/kernel/: FOLDERS has a circle: slab/kernel → slab/slub → slab/kernel',
+  ]);
 });
 
 test('a circle is found', () => {

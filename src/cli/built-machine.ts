@@ -3,8 +3,11 @@ import { type Command, Option } from 'commander';
 import { ArgumentError } from '../base/index.js';
 import { cachesCreated, ledgerRoom, parseScript, runScript } from '../lab/index.js';
 import { inputName, readInput } from '../node/index.js';
-import { type AllocatorName, Machine, type MachineOptions } from '../slab/index.js';
+import { type AllocatorName, capabilitiesOf, Machine, type MachineOptions } from '../slab/index.js';
 import { addMachineOptions, allocator, type MachineWords, machineOf, USUAL } from './options.js';
+
+/** The one that every kernel has, which goes without saying. */
+const USUAL_ALLOCATOR: AllocatorName = 'slub';
 
 export interface MachineFlags extends MachineWords {
   readonly kernel: string;
@@ -19,7 +22,7 @@ export interface MachineFlags extends MachineWords {
 
 export function addBootOptions(command: Command, defaultMachine: string): Command {
   return addMachineOptions(command, { machine: defaultMachine, ...USUAL })
-    .option('--allocator <name>', 'slub, or slab, the other one that 6.1 has', allocator, 'slub')
+    .option('--allocator <name>', 'slub, or slab, the other one that 6.1 has', allocator, USUAL_ALLOCATOR)
     .option('--debug <letters>', 'boot with slub_debug=LETTERS, such as FZPU', '')
     .option('--statistics', 'count events, as CONFIG_SLUB_STATS does')
     .option('--no-merge', 'boot with slub_nomerge or slab_nomerge')
@@ -32,13 +35,14 @@ export function merges({ merge, nomerge }: Pick<MachineFlags, 'merge' | 'nomerge
   return merge && nomerge !== true;
 }
 
-/** Throws ArgumentError for what is SLUB's alone, on a machine with SLAB. */
+/** Throws ArgumentError for what the machine's allocator does not have. */
 export function machineOptions(flags: MachineFlags, defaultMachine: string): MachineOptions {
-  if (flags.allocator === 'slab' && flags.debug !== '')
+  const { debugFlags, statistics } = capabilitiesOf(flags.kernel, flags.allocator);
+  if (!debugFlags && flags.debug !== '')
     throw new ArgumentError(
       '--debug is slub_debug: a SLAB that was not built for debugging has nothing like it',
     );
-  if (flags.allocator === 'slab' && flags.statistics)
+  if (!statistics && flags.statistics)
     throw new ArgumentError('--statistics is CONFIG_SLUB_STATS: SLAB does not count these events');
   return {
     ...machineOf(flags, defaultMachine),
@@ -73,7 +77,9 @@ export async function scriptedMachine(script: string | undefined, options: Machi
 export function machineParts(flags: MachineFlags, defaultMachine: string): string[] {
   return [
     flags.ram === undefined ? (flags.machine ?? defaultMachine) : `RAM at ${flags.ram}`,
-    flags.allocator === 'slab' ? `Linux ${flags.kernel}, SLAB` : `Linux ${flags.kernel}`,
+    flags.allocator === USUAL_ALLOCATOR
+      ? `Linux ${flags.kernel}`
+      : `Linux ${flags.kernel}, ${flags.allocator.toUpperCase()}`,
     flags.cpus === 1 ? '1 CPU' : `${flags.cpus} CPUs`,
     ...(flags.debug === '' ? [] : [`slub_debug=${flags.debug}`]),
     ...(merges(flags) ? [] : [`${flags.allocator}_nomerge`]),

@@ -5,7 +5,14 @@
 import type { Command } from 'commander';
 import { ArgumentError, lookUp, parseSize } from '../base/index.js';
 import { BOARDS, rangesMap } from '../machine/index.js';
-import { type AllocatorName, KERNELS, kernelNamed, Machine, type MachineOptions } from '../slab/index.js';
+import {
+  ALLOCATORS,
+  type AllocatorName,
+  KERNELS,
+  kernelNamed,
+  Machine,
+  type MachineOptions,
+} from '../slab/index.js';
 
 /** For an option that counts. The engine knows the limits; what is no number at all is refused here. */
 export function wholeNumber(option: string): (text: string) => number {
@@ -61,11 +68,6 @@ export function formatOf(flags: { format?: Format; csv?: true; json?: true }): F
   return shape;
 }
 
-const ALLOCATORS: ReadonlyMap<string, AllocatorName> = new Map([
-  ['slub', 'slub'],
-  ['slab', 'slab'],
-]);
-
 /** For `--allocator`. */
 export function allocator(text: string): AllocatorName {
   return lookUp('allocator', text.toLowerCase(), ALLOCATORS);
@@ -100,8 +102,6 @@ export interface MachineDefaults {
   readonly about?: string;
 }
 
-/** The machine of the recorded driver, and so of its workloads. */
-export const DRIVER_MACHINE = 'mt8173';
 /** How the commands that make a machine make it, unless told. */
 export const USUAL = { cpus: 4, kernel: '6.1' } as const;
 

@@ -1,14 +1,13 @@
 /** The trace that a command is about, and the machine it was recorded on: what `replay`, `sweep` and `verify` have in common. */
+
 import type { Command } from 'commander';
 import { heldBackOf, type PlanOptions, prepareReplay, type Recorded, readSnapshots } from '../lab/index.js';
+import { USUAL_BOARD } from '../machine/index.js';
 import { inputName, type OpenedTrace, type OpenTraceOptions, openTrace, readInput } from '../node/index.js';
 import type { AllocatorName } from '../slab/index.js';
 import { addMachineOptions, allocator, checkMachine, machineOf } from './options.js';
 import { createMeter } from './progress.js';
 import type { Terminal } from './terminal.js';
-
-/** The board on which nothing is known of a machine but its zones. */
-const DEFAULT_BOARD = 'x86_64';
 
 export interface RecordedFlags {
   readonly snapshots?: string;
@@ -27,7 +26,7 @@ export function addRecordedOptions(command: Command): Command {
     "what the recorded machine's /proc/slabinfo and /sys/kernel/slab said, as JSON",
   );
   addMachineOptions(command, {
-    machine: `${DEFAULT_BOARD}, without snapshots`,
+    machine: `${USUAL_BOARD}, without snapshots`,
     about: 'the recorded machine',
   });
   return command
@@ -40,7 +39,7 @@ export function planOptions(flags: RecordedFlags): PlanOptions {
   const { machine, memory, ram, cpus, kernel, allocator: its } = flags;
   const isSaid = machine !== undefined || memory !== undefined || ram !== undefined;
   const options = {
-    ...(isSaid && machineOf(flags, DEFAULT_BOARD)),
+    ...(isSaid && machineOf(flags, USUAL_BOARD)),
     ...(cpus !== undefined && { cpus }),
     ...(kernel !== undefined && { kernel }),
     ...(its !== undefined && { allocator: its }),

@@ -4,6 +4,7 @@ export * from './check-frames.js';
 export * from './cpus.js';
 export * from './flat-map.js';
 export * from './gfp.js';
+export * from './kmalloc-types.js';
 export * from './ledger.js';
 export * from './links.js';
 export * from './locks.js';

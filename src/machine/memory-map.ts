@@ -174,6 +174,11 @@ export const BOARDS: ReadonlyMap<string, Board> = new Map(
   [MT8173, X86_64, ARM64, RK3568, SUN50I].map((board) => [board.name, board]),
 );
 
+/** The board where nobody names one: of what is about no board in particular. */
+export const USUAL_BOARD = X86_64.name;
+/** The recorded driver's: where nobody names one, its workloads and its tables are run on this board. */
+export const DRIVER_BOARD = MT8173.name;
+
 /** The memory map of a named board; `memory` in bytes, or as text such as `4G`. Throws UnknownNameError or ArgumentError. */
 export function boardMap(name: string, memory?: number | string): MemoryMap {
   const board = lookUp('machine', name, BOARDS);
@@ -184,8 +189,13 @@ export function boardMap(name: string, memory?: number | string): MemoryMap {
   return checkedMap({ ...board, ram: board.ram(size) });
 }
 
-/** `1G-5G,6G-8G`: a machine from a list of RAM ranges, with the zones of a board (x86_64 unless told). */
-export function rangesMap(text: string, zonesOf = 'x86_64'): MemoryMap {
+/** What `machine` and `memory` name, and the usual board where they name none. Throws as `boardMap` does. */
+export function memoryMapOf(machine: string | MemoryMap = USUAL_BOARD, memory?: number | string): MemoryMap {
+  return typeof machine === 'object' ? machine : boardMap(machine, memory);
+}
+
+/** `1G-5G,6G-8G`: a machine from a list of RAM ranges, with the zones of a board. */
+export function rangesMap(text: string, zonesOf = USUAL_BOARD): MemoryMap {
   const board = lookUp('machine', zonesOf, BOARDS);
   const ram = text.split(',').map((part) => {
     const ends = part.split('-');

@@ -39,13 +39,13 @@ import {
   ArgumentError,
   BadFreeError,
   type BadFreeReason,
-  EngineError,
   formatAddress,
   type Gfp,
   NO_PFN,
   type Order,
   type Pfn,
 } from '../base/index.js';
+import { createFreeBlocks } from './free-blocks.js';
 import { __GFP, formatGfp } from './gfp.js';
 import {
   FRAME_FREE,
@@ -58,7 +58,6 @@ import {
   R_VIRGIN,
   R_VIRGIN_END,
   RANGE_WORDS,
-  Z_COUNT,
   Z_END,
   Z_FREE,
   Z_HEAD,
@@ -102,7 +101,8 @@ export interface PageAllocatorOptions {
 
 /** The page allocator of a ledger. It keeps nothing of its own: all of its state is in the ledger. */
 export function createPageAllocator(ledger: Ledger, options: PageAllocatorOptions): PageAllocator {
-  const { zone, range, freeNext, freePrev, frameState, frameSlab } = ledger;
+  const { zone, range, frameState, frameSlab } = ledger;
+  const { list, unlist } = createFreeBlocks(ledger);
   const { journal } = ledger;
   const { zoneNames, basePfn, log, locks } = options;
   const { orders, pageSize } = options.profile;
@@ -227,27 +227,6 @@ export function createPageAllocator(ledger: Ledger, options: PageAllocatorOption
     const taken = zone[row + Z_MANAGED]! - zone[row + Z_FREE]!;
     if (taken > zone[row + Z_PEAK]!) zone[row + Z_PEAK] = taken;
     return frame;
-  }
-
-  function list(row: number, frame: number, order: Order): void {
-    const next = zone[row + Z_HEAD + order]!;
-    freeNext[frame] = next;
-    freePrev[frame] = 0;
-    if (next !== 0) freePrev[next - 1] = frame + 1;
-    zone[row + Z_HEAD + order] = frame + 1;
-    zone[row + Z_COUNT + order]!++;
-    frameState[frame] = FRAME_FREE + order;
-  }
-
-  function unlist(row: number, frame: number, order: Order): void {
-    const next = freeNext[frame]!;
-    const prev = freePrev[frame]!;
-    if (prev !== 0) freeNext[prev - 1] = next;
-    else if (zone[row + Z_HEAD + order] === frame + 1) zone[row + Z_HEAD + order] = next;
-    else throw new EngineError(`free block ${frame} of order ${order} is not on its list`);
-    if (next !== 0) freePrev[next - 1] = prev;
-    zone[row + Z_COUNT + order]!--;
-    frameState[frame] = 0;
   }
 
   function freePages(pfn: Pfn, order: Order): void {

@@ -5,10 +5,10 @@
  *     const pfn = memory.pages.allocPages(GFP.KERNEL | GFP.DMA32, 0);
  *     memory.zones[0].managed - memory.zones[0].free                 // 1
  */
-import { ArgumentError, assert, type Pfn, type PhysAddr, roundDown, roundUp } from '../base/index.js';
+import { ArgumentError, type Pfn, type PhysAddr, roundDown, roundUp } from '../base/index.js';
+import { blocksOf, createFreeBlocks } from './free-blocks.js';
 import {
   createLedger,
-  FRAME_FREE,
   type Ledger,
   ledgerConfig,
   openLedger,
@@ -20,7 +20,6 @@ import {
   Z_COUNT,
   Z_END,
   Z_FREE,
-  Z_HEAD,
   Z_MANAGED,
   Z_PEAK,
   Z_PRESENT,
@@ -366,6 +365,8 @@ function layOut(
     zoneStart = spec.end;
   });
   const largest = 2 ** (profile.orders - 1);
+  /** The ends of the ranges, upwards. */
+  const small: { readonly row: number; readonly frame: number; readonly order: number }[] = [];
   managed.forEach((r, i) => {
     range[i * RANGE_WORDS + R_START] = r.start;
     range[i * RANGE_WORDS + R_END] = r.end;
@@ -373,29 +374,12 @@ function layOut(
     const last = Math.max(roundDown(r.end, largest), first);
     range[i * RANGE_WORDS + R_VIRGIN] = first;
     range[i * RANGE_WORDS + R_VIRGIN_END] = last;
-    listSmallBlocks(ledger, r.zone, r.start, first, profile.orders);
-    listSmallBlocks(ledger, r.zone, last, r.end, profile.orders);
+    const ends = [...blocksOf(r.start, first, profile.orders), ...blocksOf(last, r.end, profile.orders)];
+    for (const [frame, order] of ends) small.push({ row: r.zone * ZONE_WORDS, frame, order });
   });
-}
-
-/** The ends of a range, cut into the largest blocks that fit, upwards; each is appended to its list. */
-function listSmallBlocks(ledger: Ledger, z: number, from: number, to: number, orders: number): void {
-  const { zone, freeNext, freePrev, frameState } = ledger;
-  const row = z * ZONE_WORDS;
-  for (let frame = from; frame < to; ) {
-    let order = 0;
-    while (order < orders - 1 && frame % 2 ** (order + 1) === 0 && frame + 2 ** (order + 1) <= to) order++;
-    let last = zone[row + Z_HEAD + order]!;
-    while (last !== 0 && freeNext[last - 1] !== 0) last = freeNext[last - 1]!;
-    if (last === 0) zone[row + Z_HEAD + order] = frame + 1;
-    else freeNext[last - 1] = frame + 1;
-    freePrev[frame] = last;
-    freeNext[frame] = 0;
-    zone[row + Z_COUNT + order]!++;
-    frameState[frame] = FRAME_FREE + order;
-    frame += 2 ** order;
-    assert(frame <= to, 'a block ends within its range');
-  }
+  // The lowest is the first of its list.
+  const { list } = createFreeBlocks(ledger);
+  for (const { row, frame, order } of small.reverse()) list(row, frame, order);
 }
 
 /** The physical address of a page frame. */

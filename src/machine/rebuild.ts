@@ -10,11 +10,12 @@
  * Lists, counts and heads follow from the marks. Free blocks come out in another order than they were in: after a death nobody
  * can expect the kernel's next address. Both are called by who has the lock, and may be cut off and called again.
  */
+
+import { blocksOf, createFreeBlocks } from './free-blocks.js';
 import {
   C_NR_SLABS,
   C_TOTAL_OBJECTS,
   CACHE_WORDS,
-  FRAME_FREE,
   FRAME_ORDER,
   FRAME_USED,
   H_LINK_CLASSES,
@@ -82,19 +83,10 @@ function listBetweenUsed(ledger: Ledger, row: number, from: number, to: number, 
 
 /** Free frames, cut into the largest blocks that fit; each becomes the first of its list. */
 function listFree(ledger: Ledger, row: number, from: number, to: number, orders: number): void {
-  const { zone, freeNext, freePrev, frameState } = ledger;
-  for (let frame = from; frame < to; ) {
-    let order = 0;
-    while (order < orders - 1 && frame % 2 ** (order + 1) === 0 && frame + 2 ** (order + 1) <= to) order++;
-    const next = zone[row + Z_HEAD + order]!;
-    freeNext[frame] = next;
-    freePrev[frame] = 0;
-    if (next !== 0) freePrev[next - 1] = frame + 1;
-    zone[row + Z_HEAD + order] = frame + 1;
-    zone[row + Z_COUNT + order]!++;
-    zone[row + Z_FREE]! += 2 ** order;
-    frameState[frame] = FRAME_FREE + order;
-    frame += 2 ** order;
+  const { list } = createFreeBlocks(ledger);
+  for (const [frame, order] of blocksOf(from, to, orders)) {
+    list(row, frame, order);
+    ledger.zone[row + Z_FREE]! += 2 ** order;
   }
 }
 

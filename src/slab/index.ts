@@ -1,4 +1,6 @@
 /** kmem caches: layout, create and merge, SLUB, kmalloc, and the machine that has them. */
+
+export { ALLOCATORS, capabilitiesOf } from './boot.js';
 export {
   type AllocatorOptions,
   addCache,
@@ -19,6 +21,7 @@ export {
   cacheName,
   calculateAlignment,
   clearStatistics,
+  cpuPartialSlabsOf,
   cpusCountedEarly,
   eachCpuLine,
   type Fit,
@@ -70,17 +73,20 @@ export {
 export type { DebugSlabs } from './debug/index.js';
 export {
   type AllocatorName,
+  type Capabilities,
   DEBUG_6_1,
   DEBUG_6_12,
   type DebugProfile,
   debugBlockFlags,
   formatSlabFlags,
   formatSlubDebug,
+  hasAllocator,
   KERNELS,
   type KernelProfile,
   kernelBefore,
   kernelNamed,
   kernelOn,
+  kernelWith,
   LIBRARY,
   LINUX_6_1,
   LINUX_6_12,
@@ -111,10 +117,11 @@ export {
   createKmalloc,
   type HotKmalloc,
   type Kmalloc,
+  kmallocCacheFlags,
   kmallocNames,
   ZERO_SIZE_PTR,
 } from './kmalloc/index.js';
-export * from './kmem-cache.js';
+export { KmemCache } from './kmem-cache.js';
 export {
   type CacheReport,
   eachLive,
@@ -130,7 +137,7 @@ export * from './machine.js';
 export { SLUB_MIN_OBJECTS_MAX } from './machine-options.js';
 export { isInSheaf, SHEAF_CAPACITY_MAX, type SheafOptions, usualSheafCapacity } from './sheaf/index.js';
 export type { Slab } from './slab/index.js';
-export { countOnNode } from './slabs/index.js';
+export { type CountedMachine, checkSysfs, type SysfsCounters, sysfsCounters } from './slabs/index.js';
 export { type BulkFree, createSlub, type Slub } from './slub/index.js';
 export * from './typed-view.js';
 export type { MachineHandle, ManagedBuffer } from './workers/index.js';

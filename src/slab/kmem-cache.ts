@@ -27,6 +27,7 @@ import {
   type CacheInfo,
   type CacheView,
   cacheName,
+  cpuPartialSlabsOf,
   isCache,
   isMergeable,
   leakCache,
@@ -40,6 +41,21 @@ import type { Slab } from './slab/index.js';
 import type { Slub } from './slub/index.js';
 import { type Cursor, createCursor, type Fields, type StructLayout, type TypedViews } from './typed-view.js';
 
+/** What the caches of one machine share. */
+export interface CacheHome {
+  readonly allocator: Slub | Slab | SheafSlub;
+  readonly ledger: Ledger;
+  readonly boot: BootParameters;
+  readonly kernel: KernelProfile;
+  readonly faithful: boolean;
+  /** The CPU that this thread is; -1 for none. */
+  readonly ownCpu: number;
+  /** A cache as one CPU sees it: the own one unless told. */
+  viewOf(id: number, cpu?: number): CacheView;
+  /** The memory as typed arrays. Throws ArgumentError unless it was attached as one array. */
+  typedViews(): TypedViews;
+}
+
 /**
  * A kmem cache. Creations that merged hold the same object.
  *
@@ -49,8 +65,7 @@ import { type Cursor, createCursor, type Fields, type StructLayout, type TypedVi
  */
 export class KmemCache {
   readonly #views: CacheView[] = [];
-  readonly #viewOf: (id: number, cpu?: number) => CacheView;
-  readonly #typedViews: () => TypedViews;
+  readonly #home: CacheHome;
   #id: number;
   /** How many caches were made before it: the row may come to be another's. */
   readonly #born: number;
@@ -64,18 +79,10 @@ export class KmemCache {
   #deferred: PhysAddr[] = [];
 
   /** @internal A machine makes caches: `kmemCacheCreate`. */
-  constructor(
-    id: number,
-    allocator: Slub | Slab | SheafSlub,
-    ledger: Ledger,
-    boot: BootParameters,
-    kernel: KernelProfile,
-    faithful: boolean,
-    viewOf: (id: number, cpu?: number) => CacheView,
-    typedViews: () => TypedViews,
-    ownCpu: number,
-  ) {
+  constructor(id: number, home: CacheHome) {
+    const { allocator, ledger, boot, kernel, faithful, ownCpu } = home;
     this.#id = id;
+    this.#home = home;
     this.#born = ledger.cache[id * CACHE_WORDS + C_BORN]!;
     this.#shared = !(ledger.buffer instanceof ArrayBuffer);
     this.#allocator = allocator;
@@ -83,13 +90,12 @@ export class KmemCache {
     this.#boot = boot;
     this.#kernel = kernel;
     this.#faithful = faithful;
-    this.#viewOf = viewOf;
-    this.#typedViews = typedViews;
     this.#ownCpu = ownCpu;
     // Of a model's hundreds of caches each is used a little: their functions are shared. A program uses few, and each has its own.
     if (!kernel.sheaves && ledger.shape.sheafEntries === 0) return;
     const { alloc, free } = this.cpu();
-    Object.assign(this, { alloc, free });
+    this.alloc = alloc;
+    this.free = free;
   }
 
   /** The row in the ledger's table of caches; 0, the row of no cache, once it is destroyed, by whichever thread. */
@@ -140,7 +146,7 @@ export class KmemCache {
    */
   cpu(cpu?: number): Pick<CacheView, 'alloc' | 'free'> {
     if (cpu !== undefined) checkCpu(this.#ledger, cpu);
-    const view = this.#viewOf(this.id, cpu);
+    const view = this.#home.viewOf(this.id, cpu);
     this.#views.push(view);
     return view;
   }
@@ -156,7 +162,7 @@ export class KmemCache {
         `${name}: objects of ${objectSize} bytes, ${size} apart, do not hold a struct of ${layout.size} bytes aligned to ${layout.align}`,
       );
     }
-    return createCursor(this.#typedViews(), layout);
+    return createCursor(this.#home.typedViews(), layout);
   }
 
   /** `using cache = …`: the same as `destroy`. */
@@ -255,8 +261,7 @@ export class KmemCache {
     for (const cpu of cpus) checkCpu(this.#ledger, cpu);
     const c = this.id * CACHE_WORDS;
     const { cache } = this.#ledger;
-    // Twice the objects in 32 bits, rounded up to slabs in 32 bits: the largest number wraps to none.
-    const slabs = Math.floor(((2 * objects + oo.objects - 1) >>> 0) / oo.objects);
+    const slabs = cpuPartialSlabsOf(objects, oo.objects);
     cache[c + C_CPU_PARTIAL] = objects;
     cache[c + C_CPU_PARTIAL_SLABS] = slabs;
     cache[c + C_EXTRA_FROM_NODE] = this.#kernel.extraFromNode(slabs);

@@ -4,16 +4,7 @@
 import { ArgumentError, type PhysAddr } from '../base/index.js';
 import type { KernelLog, LedgerLimits, ManagedBytes, MemoryMap, ZoneSpec } from '../machine/index.js';
 import type { MachineBoot } from './cache/index.js';
-import {
-  type AllocatorName,
-  KERNELS,
-  type KernelProfile,
-  kernelOn,
-  LIBRARY,
-  parseSlubDebug,
-  type SlubDebug,
-  slabKernel,
-} from './kernel/index.js';
+import { type AllocatorName, type KernelProfile, parseSlubDebug, type SlubDebug } from './kernel/index.js';
 import type { MachineReport } from './leaks/index.js';
 import { checkCapacity } from './sheaf/index.js';
 import type { ManagedBuffer } from './workers/index.js';
@@ -102,34 +93,11 @@ export interface CacheOptions {
   liveCheck?: boolean;
 }
 
-/** Kept in the ledger: what a machine was booted with. */
-export interface BootRecord {
-  readonly kernel: string;
-  /** Tells the profile from others of its name. */
-  readonly fingerprint: number;
-  readonly boot: MachineBoot;
-  readonly faithful: boolean;
-  readonly sheaves: SheafDefaults;
-  /** Of its memory map. */
-  readonly dmaAlign?: number;
-}
-
 /** What a machine's caches get that do not say otherwise: `null` lets an object's size decide. */
 export interface SheafDefaults {
   readonly sheafCapacity: number | null;
   readonly liveCheck: boolean;
 }
-
-/** All that `kernel` may name: those of Linux, and the library's. */
-export const PROFILES: ReadonlyMap<string, KernelProfile> = new Map([...KERNELS, [LIBRARY.name, LIBRARY]]);
-
-export const ALLOCATORS: ReadonlyMap<string, AllocatorName> = new Map([
-  ['slub', 'slub'],
-  ['slab', 'slab'],
-]);
-
-/** What the arrays of a cache of small objects hold; those of larger objects hold less. */
-export const USUAL_TUNABLES = { limit: 120, batchcount: 60, sharedFactor: 8 };
 
 /** What `debug` stands for. */
 export function withDebug(options: MachineOptions): MachineOptions {
@@ -151,29 +119,6 @@ export function sheafDefaults(options: MachineOptions, kernel: KernelProfile): S
   if (sheafCapacity !== 0 && options.faithful)
     throw new ArgumentError(`Linux ${kernel.name} has no sheaves: the faithful mode cannot have them`);
   return { sheafCapacity, liveCheck };
-}
-
-/** A kernel as it runs on a machine: with its allocator, and kmalloc as the machine's devices need it. */
-export function kernelFor(
-  kernel: KernelProfile,
-  allocator: AllocatorName,
-  dmaAlign: number | undefined,
-): KernelProfile {
-  const there = kernelOn(kernel, dmaAlign);
-  return allocator === 'slab' ? slabKernel(there) : there;
-}
-
-/** A profile is long and does not change; machines are made by the thousand. */
-const fingerprints = new WeakMap<KernelProfile, number>();
-
-/** FNV-1a over what of a profile is data. */
-export function fingerprint(kernel: KernelProfile): number {
-  const known = fingerprints.get(kernel);
-  if (known !== undefined) return known;
-  let hash = 0x811c9dc5;
-  for (const char of JSON.stringify(kernel)) hash = Math.imul(hash ^ char.charCodeAt(0), 0x01000193);
-  fingerprints.set(kernel, hash >>> 0);
-  return hash >>> 0;
 }
 
 /** The largest `slub_min_objects`. */

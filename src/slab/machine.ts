@@ -11,105 +11,58 @@
 import {
   ArgumentError,
   type Gfp,
-  KernelPanicError,
-  KernelWouldCrashError,
   LedgerCorruptError,
-  lookUp,
   type Order,
   type Pfn,
   type PhysAddr,
 } from '../base/index.js';
 import {
-  C_BORN,
-  C_CTOR,
-  C_REFCOUNT,
-  CACHE_WORDS,
-  CPU_RESERVED,
   type CpuStatus,
   type CpuToken,
   checkReserved,
-  checkToken,
   cpusTaken,
-  createPhysicalMemory,
   type DetachOutcome,
   GFP,
   type KernelLog,
   type Ledger,
   LINK_LIVE,
-  ledgerExtra,
   type ManagedBytes,
   openPhysicalMemory,
   type PhysicalMemory,
-  takeCpu,
   type ZoneName,
   type ZoneView,
 } from '../machine/index.js';
-import {
-  createSheafMemory,
-  createSheafSlub,
-  type PlainKmalloc,
-  type SheafSlub,
-  sheafCapacityOf,
-} from './barn/index.js';
+import { type Booted, type BootedAllocator, bootAllocator, bootedIn, bootMemory } from './boot.js';
 import {
   type AllocatorOptions,
-  addCache,
-  arrayEntries,
   type CacheLink,
-  type CacheReports,
   type CacheRow,
   type Caller,
-  cacheIds,
-  cacheLayout,
   cacheLinks,
-  cacheName,
-  cpusCountedEarly,
-  findMergeable,
-  joinCache,
-  linkCache,
   type MachineBoot,
   machineReports,
-  plainView,
-  unlinkCache,
-  withBootDebug,
 } from './cache/index.js';
+import { Caches } from './caches.js';
 import { checkMachine } from './check/index.js';
-import { freeptrFits, refuseNonsense, usercopyRegion } from './create-checks.js';
-import { type KernelProfile, LIBRARY, SLAB, SLAB_DEBUG_FLAGS } from './kernel/index.js';
-import { addKmallocCaches, createKmalloc, type Kmalloc, kmallocNames } from './kmalloc/index.js';
-import { KmemCache } from './kmem-cache.js';
+import { createConstructors } from './constructors.js';
+import { createCache } from './create.js';
+import type { KernelProfile } from './kernel/index.js';
+import type { Kmalloc } from './kmalloc/index.js';
+import { openKmalloc } from './kmalloc-caches.js';
+import type { KmemCache } from './kmem-cache.js';
 import { eachLive, type MachineReport, machineReport, type Stacks, withStacks } from './leaks/index.js';
+import { type CacheOptions, type MachineOptions, type OpenOptions, withDebug } from './machine-options.js';
+import { isInSheaf } from './sheaf/index.js';
+import { advanceClock, clockOf } from './slab/index.js';
+import type { Slub } from './slub/index.js';
+import { addStandingCaches } from './standing.js';
+import type { TypedViews } from './typed-view.js';
 import {
-  ALLOCATORS,
-  type BootRecord,
-  bootParameters,
-  type CacheOptions,
-  fingerprint,
-  kernelFor,
-  type MachineOptions,
-  type OpenOptions,
-  PROFILES,
-  type SheafDefaults,
-  sheafDefaults,
-  USUAL_TUNABLES,
-  withDebug,
-} from './machine-options.js';
-import {
-  checkCapacity,
-  createSheaves,
-  isInSheaf,
-  type SheafAllocator,
-  type SheafOptions,
-  sheafEntries,
-  usualSheafCapacity,
-} from './sheaf/index.js';
-import { advanceClock, clockOf, createSlab, type Slab } from './slab/index.js';
-import { createSlub, type Slub } from './slub/index.js';
-import { type TypedViews, typedViews } from './typed-view.js';
-import {
+  type AttachedMemory,
   adoptMemory,
   attachedBytes,
   bufferBytes,
+  checkEnded,
   claimCpu,
   detachCpus,
   detachSelf,
@@ -117,15 +70,11 @@ import {
   type MachineHandle,
   type ManagedBuffer,
   machineHandle,
-  memoryOf,
+  reserveCpu,
   whileInTable,
 } from './workers/index.js';
 
 export type { CacheOptions, MachineOptions, OpenOptions } from './machine-options.js';
-
-const EINVAL = 22;
-const E2BIG = 7;
-const ENOMEM = 12;
 
 /** A machine: memory in zones, CPUs, and the caches of its kernel. `Machine.create` makes one. */
 export class Machine {
@@ -138,71 +87,66 @@ export class Machine {
   readonly bytes: ManagedBytes | undefined;
   /** Who the following calls come from and when, for caches that track their users. */
   readonly caller: Caller = { site: 'caller', pid: 0, now: 0 };
-  readonly #allocator: Slub | Slab | SheafSlub;
-  readonly #sheafSlub: SheafSlub | undefined;
-  #plainKmalloc: PlainKmalloc = [];
-  /** The same allocator where the machine has sheaves. */
-  readonly #sheaves: SheafAllocator | undefined;
-  readonly #sheafDefaults: SheafDefaults;
+  readonly #allocator: BootedAllocator['allocator'];
+  readonly #caches: Caches;
   readonly #stacks: Stacks | undefined;
   readonly #onLeak: MachineOptions['onLeak'];
-  /** By row; the row may have come to be another's, who was made after it. */
-  readonly #constructors = new Map<number, { born: number; ctor: (address: PhysAddr) => void }>();
-  readonly #handles = new Map<number, KmemCache>();
   #kmalloc: Kmalloc | undefined;
-  #views: TypedViews | undefined;
   /** The memory itself as it came, where it came as a buffer. */
-  #buffer: ManagedBuffer | undefined;
+  readonly #buffer: ManagedBuffer | undefined;
   /** The address of its first byte. */
-  #bufferBase = 0;
+  readonly #bufferBase: number;
 
   private constructor(
-    memory: PhysicalMemory,
-    kernel: KernelProfile,
-    record: BootRecord,
-    bytes: ManagedBytes | undefined,
+    { memory, kernel, record }: Booted,
+    { bytes, buffer, base = 0 }: AttachedMemory,
     { stacks, onLeak }: Pick<MachineOptions, 'stacks' | 'onLeak'> = {},
   ) {
+    const { boot, faithful, sheaves: sheafDefaults } = record;
     this.memory = memory;
     this.#onLeak = onLeak;
     this.bytes = bytes;
+    this.#buffer = buffer;
+    this.#bufferBase = base;
     this.kernel = kernel;
-    this.boot = record.boot;
-    this.faithful = record.faithful;
-    const { cache } = memory.ledger;
+    this.boot = boot;
+    this.faithful = faithful;
+    const constructors = createConstructors(memory.ledger);
     const options: AllocatorOptions = {
-      construct: (id, address) => {
-        const known = this.#constructors.get(id);
-        if (known !== undefined && known.born === cache[id * CACHE_WORDS + C_BORN]) known.ctor(address);
-      },
-      hasConstructor: (id) => cache[id * CACHE_WORDS + C_CTOR] !== 0,
-      reports: this.#reports(),
+      construct: constructors.construct,
+      hasConstructor: constructors.hasConstructor,
+      reports: machineReports(memory, (id) => this.#allocator.freeOnNode(id)),
       profile: kernel,
-      faithful: record.faithful,
+      faithful,
       bytes,
       caller: this.caller,
       askedFor: () => this.#kmalloc?.asked() ?? 0,
     };
-    this.#sheafDefaults = record.sheaves;
-    let allocator: Slub | Slab | SheafSlub;
-    if (record.boot.allocator === 'slab')
-      allocator = createSlab(memory, options, () => this.#kmallocCaches());
-    else if (kernel.barn !== undefined) {
-      const source = createSheafMemory(
-        memory.ledger,
-        () => this.#plainKmalloc,
-        () => this.#sheafSlub!,
-      );
-      allocator = this.#sheafSlub = createSheafSlub(memory, options, source, kernel.barn);
-    } else {
-      allocator = createSlub(memory, options);
-      if (memory.ledger.shape.sheafEntries > 0)
-        allocator = this.#sheaves = createSheaves(memory, allocator, bytes);
-    }
+    const bootKmalloc = () => this.#kmallocCaches();
+    const plain = () => this.#caches.plainKmalloc;
+    const booted = bootAllocator(boot.allocator, memory, options, bootKmalloc, plain);
+    const { allocator, sheaves, barns } = booted;
     const noting = stacks === undefined ? undefined : withStacks(allocator, stacks, this.caller);
     this.#stacks = noting?.stacks;
     this.#allocator = noting?.allocator ?? allocator;
-    memory.locks.whenGone = () => this.#close();
+    this.#caches = new Caches({
+      memory,
+      kernel,
+      boot,
+      faithful,
+      bytes,
+      allocator: this.#allocator,
+      sheaves,
+      barns,
+      bootKmalloc,
+      sheafDefaults,
+      constructors,
+      noted: noting !== undefined,
+    });
+    memory.locks.whenGone = () => {
+      this.#caches.close();
+      this.#kmalloc = undefined;
+    };
   }
 
   /**
@@ -211,43 +155,13 @@ export class Machine {
    */
   static create(given: MachineOptions = {}): Machine {
     const options = withDebug(given);
-    const { workers, cpus = workers ?? 4 } = options;
-    const profile =
-      typeof options.kernel === 'object'
-        ? options.kernel
-        : lookUp('kernel', options.kernel ?? (workers === undefined ? '6.1' : LIBRARY.name), PROFILES);
-    const allocator = lookUp('allocator', options.allocator ?? 'slub', ALLOCATORS);
-    const map = memoryOf(options);
-    const kernel = kernelFor(profile, allocator, map.dmaAlign);
-    const record: BootRecord = {
-      kernel: kernel.name,
-      fingerprint: fingerprint(profile),
-      boot: bootParameters(options, kernel, map, cpus),
-      faithful: options.faithful ?? false,
-      sheaves: sheafDefaults(options, kernel),
-      ...(map.dmaAlign !== undefined && { dmaAlign: map.dmaAlign }),
-    };
-    const memory = createPhysicalMemory({
-      map,
-      profile: kernel,
-      cpus,
-      extra: record,
-      ...(options.ledger && { ledger: options.ledger }),
-      ...(allocator === 'slub' && options.statistics !== undefined && { statistics: options.statistics }),
-      ...(allocator === 'slab' && { arrayEntriesPerCache: arrayEntries(cpus, USUAL_TUNABLES) }),
-      ...(allocator === 'slub' && kernel.barn !== undefined && { sheaves: true }),
-      ...(record.sheaves.sheafCapacity !== 0 && {
-        sheafEntriesPerCache: sheafEntries(cpus, record.sheaves.sheafCapacity),
-      }),
-      ...(options.shared !== undefined && { shared: options.shared }),
-      ...(options.log && { log: options.log }),
-    });
+    const { map, ...booted } = bootMemory(options);
+    const { memory, kernel } = booted;
     if (options.shared) claimCpu(memory);
     const bytes = attachedBytes(options.bytes, map, kernel.pageSize);
-    const machine = new Machine(memory, kernel, record, bytes, options);
-    if (isBuffer(options.bytes)) machine.#buffer = options.bytes;
-    machine.#bufferBase = map.ram[0]!.start;
-    if (options.standing) machine.#addStandingCaches();
+    const buffer = isBuffer(options.bytes) ? options.bytes : undefined;
+    const machine = new Machine(booted, { bytes, buffer, base: map.ram[0]!.start }, options);
+    if (options.standing) addStandingCaches(machine.#caches, () => machine.#kmallocCaches());
     return machine;
   }
 
@@ -257,15 +171,8 @@ export class Machine {
    */
   static open(buffer: ArrayBuffer | SharedArrayBuffer, options: OpenOptions = {}): Machine {
     const memory = openPhysicalMemory(buffer, options.log);
-    const record = ledgerExtra(memory.ledger) as BootRecord;
-    const kernel = options.kernel ?? lookUp('kernel', record.kernel, PROFILES);
-    if (fingerprint(kernel) !== record.fingerprint) {
-      throw new ArgumentError(
-        `this machine was made with a profile '${record.kernel}' of its own: give the same one as \`kernel\``,
-      );
-    }
-    const there = kernelFor(kernel, record.boot.allocator, record.dmaAlign);
-    return new Machine(memory, there, record, options.bytes);
+    const booted = bootedIn(memory, options.kernel, 'give the same one as `kernel`');
+    return new Machine(booted, { bytes: options.bytes });
   }
 
   /**
@@ -275,19 +182,11 @@ export class Machine {
    */
   static attach(handle: MachineHandle, options: Omit<OpenOptions, 'bytes'> = {}): Machine {
     const memory = adoptMemory(handle, options.log);
-    const record = ledgerExtra(memory.ledger) as BootRecord;
-    const kernel = options.kernel ?? lookUp('kernel', record.kernel, PROFILES);
-    if (fingerprint(kernel) !== record.fingerprint)
-      throw new ArgumentError(
-        `this machine was made with a profile '${record.kernel}' of its own: give the same one`,
-      );
-    const bytes = handle.bytes === null ? undefined : bufferBytes(handle.bytes, handle.base);
-    const there = kernelFor(kernel, record.boot.allocator, record.dmaAlign);
-    claimCpu(memory, handle.cpu);
-    const machine = new Machine(memory, there, record, bytes);
-    machine.#buffer = handle.bytes ?? undefined;
-    machine.#bufferBase = handle.base;
-    return machine;
+    const { bytes: buffer, base, cpu } = handle;
+    const booted = bootedIn(memory, options.kernel, 'give the same one');
+    const bytes = buffer === null ? undefined : bufferBytes(buffer, base);
+    claimCpu(memory, cpu);
+    return new Machine(booted, { bytes, buffer: buffer ?? undefined, base });
   }
 
   /**
@@ -325,10 +224,7 @@ export class Machine {
    * ended, whether it ever came or not. Throws NoCpuError when all are taken, ArgumentError on a machine that is not `shared`.
    */
   reserveCpu(): CpuToken {
-    this.memory.locks.check();
-    if (!this.memory.locks.shared)
-      throw new ArgumentError('only a machine that was made with `shared: true` has CPUs for other threads');
-    return takeCpu(this.ledger, CPU_RESERVED);
+    return reserveCpu(this.memory);
   }
 
   /** All CPUs that are attached, reserved, or left by a thread and not in order yet. */
@@ -345,13 +241,6 @@ export class Machine {
     detachSelf(this.memory, this.#slub());
   }
 
-  /** Fast paths ask nobody whether they may. */
-  #close(): void {
-    for (const handle of this.#handles.values()) handle.close();
-    this.#handles.clear();
-    this.#kmalloc = undefined;
-  }
-
   /**
    * Threads with these tokens have ended, however, or will not come: what they kept goes back to its caches, what they had locked is put in
    * order and unlocked (attach.ts), and others can be these CPUs. What they had been given stays live (`liveObjects`). A token of a
@@ -359,11 +248,7 @@ export class Machine {
    * ArgumentError, before anything is changed, for what is no token, and for this thread's own.
    */
   detachCpu(...tokens: readonly CpuToken[]): DetachOutcome[] {
-    for (const token of tokens) {
-      checkToken(this.ledger, token);
-      if (token.cpu === this.cpu && token.generation === this.attachment?.generation)
-        throw new ArgumentError(`CPU ${this.cpu} is this thread: it calls detach()`);
-    }
+    checkEnded(this.memory, tokens);
     return detachCpus(this.memory, this.#slub(), tokens);
   }
 
@@ -439,86 +324,22 @@ export class Machine {
    * kernel would not survive or not notice.
    */
   kmemCacheCreate(name: string | null, size: number, options: CacheOptions = {}): KmemCache | null {
-    return whileInTable(this.memory, () => this.#create(name, size, options));
-  }
-
-  #create(name: string | null, size: number, options: CacheOptions): KmemCache | null {
-    const { ctor, align = 0, flags: givenFlags = 0 } = options;
-    if (givenFlags & ~this.kernel.permittedFlags) return this.#failCreate(name, givenFlags);
-    if (name === null && this.faithful && ctor !== undefined)
-      return this.#failCreate(name, givenFlags, ENOMEM);
-    refuseNonsense(this, name, size, align, options);
-    const flags = givenFlags & this.kernel.createMask;
-    const { useroffset, usersize } = usercopyRegion(this.kernel, this.log, options, size);
-    const sheaves = this.#sheavesOf(options);
-    const request = { name: name!, size, align, flags, ctor: ctor !== undefined, usersize };
-    // Who asks for sheaves of its own gets a cache of its own.
-    const shared =
-      sheaves && Object.keys(sheaves).length > 0
-        ? 0
-        : findMergeable(this.ledger, this.kernel, this.boot, request);
-    if (shared !== 0) {
-      this.#link(name!, this.#handle(shared));
-      joinCache(this.ledger, this.kernel, shared, size);
-      return this.#handle(shared);
-    }
-    if (name === null) return this.#failCreate(name, givenFlags, ENOMEM);
-    if (!freeptrFits(this.kernel, size, options)) return this.#failCreate(name, givenFlags);
-    const layout = cacheLayout(this.kernel, this.boot, {
-      ...request,
-      flags: withBootDebug(flags, this.boot.debug, name!),
-      freeptrOffset: options.freeptrOffset,
-    });
-    if (layout === null)
-      return this.#failCreate(name, givenFlags, this.boot.allocator === 'slab' ? E2BIG : EINVAL);
-    if (!this.faithful && layout.size < size)
-      throw new KernelWouldCrashError(
-        `${name}: ${size} bytes wrap at 32 bits`,
-        `silent nonsense: an object gets ${layout.size}`,
-      );
-    const cache = this.adoptCache({
-      ...layout,
-      name: name!,
-      refcount: 1,
-      useroffset,
-      usersize,
-      ctor: request.ctor,
-      ...(sheaves && { sheaves }),
-    });
-    const born = this.ledger.cache[cache.id * CACHE_WORDS + C_BORN]!;
-    if (ctor !== undefined) this.#constructors.set(cache.id, { born, ctor });
-    return cache;
+    return whileInTable(this.memory, () => createCache(this.#caches, name, size, options));
   }
 
   /** Adds a cache as it is described, without looking for a merge: for caches known from a real machine. */
   adoptCache(row: CacheRow): KmemCache {
-    return whileInTable(this.memory, () => this.#adopt(row));
-  }
-
-  #adopt(row: CacheRow): KmemCache {
-    const capacity = this.#sheafSlub === undefined ? 0 : sheafCapacityOf(row);
-    // Its sheaves come from kmalloc.
-    if (capacity > 0) this.#kmallocCaches();
-    const id = addCache(this.ledger, row, (added) => this.#addSheaves(added, row));
-    // The row may have belonged to a cache that was destroyed.
-    this.#handles.delete(id);
-    this.#constructors.delete(id);
-    const cache = this.#handle(id);
-    this.#link(row.name, cache);
-    if (capacity > 0) this.#sheafSlub!.open(id, capacity, GFP.KERNEL, Math.max(this.cpu, 0));
-    return cache;
+    return this.#caches.adopt(row);
   }
 
   /** All caches, oldest first. */
   caches(): KmemCache[] {
-    return cacheIds(this.ledger).map((id) => this.#handle(id));
+    return this.#caches.all();
   }
 
   /** The newest cache of a name. */
   findCache(name: string): KmemCache | undefined {
-    this.memory.locks.check();
-    const id = cacheIds(this.ledger).findLast((candidate) => cacheName(this.ledger, candidate) === name);
-    return id === undefined ? undefined : this.#handle(id);
+    return this.#caches.find(name);
   }
 
   /** Every name that is a link in /sys/kernel/slab, to a cache's directory or, where that cache is gone, to nothing. */
@@ -534,7 +355,7 @@ export class Machine {
     const { slabCache, slabSerial, slabLinks, link } = this.ledger;
     const inUse = index >= 0 && link[slabLinks[slab]! + index] === LINK_LIVE;
     const live = inUse && !isInSheaf(this.ledger, slabCache[slab]!, address);
-    return { cache: this.#handle(slabCache[slab]!), slab: slabSerial[slab]! >>> 0, index, live };
+    return { cache: this.#caches.of(slabCache[slab]!), slab: slabSerial[slab]! >>> 0, index, live };
   }
 
   // ---- kmalloc -------------------------------------------------------------------------------------------------------------
@@ -566,8 +387,7 @@ export class Machine {
 
   /** The memory as typed arrays, which all cursors share. Throws ArgumentError unless it was attached as one array. */
   get views(): TypedViews {
-    this.#views ??= typedViews(this.bytes);
-    return this.#views;
+    return this.#caches.typedViews();
   }
 
   /** Bytes usable at an address that kmalloc returned. */
@@ -600,139 +420,10 @@ export class Machine {
     if (report.live.objects + report.live.pages.length > 0) this.#onLeak(report);
   }
 
-  // ---- sheaves -----------------------------------------------------------------------------------------------------------------
-
-  /** What a creation says of sheaves, checked; undefined if it says nothing and the machine's caches have none. */
-  #sheavesOf({ sheafCapacity, liveCheck }: CacheOptions): Partial<SheafOptions> | undefined {
-    if (sheafCapacity !== undefined) checkCapacity(sheafCapacity);
-    if (this.#sheaves === undefined) {
-      if (sheafCapacity !== undefined && sheafCapacity > 0)
-        throw new ArgumentError('this machine has no sheaves: make it with `sheafCapacity` or as `library`');
-      return undefined;
-    }
-    return {
-      ...(sheafCapacity !== undefined && { sheafCapacity }),
-      ...(liveCheck !== undefined && { liveCheck }),
-    };
-  }
-
-  #addSheaves(id: number, { flags, size, sheaves }: CacheRow): void {
-    if (this.#sheaves === undefined || flags & SLAB_DEBUG_FLAGS) return;
-    const { sheafCapacity, liveCheck } = this.#sheafDefaults;
-    this.#sheaves.addSheaves(id, {
-      sheafCapacity: sheaves?.sheafCapacity ?? sheafCapacity ?? usualSheafCapacity(size),
-      liveCheck: sheaves?.liveCheck ?? liveCheck,
-    });
-  }
-
   // ---- inside --------------------------------------------------------------------------------------------------------------
 
-  #handle(id: number): KmemCache {
-    let handle = this.#handles.get(id);
-    // Another thread may have destroyed the cache of that row and made this one.
-    if (handle?.id !== id) {
-      // A thread that is no CPU has no line of it.
-      this.memory.locks.check();
-      const viewOf = (cache: number, cpu = this.cpu) =>
-        // A view of its own would pass by the stacks.
-        (this.#stacks ? undefined : this.#sheaves?.view(cache, cpu)) ??
-        plainView(this.#allocator, this.ledger, cache, cpu);
-      const { boot, kernel, faithful } = this;
-      handle = new KmemCache(
-        id,
-        this.#allocator,
-        this.ledger,
-        boot,
-        kernel,
-        faithful,
-        viewOf,
-        () => this.views,
-        this.cpu,
-      );
-      this.#handles.set(id, handle);
-    }
-    return handle;
-  }
-
   #kmallocCaches(): Kmalloc {
-    this.#kmalloc ??= whileInTable(this.memory, () => this.#findKmalloc());
+    this.#kmalloc ??= whileInTable(this.memory, () => openKmalloc(this.#caches, this.bytes));
     return this.#kmalloc;
-  }
-
-  #findKmalloc(): Kmalloc {
-    const names = kmallocNames(this.kernel, this.memory.zoneNames.includes('DMA'));
-    // The kernel's own are the oldest of their name, and no other cache of 6.1 can have their flag.
-    const own = this.caches().filter((cache) => cache.info.flags & SLAB.KMALLOC);
-    const known = names.map((row) => row.map((name) => own.find((cache) => cache.name === name)?.id));
-    const ids = known.flat().includes(undefined)
-      ? addKmallocCaches(this.memory, this.kernel, this.boot, (id, row) => this.#addSheaves(id, row))
-      : (known as number[][]);
-    for (const id of ids.flat()) this.#link(cacheName(this.ledger, id), this.#handle(id));
-    this.#plainKmalloc = this.kernel.kmallocSizes.map(([bytes], size) => [bytes, ids[0]![size]!]);
-    if (!known.flat().includes(undefined)) return this.#kmallocOver(ids);
-    for (const id of ids.flat())
-      this.#sheafSlub?.open(id, sheafCapacityOf(this.#handle(id).info), GFP.KERNEL, Math.max(this.cpu, 0));
-    return this.#kmallocOver(ids);
-  }
-
-  #kmallocOver(ids: number[][]): Kmalloc {
-    return createKmalloc(this.memory, this.kernel, this.#allocator, ids, this.bytes, this.cpu);
-  }
-
-  #addStandingCaches(): void {
-    this.kernel.standing.forEach((standing, place) => {
-      const [name, size, grown, align, flags, ctor, useroffset, usersize, refcount, freeptrOffset] = standing;
-      // The first ones are the caches that caches are made of; kmalloc's come next.
-      if (place === this.kernel.standingBeforeKmalloc) this.#kmallocCaches();
-      const early = place < (this.kernel.slab?.standingBeforeCpus ?? 0);
-      const request = {
-        size,
-        align,
-        flags: withBootDebug(flags, this.boot.debug, name),
-        ctor: ctor !== 0,
-        freeptrOffset,
-        ...(early && { cpusCounted: cpusCountedEarly(this.cpus) }),
-      };
-      const layout = cacheLayout(this.kernel, this.boot, request);
-      if (layout === null) throw new ArgumentError(`${name} has no layout under these boot parameters`);
-      // Where nothing merges, nobody shares it.
-      const users = this.boot.noMerge ? Math.min(refcount, 1) : refcount;
-      const row = { ...layout, name, refcount: users, useroffset, usersize, ctor: ctor !== 0 };
-      const cache = this.adoptCache(row);
-      if (grown === size || this.boot.noMerge) return;
-      joinCache(this.ledger, this.kernel, cache.id, grown);
-      this.ledger.cache[cache.id * CACHE_WORDS + C_REFCOUNT] = refcount;
-    });
-    for (const [name, ...aliases] of this.kernel.standingAliases) {
-      const cache = this.findCache(name);
-      // The lists are x86_64's: a machine without that cache of kmalloc has none for them to share.
-      if (cache === undefined) continue;
-      // Where nothing merges, they would be caches of their own.
-      const shared = cache.sysfsId !== name;
-      if (shared) for (const alias of aliases) this.#link(alias, cache);
-      this.ledger.cache[cache.id * CACHE_WORDS + C_REFCOUNT] = shared ? aliases.length + 1 : 1;
-    }
-  }
-
-  /** In /sys/kernel/slab, which only SLUB has, the name is the cache's directory, or a link to it. */
-  #link(name: string, { sysfsId }: KmemCache): void {
-    if (this.boot.allocator === 'slab') return;
-    if (sysfsId === name) return unlinkCache(this.ledger, name);
-    const link = { name, target: sysfsId };
-    linkCache(this.ledger, link, (target) => this.caches().some((cache) => cache.sysfsId === target));
-  }
-
-  #failCreate(name: string | null, flags: number, error = EINVAL): null {
-    const { createFunction } = this.kernel;
-    const shown = name ?? '(null)';
-    if (flags & SLAB.PANIC) {
-      throw new KernelPanicError(`${createFunction}: Failed to create slab '${shown}'. Error -${error}`);
-    }
-    this.log.add(`${createFunction}(${shown}) failed with error -${error}`);
-    return null;
-  }
-
-  #reports(): CacheReports {
-    return machineReports(this.memory, (id) => this.#allocator.freeOnNode(id));
   }
 }

@@ -115,7 +115,7 @@ class Place {
 type Accessors = PropertyDescriptor & ThisType<Place>;
 type AnyArray = TypedViews[FieldType];
 
-/** Plain parameters, for the reasons of `hotView` in sheaf.ts. */
+/** Plain parameters, for the reasons of `hotView` in sheaf/hot.ts. */
 function accessors(array: AnyArray, offset: number, shift: number): Accessors {
   return {
     get() {

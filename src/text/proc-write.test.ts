@@ -4,10 +4,10 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { ArgumentError, MIB } from '../base/index.js';
-import { Machine, type MachineOptions } from '../slab/index.js';
+import { Machine, type MachineOptions, sysfsCounters } from '../slab/index.js';
 import { formatSlabinfo, parseSlabinfo, slabinfoRows } from './proc.js';
 import { slabinfoWrite } from './proc-write.js';
-import { sysfsCounters, sysfsFiles, sysfsTree } from './sysfs.js';
+import { sysfsFiles, sysfsTree } from './sysfs.js';
 import { sysfsWrite } from './sysfs-write.js';
 
 function machineWith(options: MachineOptions = {}): Machine {

@@ -32,7 +32,7 @@ const BYTES_MOST = 128;
  * where the ledger has no room for such arrays.
  */
 export function slabinfoWrite(machine: Machine, text: string): number {
-  if (machine.boot.allocator === 'slub') return EIO;
+  if (!machine.kernel.has.tunables) return EIO;
   const bytes = byteLength(text);
   if (bytes > BYTES_MOST) return EINVAL;
   const blank = text.indexOf(' ');

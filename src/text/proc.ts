@@ -24,8 +24,7 @@
  */
 import { InputError, printable } from '../base/index.js';
 import { C_FLAGS, CACHE_WORDS, H_SLAB_HIGH, type ZoneView } from '../machine/index.js';
-import { type KmemCache, type Machine, SLAB } from '../slab/index.js';
-import { sysfsCounters } from './sysfs.js';
+import { type KmemCache, type Machine, SLAB, sysfsCounters } from '../slab/index.js';
 
 /** A line of /proc/slabinfo. */
 export interface SlabinfoRow {

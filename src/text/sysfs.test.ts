@@ -7,8 +7,8 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { MIB } from '../base/index.js';
-import { type KmemCache, Machine, type MachineOptions, SLAB } from '../slab/index.js';
-import { sysfsCounters, sysfsFiles } from './sysfs.js';
+import { type KmemCache, Machine, type MachineOptions, SLAB, sysfsCounters } from '../slab/index.js';
+import { sysfsFiles } from './sysfs.js';
 
 interface CreateRecording {
   readonly sysfs_files_that_exist: readonly string[];

@@ -10,78 +10,18 @@
  *     sysfsWrite(machine, cache, 'shrink', '1')              // 1, in sysfs-write.ts
  *
  * It is SLUB's alone: a machine with SLAB has no such directory, and asking for it is an ArgumentError.
- *
- * Counters tell less than they seem to: a slab that a CPU holds counts as fully used, so `objects` is no count of live objects, and
- * `cpu_slabs` is 0 for a CPU that has CPU-partial slabs but no active one (truth/README.md, "SLUB at run time").
  */
-import { ArgumentError } from '../base/index.js';
+import { C_MIN_PARTIAL_HIGH, C_MIN_PARTIAL_LOW, CACHE_WORDS } from '../machine/index.js';
 import {
-  C_MIN_PARTIAL_HIGH,
-  C_MIN_PARTIAL_LOW,
-  C_NR_PARTIAL,
-  C_NR_SLABS,
-  C_TOTAL_OBJECTS,
-  CACHE_WORDS,
-  P_PARTIAL_COUNT,
-  P_SLAB,
-} from '../machine/index.js';
-import {
-  countOnNode,
-  eachCpuLine,
+  checkSysfs,
   type KmemCache,
   type Machine,
   SLAB,
   STATISTICS,
   type StatisticCounts,
   statistics,
+  sysfsCounters,
 } from '../slab/index.js';
-
-function refuseSlab({ boot }: Machine): void {
-  if (boot.allocator === 'slab')
-    throw new ArgumentError(
-      "with SLAB there is no /sys/kernel/slab, which is SLUB's alone; its numbers are in /proc/slabinfo",
-    );
-}
-
-/** The counters of a cache as sysfs shows them. */
-export interface SysfsCounters {
-  /** Objects in slabs that CPUs hold, and live ones in the node's. */
-  readonly objects: number;
-  readonly totalObjects: number;
-  readonly slabs: number;
-  /** Live objects of the node's partial slabs, and how many such slabs. */
-  readonly objectsPartial: number;
-  readonly partial: number;
-  /** Active and CPU-partial slabs of CPUs that have an active one. */
-  readonly cpuSlabs: number;
-  /** CPU-partial slabs by CPU. */
-  readonly cpuPartialSlabs: readonly number[];
-}
-
-/** The numbers behind a cache's files in /sys/kernel/slab. Throws ArgumentError on a machine with SLAB, which has none. */
-export function sysfsCounters(machine: Machine, cache: KmemCache): SysfsCounters {
-  refuseSlab(machine);
-  const { ledger } = machine;
-  const word = (at: number) => ledger.cache[cache.id * CACHE_WORDS + at]!;
-  const totalObjects = word(C_TOTAL_OBJECTS);
-  const onNode = countOnNode(ledger, cache.id);
-  let cpuSlabs = 0;
-  const cpuPartialSlabs: number[] = [];
-  eachCpuLine(ledger, cache.id, (p) => {
-    const partial = ledger.cpuCache[p + P_PARTIAL_COUNT]!;
-    if (ledger.cpuCache[p + P_SLAB] !== 0) cpuSlabs += 1 + partial;
-    cpuPartialSlabs.push(partial);
-  });
-  return {
-    objects: totalObjects - onNode.free,
-    totalObjects,
-    slabs: word(C_NR_SLABS),
-    objectsPartial: onNode.inUse,
-    partial: word(C_NR_PARTIAL),
-    cpuSlabs,
-    cpuPartialSlabs,
-  };
-}
 
 /** `96(12) C0=64(8) C1=32(4)`: objects, as if each slab were half free, and slabs. */
 function slabsCpuPartial(counts: readonly number[], objectsPerSlab: number): string {
@@ -182,7 +122,7 @@ const entryName = (name: string) => name.replaceAll('/', '!');
 
 /** All directories and links, by name. Of two caches of one name the newer has the directory. */
 export function sysfsTree(machine: Machine, view: SysfsView = {}): SysfsTree {
-  refuseSlab(machine);
+  checkSysfs(machine);
   const directories = machine
     .caches()
     .map((cache) => [entryName(cache.sysfsId), sysfsFiles(machine, cache, view)] as const);

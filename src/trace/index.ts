@@ -89,13 +89,10 @@ export {
   createResolver,
   type HowNamed,
   type KnownCache,
-  kmallocPrefixIn,
-  kmallocPrefixOf,
   NONE,
   nameClasses,
   type PointerTable,
   type Resolver,
   type ResolverOptions,
-  sizeSuffix,
   type TraceHead,
 } from './resolve/index.js';

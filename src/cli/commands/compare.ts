@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
 import { ArgumentError, formatCount, lookUp } from '../../base/index.js';
 import { compare, STRATEGIES } from '../../lab/index.js';
+import { DRIVER_BOARD } from '../../machine/index.js';
 import { loadWorkload, WORKLOADS } from '../../node/index.js';
 import { withExamples } from '../examples.js';
 import {
   addMachineOptions,
   checkMachine,
-  DRIVER_MACHINE,
   type Format,
   format,
   formatOf,
@@ -52,7 +52,7 @@ export function addCompare(program: Command, open: OpenSession): void {
       'steady, iommu:generated: where random numbers begin (default: 1)',
       wholeNumber('--seed'),
     );
-  addMachineOptions(command, { machine: DRIVER_MACHINE, ...USUAL })
+  addMachineOptions(command, { machine: DRIVER_BOARD, ...USUAL })
     .option('--strategies <list>', `any of ${[...STRATEGIES.keys()].join(', ')} (default: all)`, strategyList)
     .option('--wide', 'also pages by zone, slabs, caches and reasons')
     .option('--points <n>', 'points of each series in --json (default: 480)', wholeNumber('--points'))
@@ -87,7 +87,7 @@ async function runCompare(word: string | undefined, flags: CompareFlags, session
   const shape = formatOf(flags);
   const name = word ?? flags.workload;
   // Found out before a large file is read.
-  const machine = { ...machineOf(flags, DRIVER_MACHINE), cpus: flags.cpus, kernel: flags.kernel };
+  const machine = { ...machineOf(flags, DRIVER_BOARD), cpus: flags.cpus, kernel: flags.kernel };
   checkMachine(machine);
   const workload = await loadWorkload(name, {
     ...(flags.live !== undefined && { live: flags.live }),

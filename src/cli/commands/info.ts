@@ -2,11 +2,13 @@
  * `slablab info`: the slabinfo tool's reports on a machine that a script or a workload has built. The tool reads /sys/kernel/slab, which
  * SLAB has not: of a machine with SLAB, and with --proc, it is /proc/slabinfo.
  */
+
 import type { Command } from 'commander';
 import { ArgumentError, formatCount, lookUp } from '../../base/index.js';
 import { machineAtPeak } from '../../lab/index.js';
+import { DRIVER_BOARD, USUAL_BOARD } from '../../machine/index.js';
 import { loadWorkload, WORKLOADS } from '../../node/index.js';
-import type { Machine } from '../../slab/index.js';
+import { capabilitiesOf, type Machine } from '../../slab/index.js';
 import {
   aliasGroups,
   aliasLines,
@@ -33,7 +35,7 @@ import {
   scriptedMachine,
 } from '../built-machine.js';
 import { withExamples, withExplanation } from '../examples.js';
-import { checkMachine, DRIVER_MACHINE, wholeNumber } from '../options.js';
+import { checkMachine, wholeNumber } from '../options.js';
 import { procScreen, sortRows } from '../render/proc-screen.js';
 import { wrap, wrapCommand, wrapParts } from '../render/text.js';
 import type { OpenSession, Session } from '../session.js';
@@ -52,9 +54,6 @@ interface InfoFlags extends MachineFlags {
   readonly proc?: true;
   readonly json?: true;
 }
-
-/** A script runs on a PC; a workload, as in `slablab compare`, on the board that it is about. */
-const SCRIPT_MACHINE = 'x86_64';
 
 const SCRIPT_HELP = `
 A script has an operation a line; # begins a comment:
@@ -94,7 +93,7 @@ export function addInfo(program: Command, open: OpenSession): void {
     .option('--empty', 'also caches that have no slab')
     .option('--bytes', 'whole bytes instead of K, M and G')
     .option('--proc', 'the text of /proc/slabinfo instead, as a kernel prints it');
-  addBootOptions(command, `${SCRIPT_MACHINE}, for a workload ${DRIVER_MACHINE}`);
+  addBootOptions(command, `${USUAL_BOARD}, for a workload ${DRIVER_BOARD}`);
   withExamples(command, [
     ['slablab info', 'at the peak of what a real driver did'],
     ['slablab info tables.slab --sort loss', 'after what a script does'],
@@ -120,7 +119,7 @@ interface Built {
 async function runInfo(script: string | undefined, flags: InfoFlags, session: Session): Promise<void> {
   refuseBoth(script, flags);
   const built = await build(script, flags, session);
-  if (flags.proc || flags.allocator === 'slab') return printProc(built, flags, session);
+  if (flags.proc || !built.machine.kernel.has.sysfsTree) return printProc(built, flags, session);
   const tree = sysfsTree(built.machine, { cacheDma32: true });
   const { pageSize } = built.machine.kernel;
   const caches = slabinfoCaches(tree, pageSize, { firstAlias: flags.firstAlias === true });
@@ -147,8 +146,11 @@ function refuseBoth(script: string | undefined, flags: InfoFlags): void {
     throw new ArgumentError("--live and --seed belong to the workload 'steady', not to a script");
   const views = [flags.report && '--report', flags.totals && '--totals', flags.aliases && '--aliases'];
   const given = views.filter((view) => view);
-  const noTool = flags.proc ? '--proc is /proc/slabinfo' : 'there is no /sys/kernel/slab with SLAB';
-  if ((flags.proc || flags.allocator === 'slab') && given.length > 0)
+  const { sysfsTree } = capabilitiesOf(flags.kernel, flags.allocator);
+  const noTool = flags.proc
+    ? '--proc is /proc/slabinfo'
+    : `there is no /sys/kernel/slab with ${flags.allocator.toUpperCase()}`;
+  if ((flags.proc || !sysfsTree) && given.length > 0)
     throw new ArgumentError(`${given[0]} is of the slabinfo tool, which reads /sys/kernel/slab: ${noTool}`);
   if (given.length > 1)
     throw new ArgumentError(`${given.join(' and ')} are reports of their own: choose one`);
@@ -156,12 +158,12 @@ function refuseBoth(script: string | undefined, flags: InfoFlags): void {
 
 async function build(script: string | undefined, flags: InfoFlags, { terminal }: Session): Promise<Built> {
   if (script !== undefined) {
-    const machine = await scriptedMachine(script, machineOptions(flags, SCRIPT_MACHINE));
+    const machine = await scriptedMachine(script, machineOptions(flags, USUAL_BOARD));
     const state = `After ${script === '-' ? 'the script' : script}.`;
-    return { machine, state, parts: machineParts(flags, SCRIPT_MACHINE) };
+    return { machine, state, parts: machineParts(flags, USUAL_BOARD) };
   }
   const { live, seed } = flags;
-  const options = machineOptions(flags, DRIVER_MACHINE);
+  const options = machineOptions(flags, DRIVER_BOARD);
   checkMachine(options);
   const workload = await loadWorkload(flags.workload, {
     ...(live !== undefined && { live }),
@@ -169,16 +171,15 @@ async function build(script: string | undefined, flags: InfoFlags, { terminal }:
   });
   const done = terminal.progress(`replaying up to ${formatCount(workload.peakLive)} live tables …`);
   const machine = machineAtPeak(workload, options, (booted) => {
-    const { report, allocator } = flags;
     // A word that names no cache, before what takes seconds.
-    if (report !== undefined && allocator !== 'slab') reportedCache(report, booted, flags);
+    if (flags.report !== undefined && booted.kernel.has.sysfsTree) reportedCache(flags.report, booted, flags);
   });
   done();
   const state = `${workload.title}: at the peak, with ${formatCount(workload.peakLive)} tables live.`;
   return {
     machine,
     state: state[0]!.toUpperCase() + state.slice(1),
-    parts: machineParts(flags, DRIVER_MACHINE),
+    parts: machineParts(flags, DRIVER_BOARD),
   };
 }
 

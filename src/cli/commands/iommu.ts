@@ -1,4 +1,5 @@
 /** `slablab iommu`: a script of mappings through the driver for ARMv7 short descriptors, on a machine and a table strategy. */
+
 import type { Command } from 'commander';
 import { ArgumentError, formatCount, lookUp, parseSize } from '../../base/index.js';
 import {
@@ -9,13 +10,13 @@ import {
   runIommu,
   STRATEGIES,
 } from '../../lab/index.js';
+import { DRIVER_BOARD } from '../../machine/index.js';
 import { IOMMU_LOADS, loadIommu } from '../../node/index.js';
 import { withExamples, withExplanation } from '../examples.js';
 import { EXIT } from '../exit.js';
 import {
   addMachineOptions,
   checkMachine,
-  DRIVER_MACHINE,
   type MachineWords,
   machineOf,
   USUAL,
@@ -80,7 +81,7 @@ export function addIommu(program: Command, open: OpenSession): void {
     .argument('[load]', `${IOMMU_LOADS.join(', ')}, a script, or - for standard input`, 'generated')
     .option('--seed <n>', 'generated: where its random numbers begin (default: 1)', wholeNumber('--seed'))
     .option('--ops <n>', 'generated: how many operations (default: 1000)', wholeNumber('--ops'));
-  addMachineOptions(command, { machine: DRIVER_MACHINE, ...USUAL })
+  addMachineOptions(command, { machine: DRIVER_BOARD, ...USUAL })
     .option(
       '--tables <strategy>',
       `where second-level tables come from: ${[...STRATEGIES.keys()].join(', ')} (default: the driver's own cache)`,
@@ -162,7 +163,7 @@ function optionsOf(flags: IommuFlags): IommuOptions {
   const tables = flags.withoutDma32 ? WITHOUT_DMA32 : flags.tables;
   if (tables !== undefined) lookUp('strategy', tables, STRATEGIES);
   return {
-    machine: { ...machineOf(flags, DRIVER_MACHINE), cpus: flags.cpus, kernel: flags.kernel },
+    machine: { ...machineOf(flags, DRIVER_BOARD), cpus: flags.cpus, kernel: flags.kernel },
     config: {
       ...(ias !== undefined && { ias }),
       ...(oas !== undefined && { oas }),

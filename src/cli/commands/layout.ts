@@ -1,8 +1,15 @@
 import { type Command, Option } from 'commander';
 import { ArgumentError } from '../../base/index.js';
 import { layoutReport } from '../../lab/layout/index.js';
-import { BOARDS } from '../../machine/index.js';
-import { type AllocatorName, KERNELS, type MachineOptions, parseSlabFlags } from '../../slab/index.js';
+import { BOARDS, USUAL_BOARD } from '../../machine/index.js';
+import {
+  type AllocatorName,
+  type Capabilities,
+  capabilitiesOf,
+  KERNELS,
+  type MachineOptions,
+  parseSlabFlags,
+} from '../../slab/index.js';
 import { withExamples } from '../examples.js';
 import { EXIT } from '../exit.js';
 import { allocatorList, sizeInBytes, wholeNumber, wordList } from '../options.js';
@@ -53,7 +60,7 @@ export function addLayout(program: Command, open: OpenSession): void {
     .option('--useroffset <bytes>', 'where these bytes begin in the object', sizeInBytes('--useroffset'), 0)
     .option('--debug <letters>', 'boot with slub_debug=LETTERS, such as FZPU', '')
     .option('--name <name>', 'name of the cache', 'new_cache')
-    .option('--machine <name>', [...BOARDS.keys()].join(', '), 'x86_64')
+    .option('--machine <name>', [...BOARDS.keys()].join(', '), USUAL_BOARD)
     .option(
       '--kernel <list>',
       `${[...KERNELS.keys()].join(', ')}; several side by side (default: 6.1)`,
@@ -103,7 +110,7 @@ function runLayout(flags: LayoutFlags, session: Session): void {
           allocator,
           slubNomerge: !flags.merge || flags.nomerge === true,
           faithful: flags.faithful === true,
-          ...(allocator === 'slab' ? slabBoot(flags) : slubBoot(flags)),
+          ...bootParameters(capabilitiesOf(kernel, allocator), flags),
         },
       }),
     ),
@@ -115,17 +122,16 @@ function runLayout(flags: LayoutFlags, session: Session): void {
   else terminal.print(sideBySideScreen(reports, { terminal, typed }));
 }
 
-function slubBoot({ debug, slubMinOrder, slubMaxOrder, slubMinObjects }: LayoutFlags): MachineOptions {
+/** Of the boot parameters those that the allocator reads. */
+function bootParameters({ debugFlags, orderRange }: Capabilities, flags: LayoutFlags): MachineOptions {
+  const { debug, slubMinOrder, slubMaxOrder, slubMinObjects, slabMaxOrder } = flags;
   return {
-    slubDebug: debug,
-    ...(slubMinOrder !== undefined && { slubMinOrder }),
-    ...(slubMaxOrder !== undefined && { slubMaxOrder }),
-    ...(slubMinObjects !== undefined && { slubMinObjects }),
+    ...(debugFlags && { slubDebug: debug }),
+    ...(orderRange && slubMinOrder !== undefined && { slubMinOrder }),
+    ...(orderRange && slubMaxOrder !== undefined && { slubMaxOrder }),
+    ...(orderRange && slubMinObjects !== undefined && { slubMinObjects }),
+    ...(!orderRange && slabMaxOrder !== undefined && { slabMaxOrder }),
   };
-}
-
-function slabBoot({ slabMaxOrder }: LayoutFlags): MachineOptions {
-  return slabMaxOrder === undefined ? {} : { slabMaxOrder };
 }
 
 /** A boot parameter that none of the allocators reads would change nothing. */

@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander';
 import { counted } from '../../base/index.js';
+import { USUAL_BOARD } from '../../machine/index.js';
 import { type FolderTree, prepareFolder } from '../../node/index.js';
 import { type SysfsTree, sysfsMode, sysfsTree } from '../../text/index.js';
 import {
@@ -22,7 +23,6 @@ interface SysfsFlags extends MachineFlags {
   readonly json?: true;
 }
 
-const MACHINE = 'x86_64';
 const DMA32_NOTE =
   'cache_dma32 came with the series that slablab grew from and was never merged: no released kernel has it. ' +
   '--no-cache-dma32 leaves it out.';
@@ -38,7 +38,7 @@ export function addSysfs(program: Command, open: OpenSession): void {
     .argument('[script]', "what happens on the machine, - for standard input (see 'slablab info --help')")
     .option('--force', 'write into a folder that is not empty; what else is in it stays')
     .option('--no-cache-dma32', 'without cache_dma32, as in every released kernel');
-  addBootOptions(command, MACHINE);
+  addBootOptions(command, USUAL_BOARD);
   withExamples(command, [
     ['slablab sysfs slab', 'of a machine that has just booted'],
     ['slablab sysfs slab tables.slab', 'after what a script does'],
@@ -57,7 +57,7 @@ async function runSysfs(
   session: Session,
 ): Promise<void> {
   const { terminal } = session;
-  const options = machineOptions(flags, MACHINE);
+  const options = machineOptions(flags, USUAL_BOARD);
   const output = prepareFolder(folder, { inputs: [script], force: flags.force === true });
   const machine = await scriptedMachine(script, options);
   const tree = sysfsTree(machine, { cacheDma32: flags.cacheDma32 });
@@ -82,7 +82,7 @@ async function runSysfs(
   const counts = [counted(directories, 'cache'), counted(files, 'file'), counted(links, 'link')];
   terminal.print([
     ...wrapParts([`${folder}: ${counts[0]}`, ...counts.slice(1)], width),
-    ...wrapParts(machineParts(flags, MACHINE), width),
+    ...wrapParts(machineParts(flags, USUAL_BOARD), width),
     ...(flags.cacheDma32 ? ['', ...wrap(DMA32_NOTE, width)] : []),
     '',
     'A look at a cache:',

@@ -15,6 +15,7 @@ import {
   segmentLetter,
   segmentNote,
 } from '../../lab/layout/index.js';
+import { capabilitiesOf } from '../../slab/index.js';
 import type { Terminal } from '../terminal.js';
 import { drawObject, drawSlab } from './slab-picture.js';
 import { type Column, renderTable } from './table.js';
@@ -66,7 +67,7 @@ export function layoutScreen(report: LayoutReport, { terminal, typed }: LayoutSc
 }
 
 function nextCommands({ machine }: LayoutReport, typed: string, width: number): string[] {
-  if (machine.allocator === 'slab')
+  if (!capabilitiesOf(machine.kernel, machine.allocator).debugFlags)
     return [
       ...wrapCommand(typed.replace(/(--allocator[ =])slab\b/, '$1slub,slab'), width),
       '  slablab compare',
@@ -104,7 +105,7 @@ function machineParts({ machine }: LayoutReport): string[] {
 /** What the kernel was booted with. */
 function bootParts(machine: LayoutReport['machine']): string[] {
   const { slubMinOrder, slubMaxOrder, slubMinObjects, slubNomerge, slubDebug, slabMaxOrder } = machine;
-  if (machine.allocator === 'slab')
+  if (!capabilitiesOf(machine.kernel, machine.allocator).orderRange)
     return [`slab_max_order=${slabMaxOrder}`, ...(slubNomerge ? ['slab_nomerge'] : [])];
   return [
     ...(slubMinOrder === 0 ? [] : [`slub_min_order=${slubMinOrder}`]),
@@ -121,8 +122,8 @@ function outcome({ merged, request }: LayoutReport, layout: CacheLayout): string
     merged === null
       ? 'A cache of its own.'
       : `No cache of its own: it joins ${merged.name}, now shared by ${merged.sharedBy} caches.`;
-  const colours = layout.allocator === 'slab' && layout.colours > 1 ? ` for ${layout.colours} colours` : '';
-  const left = layout.allocator === 'slab' ? `left over${colours}` : 'wasted';
+  const colours = 'colours' in layout && layout.colours > 1 ? ` for ${layout.colours} colours` : '';
+  const left = 'colours' in layout ? `left over${colours}` : 'wasted';
   const waste =
     wasteBytes === 0 ? 'nothing wasted' : `${wasteBytes} bytes (${formatShare(wasteShare)}) ${left}`;
   const each = slabSize === request.size ? '' : ` Each object of ${request.size} bytes takes ${slabSize}.`;
@@ -200,7 +201,7 @@ export function sideBySideScreen(
     { name: 'objects', value: (l: CacheLayout) => String(l.objects) },
     {
       name: 'cpu_partial slabs',
-      value: (l: CacheLayout) => (l.allocator === 'slub' ? String(l.cpuPartialSlabs) : null),
+      value: (l: CacheLayout) => ('cpuPartialSlabs' in l ? String(l.cpuPartialSlabs) : null),
     },
   ];
   type Row = (typeof counts)[number];
@@ -299,7 +300,7 @@ function differenceWords(reports: readonly LayoutReport[], differing: readonly s
 /** The bytes of an object, a line a part. */
 function segmentList(layout: CacheLayout, { width, style }: LayoutScreenOptions['terminal']): string[] {
   const { segments } = layout;
-  const redLeftPad = layout.allocator === 'slub' ? layout.redLeftPad : 0;
+  const redLeftPad = 'redLeftPad' in layout ? layout.redLeftPad : 0;
   const number = (head: string, of: (s: Segment) => number): Column<Segment> => ({
     name: head,
     head: [head],

@@ -2,7 +2,7 @@
  * How large a ledger must be, for a machine on which so much happens that the usual one is too small. What is never touched of it costs
  * nothing, so the question is only what can be needed at most.
  */
-import { boardMap, type LedgerLimits, type MemoryMap } from '../../machine/index.js';
+import { type LedgerLimits, type MemoryMap, memoryMapOf } from '../../machine/index.js';
 import type { MachineOptions } from '../../slab/index.js';
 
 /** Rows that a machine has anyway. */
@@ -21,11 +21,11 @@ const LINKS_SLACK = 1.5;
  * object than 8 bytes: the machine's memory may say less.
  */
 export function ledgerRoom(
-  options: Pick<MachineOptions, 'machine' | 'memory'>,
+  { machine, memory }: Pick<MachineOptions, 'machine' | 'memory'>,
   pageSize: number,
   { slabs, objects }: { readonly slabs: number; readonly objects: number },
 ): LedgerLimits {
-  const bytes = bytesSpanned(mapOf(options));
+  const bytes = bytesSpanned(memoryMapOf(machine, memory));
   const frames = Math.ceil(bytes / pageSize);
   const links = Math.min(objects, bytes / OBJECT_BYTES_LEAST) * LINKS_SLACK;
   return {
@@ -35,10 +35,6 @@ export function ledgerRoom(
       LINK_PAGES_MAX,
     ),
   };
-}
-
-function mapOf({ machine = 'x86_64', memory }: Pick<MachineOptions, 'machine' | 'memory'>): MemoryMap {
-  return typeof machine === 'object' ? machine : boardMap(machine, Number(memory) || undefined);
 }
 
 function bytesSpanned({ ram }: MemoryMap): number {

@@ -5,13 +5,13 @@ import type { KernelProfile, MachineOptions } from '../../slab/index.js';
 /** What a kernel command line says to its allocator, in its order. Other words are not for us. */
 export function bootOptions(cmdline: string, profile: KernelProfile): MachineOptions {
   const words = cmdline.split(/\s+/).map((word) => word.split('=', 2) as [key: string, value?: string]);
-  return profile.allocator === 'slab' ? slabBootOptions(words, profile) : slubBootOptions(words, profile);
+  return profile.has.orderRange ? slubBootOptions(words, profile) : slabBootOptions(words, profile);
 }
 
 type BootWords = readonly (readonly [key: string, value?: string])[];
 
-function slabBootOptions(words: BootWords, { orders }: KernelProfile): MachineOptions {
-  const options: MachineOptions = { allocator: 'slab' };
+function slabBootOptions(words: BootWords, { allocator, orders }: KernelProfile): MachineOptions {
+  const options: MachineOptions = { allocator };
   for (const [key, value] of words) {
     if (key === 'slab_nomerge') options.slubNomerge = true;
     else if (key === 'slab_max_order')

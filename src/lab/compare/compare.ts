@@ -12,9 +12,8 @@
  *     result.strategies[0].peakBytes
  */
 import { ArgumentError, lookUp, NULL, type PhysAddr } from '../../base/index.js';
-import { boardMap, GFP, type MemoryMap, ramBytes } from '../../machine/index.js';
-import { KERNELS, Machine, type MachineOptions } from '../../slab/index.js';
-import { sysfsCounters } from '../../text/index.js';
+import { DRIVER_BOARD, GFP, memoryMapOf, ramBytes } from '../../machine/index.js';
+import { hasAllocator, KERNELS, Machine, type MachineOptions, sysfsCounters } from '../../slab/index.js';
 import { summarizeCache } from './cache-summary.js';
 import { placeOnCpus, SAMPLED } from './placement.js';
 import type {
@@ -54,7 +53,7 @@ export function compare(workload: Workload, options: CompareOptions = {}): Compa
   const points = options.points ?? 480;
   if (!Number.isInteger(points) || points < 1)
     throw new ArgumentError(`a series has at least one point, not ${points}`);
-  const machineOptions: MachineOptions = { machine: 'mt8173', standing: true, ...options.machine };
+  const machineOptions: MachineOptions = { machine: DRIVER_BOARD, standing: true, ...options.machine };
   const kinds =
     options.strategies?.map((id) => lookUp('strategy', id, STRATEGIES)) ?? usualStrategies(machineOptions);
   const eventsPerPoint = Math.max(1, Math.ceil(workload.events.length / points));
@@ -76,10 +75,11 @@ export function compare(workload: Workload, options: CompareOptions = {}): Compa
   return { ...partial, words: compareWords(partial) };
 }
 
-/** Those with SLAB only where the kernel still has it. */
+/** Those with an allocator of their own only where the kernel has it. */
 function usualStrategies({ kernel = '6.1' }: MachineOptions): StrategyKind[] {
-  const { slab } = typeof kernel === 'object' ? kernel : lookUp('kernel', kernel, KERNELS);
-  return [...STRATEGIES.values()].filter(({ boot }) => slab !== null || boot?.allocator !== 'slab');
+  const profile = typeof kernel === 'object' ? kernel : lookUp('kernel', kernel, KERNELS);
+  const isThere = ({ boot }: StrategyKind) => hasAllocator(profile, boot?.allocator ?? profile.allocator);
+  return [...STRATEGIES.values()].filter(isThere);
 }
 
 /** 1 for a strategy that cannot serve this workload. */
@@ -188,12 +188,12 @@ class StrategyRun {
   }
 
   /**
-   * Lets time pass until SLAB's reaper has nothing more to give back. A workload says in which order things happened and not when, so
-   * that it is the only time that passes.
+   * Lets time pass until the reaper, where there is one, has nothing more to give back. A workload says in which order things happened and
+   * not when, so that it is the only time that passes.
    */
   #reap(): StrategyResult['reaped'] {
-    const { boot, kernel, memory } = this.#machine;
-    if (boot.allocator !== 'slab') return null;
+    const { kernel, memory } = this.#machine;
+    if (!kernel.has.reaper) return null;
     let pages = memory.takenPages();
     let seconds = 0;
     for (let passed = REAP_STEP_S; passed <= REAP_MOST_S; passed += REAP_STEP_S) {
@@ -260,8 +260,7 @@ class StrategyRun {
 
 /** What a machine is, in figures. */
 export function summarizeMachine(options: MachineOptions): MachineSummary {
-  const map: MemoryMap =
-    typeof options.machine === 'object' ? options.machine : boardMap(options.machine!, options.memory);
+  const map = memoryMapOf(options.machine, options.memory);
   const machine = Machine.create({ ...options, standing: false });
   const above = map.ram.reduce((sum, r) => sum + Math.max(0, r.end - Math.max(r.start, ENTRY_LIMIT)), 0);
   return {

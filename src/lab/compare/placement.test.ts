@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type PhysAddr, Random } from '../../base/index.js';
-import { Machine, SLAB } from '../../slab/index.js';
-import { sysfsCounters } from '../../text/index.js';
+import { Machine, SLAB, sysfsCounters } from '../../slab/index.js';
 import { compare } from './compare.js';
 import { placeOnCpus } from './placement.js';
 import { type SlabSample, steadyWorkload, type Workload } from './workload.js';

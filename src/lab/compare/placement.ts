@@ -18,9 +18,17 @@
  * A story that gives all six counters ends the search. In the shipped recording one move or none explains 38 of its 39 samples exactly;
  * in the other one an object is counted otherwise, and the number of slabs is the recorded one at all of them.
  */
+
 import { LedgerFullError, MIB, NULL, type PhysAddr, pushAll, roundUp } from '../../base/index.js';
-import { type KmemCache, Machine, type MachineOptions, SLAB } from '../../slab/index.js';
-import { type SysfsCounters, sysfsCounters } from '../../text/index.js';
+import { DRIVER_BOARD } from '../../machine/index.js';
+import {
+  type KmemCache,
+  Machine,
+  type MachineOptions,
+  SLAB,
+  type SysfsCounters,
+  sysfsCounters,
+} from '../../slab/index.js';
 import type { SlabSample, Workload } from './workload.js';
 
 /** The counters that a sample and sysfs share. */
@@ -195,7 +203,7 @@ function smallMachine(workload: Workload): MachineOptions {
   const { oo } = createTables(Machine.create({ cpus: CPUS }), workload).info;
   const slabs = Math.ceil((4 * workload.peakLive) / oo.objects) + 64;
   return {
-    machine: 'mt8173',
+    machine: DRIVER_BOARD,
     memory: roundUp(8 * MIB + slabs * 4096 * 2 ** oo.order, 4 * MIB),
     cpus: CPUS,
     ledger: { slabs, linkPages: Math.ceil((slabs * oo.objects) / 1024) + 8, caches: 1 },

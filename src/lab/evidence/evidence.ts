@@ -176,8 +176,8 @@ export function specFromEvents(
   );
   if (ruled === null) return undefined;
   const objects = order === undefined ? 0 : Math.floor((kernel.pageSize * 2 ** order) / ruled.size);
-  // In SLAB's slabs lies more than objects: only the rules say how many there are.
-  const isShown = order !== undefined && objects > 0 && boot.allocator === 'slub';
+  // Where a list of indices may lie in a slab too, only the rules say how many objects there are.
+  const isShown = order !== undefined && objects > 0 && !kernel.has.indexFreelist;
   const recorded = isShown ? { ...ruled, oo: { order, objects } } : ruled;
   return withLayout({ ...spec, useroffset: 0, usersize: 0 }, recorded, kernel, boot);
 }

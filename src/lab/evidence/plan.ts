@@ -24,24 +24,34 @@
  */
 
 import { ArgumentError, formatBytes, isPowerOfTwo, largestOf } from '../../base/index.js';
-import type { MemoryMap, RamRange, ZoneName, ZoneSpec } from '../../machine/index.js';
+import {
+  CPUS_MAX,
+  kmallocTypeIn,
+  type MemoryMap,
+  type RamRange,
+  sizeSuffix,
+  type ZoneName,
+  type ZoneSpec,
+} from '../../machine/index.js';
 import {
   type CacheLayout,
   cacheLayout,
+  cpuPartialSlabsOf,
   KERNELS,
   type KernelProfile,
   kernelBefore,
   kernelNamed,
+  kernelWith,
+  kmallocCacheFlags,
   Machine,
   type MachineBoot,
   type MachineOptions,
   SLAB,
   SLAB_CMPXCHG_DOUBLE,
   SLAB_OBJECT_POISON,
-  slabKernel,
 } from '../../slab/index.js';
 import type { SlabinfoRow } from '../../text/index.js';
-import { type KnownCache, kmallocPrefixIn, sizeSuffix } from '../../trace/index.js';
+import type { KnownCache } from '../../trace/index.js';
 import { bootOptions } from '../boot/index.js';
 import type { Snapshot, SnapshotCache, Snapshots, SnapshotZone } from './snapshots.js';
 
@@ -135,7 +145,7 @@ function profileOf(
   const name = kernel ?? kernelBefore(recorded) ?? [...KERNELS.keys()][0]!;
   const known = kernelNamed(name);
   const isOther = kernel === undefined && recorded !== '' && !`${recorded}.`.startsWith(`${name}.`);
-  const profile = allocator === 'slab' ? slabKernel(known) : known;
+  const profile = kernelWith(known, allocator);
   return {
     profile:
       pageSize === undefined || pageSize === known.pageSize ? profile : withPageSize(profile, pageSize),
@@ -145,7 +155,6 @@ function profileOf(
 
 /** A damaged line can name any CPU; events of those that a machine lacks go to the ones that it has. */
 const cpusOf = (cpus: number) => Math.min(Math.max(cpus, 1), CPUS_MAX);
-const CPUS_MAX = 1024;
 
 /** Bits that a layout sets, not a creator. */
 const KERNELS_OWN = SLAB_CMPXCHG_DOUBLE | SLAB_OBJECT_POISON;
@@ -220,7 +229,7 @@ export function planFromProfile(cpus: number, options: PlanOptions = {}): Machin
     const names = links.filter(({ target }) => target === sysfsId).map(({ name }) => name);
     const row = profile.standing.find(([name]) => name === info.name);
     const spec = {
-      name: allocator === 'slub' ? sysfsId : info.name,
+      name: profile.has.sysfsTree ? sysfsId : info.name,
       names: [...new Set([info.name, ...names])],
       objectSize: row?.[1] ?? info.objectSize,
       grownSize: info.objectSize,
@@ -518,17 +527,8 @@ const DECIDED_BY_SYSFS = SLAB.CACHE_DMA | SLAB.RECLAIM_ACCOUNT | SLAB.HWCACHE_AL
 
 /** Flags of the kmalloc cache of a name, 0 for any other. */
 function kmallocFlags(name: string, profile: KernelProfile): number {
-  const prefix = kmallocPrefixIn(name);
-  if (prefix === undefined) return 0;
-  const own =
-    prefix === 'kmalloc-cg-'
-      ? SLAB.ACCOUNT
-      : prefix === 'kmalloc-rcl-'
-        ? SLAB.RECLAIM_ACCOUNT
-        : prefix === 'dma-kmalloc-'
-          ? SLAB.CACHE_DMA
-          : profile.plainKmalloc.flags;
-  return own | profile.kmallocFlags | SLAB.KMALLOC;
+  const type = kmallocTypeIn(name);
+  return type < 0 ? 0 : kmallocCacheFlags(type, profile);
 }
 
 function specFromSlabinfo(
@@ -594,7 +594,7 @@ export function withLayout(
     throw new ArgumentError(`no slab can hold an object of ${spec.name}: ${recorded.size} bytes`);
   const { size, oo } = recorded;
   const cpuPartial = recorded.cpuPartial ?? base.cpuPartial;
-  const cpuPartialSlabs = boot.allocator === 'slub' ? Math.ceil((2 * cpuPartial) / oo.objects) : 0;
+  const cpuPartialSlabs = profile.has.cpuSlabs ? cpuPartialSlabsOf(cpuPartial, oo.objects) : 0;
   const layout: CacheLayout = {
     ...base,
     size,
@@ -603,7 +603,7 @@ export function withLayout(
     minPartial: recorded.minPartial ?? base.minPartial,
     cpuPartial,
     cpuPartialSlabs,
-    extraFromNode: boot.allocator === 'slub' ? profile.extraFromNode(cpuPartialSlabs) : 0,
+    extraFromNode: profile.has.cpuSlabs ? profile.extraFromNode(cpuPartialSlabs) : 0,
     ...(base.slab && { slab: { ...base.slab, ...recorded.slab } }),
   };
   return { ...spec, layout, derivable };

@@ -36,7 +36,7 @@ import {
   L2_CACHE_NAME,
   type TableSource,
 } from '../../iommu/index.js';
-import { __GFP, boardMap, GFP } from '../../machine/index.js';
+import { __GFP, DRIVER_BOARD, GFP, memoryMapOf } from '../../machine/index.js';
 import { type KmemCache, Machine, type MachineOptions } from '../../slab/index.js';
 import {
   STRATEGIES,
@@ -470,11 +470,11 @@ export function refusalOf({ log }: Machine): string {
 }
 
 function machineOptions({ machine }: IommuOptions): MachineOptions {
-  return { machine: 'mt8173', standing: true, ...machine };
+  return { machine: DRIVER_BOARD, standing: true, ...machine };
 }
 
 function ramOf({ machine, memory }: MachineOptions) {
-  return typeof machine === 'object' ? machine.ram : boardMap(machine!, memory).ram;
+  return memoryMapOf(machine, memory).ram;
 }
 
 /** A strategy in the place of the driver's own cache. A cache gets each caller's gfp; the others have one of their own. */

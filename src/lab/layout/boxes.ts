@@ -27,13 +27,13 @@ export interface SlabBoxes {
 /** One slab: of SLAB's the first, which begins at its colour and may have its list at the end. */
 export function slabBoxes(layout: CacheLayout): SlabBoxes {
   const { objects, slabSize } = layout;
-  const holdsList = layout.allocator === 'slab' && layout.freelist.place === 'object';
+  const holdsList = 'freelist' in layout && layout.freelist.place === 'object';
   const boxes = Array.from({ length: objects }, (_, i) => ({
     bytes: slabSize,
     labels: holdsList && i === objects - 1 ? [`${i}: the list`, `${i}: list`, `${i}`] : [`${i}`],
     hatched: false,
   }));
-  if (layout.allocator === 'slub')
+  if (!('freelist' in layout))
     return { before: [], objects: boxes, after: hatched(layout.wasteBytes, 'wasted') };
   const { freelist, colourOffsets, wasteBytes } = layout;
   const colour = colourOffsets[0]!;

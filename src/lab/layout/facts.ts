@@ -3,7 +3,7 @@
  * allocator has no such number, there is none.
  */
 import { counted, formatBytes, formatShare } from '../../base/index.js';
-import type { CacheLayout, Segment, SegmentKind, SlabCacheLayout, SlubCacheLayout } from './result.js';
+import type { CacheLayout, Segment, SegmentKind, SlabCacheLayout } from './result.js';
 
 /** One of the numbers of a layout. */
 export interface LayoutFact {
@@ -20,63 +20,73 @@ export function objectsWords(objects: number): string {
 
 type Of<L> = (layout: L) => string | number;
 
-/** What both allocators have. */
-const both = (name: string, value: Of<CacheLayout>, note: Of<CacheLayout>): LayoutFact => ({
+/** What all allocators have. */
+const common = (name: string, value: Of<CacheLayout>, note: Of<CacheLayout>): LayoutFact => ({
   name,
   value: (l) => String(value(l)),
   note: (l) => String(note(l)),
 });
 
-const slub = (name: string, value: Of<SlubCacheLayout>, note: Of<SlubCacheLayout>): LayoutFact => ({
-  name,
-  value: (l) => (l.allocator === 'slub' ? String(value(l)) : null),
-  note: (l) => (l.allocator === 'slub' ? String(note(l)) : ''),
-});
+/** The layouts that have a field of this name. */
+type Having<Field extends string> = Extract<CacheLayout, { readonly [_ in Field]: unknown }>;
 
-const slab = (name: string, value: Of<SlabCacheLayout>, note: Of<SlabCacheLayout>): LayoutFact => ({
-  name,
-  value: (l) => (l.allocator === 'slab' ? String(value(l)) : null),
-  note: (l) => (l.allocator === 'slab' ? String(note(l)) : ''),
-});
+/** What some allocators have: a number of the layouts with that field. */
+const having = <Field extends string>(
+  field: Field,
+  name: string,
+  value: Of<Having<Field>>,
+  note: Of<Having<Field>>,
+): LayoutFact => {
+  const has = (l: CacheLayout): l is Having<Field> => field in l;
+  return {
+    name,
+    value: (l) => (has(l) ? String(value(l)) : null),
+    note: (l) => (has(l) ? String(note(l)) : ''),
+  };
+};
 
 /** The numbers, in the order in which they are told. */
 export const LAYOUT_FACTS: readonly LayoutFact[] = [
-  both(
+  common(
     'slab_size',
     (l) => l.slabSize,
     () => 'bytes from one object to the next',
   ),
-  both(
+  common(
     'object_size',
     (l) => l.objectSize,
     () => 'bytes of the object itself',
   ),
-  slub(
+  having(
+    'inuse',
     'inuse',
     (l) => l.inuse,
     () => 'bytes before any metadata',
   ),
-  both(
+  common(
     'align',
     (l) => l.align,
     () => 'bytes',
   ),
-  slub(
+  having(
+    'freePointer',
     'offset',
     (l) => l.freePointer.offset,
     (l) => `of the free pointer, ${l.freePointer.insideObject ? 'inside' : 'behind'} the object`,
   ),
-  slub(
+  having(
+    'redLeftPad',
     'red_left_pad',
     (l) => l.redLeftPad,
     () => 'bytes of red zone in front of it',
   ),
-  both(
+  common(
     'order',
     (l) => l.order,
     (l) => `${objectsWords(l.objects)} in ${formatBytes(l.slabBytes)}`,
   ),
-  slub(
+  having(
+    'fallback',
     'fallback order',
     (l) => l.fallback.order,
     (l) =>
@@ -84,19 +94,21 @@ export const LAYOUT_FACTS: readonly LayoutFact[] = [
         ? 'the same: a smaller block would not hold one'
         : `${objectsWords(l.fallback.objects)}, where order ${l.order} is not available`,
   ),
-  slab('freelist_size', (l) => l.freelist.bytes, freelistNote),
-  both(
+  having('freelist', 'freelist_size', (l) => l.freelist.bytes, freelistNote),
+  common(
     'waste',
     (l) => l.wasteBytes,
     (l) => `bytes of each slab, ${formatShare(l.wasteShare)}`,
   ),
-  slab('colour', (l) => l.colours, colourNote),
-  slub(
+  having('colours', 'colour', (l) => l.colours, colourNote),
+  having(
+    'minPartial',
     'min_partial',
     (l) => l.minPartial,
     () => 'slabs that a node keeps, even if they are empty',
   ),
-  slub(
+  having(
+    'cpuPartial',
     'cpu_partial',
     (l) => l.cpuPartial,
     (l) =>
@@ -104,17 +116,20 @@ export const LAYOUT_FACTS: readonly LayoutFact[] = [
         ? 'debugging takes them away'
         : `objects: ${l.cpuPartialSlabs} slab${l.cpuPartialSlabs === 1 ? '' : 's'} a CPU`,
   ),
-  slab(
+  having(
+    'limit',
     'limit',
     (l) => l.limit,
     () => "free objects in a CPU's array",
   ),
-  slab(
+  having(
+    'batchcount',
     'batchcount',
     (l) => l.batchcount,
     () => 'of them come or go at a time',
   ),
-  slab(
+  having(
+    'sharedFactor',
     'shared',
     (l) => l.sharedFactor,
     (l) =>
@@ -122,7 +137,8 @@ export const LAYOUT_FACTS: readonly LayoutFact[] = [
         ? 'the CPUs share no array'
         : `batches: an array of ${objectsWords(l.sharedLimit)} for all CPUs`,
   ),
-  slab(
+  having(
+    'freeLimit',
     'free_limit',
     (l) => l.freeLimit,
     () => 'free objects in slabs; above it free slabs go',
@@ -153,19 +169,20 @@ function colourNote({ colours, colourOffsets }: SlabCacheLayout): string {
 
 /** What of a layout is words rather than numbers. */
 export const LAYOUT_NAMES: readonly Omit<LayoutFact, 'note'>[] = [
-  { name: 'unique id', value: (l) => (l.allocator === 'slub' ? l.id : null) },
+  { name: 'unique id', value: (l) => ('id' in l ? l.id : null) },
   { name: 'allocflags', value: (l) => l.allocflagNames },
   { name: 'flags', value: (l) => l.flagNames },
 ];
 
 /**
  * Where the list of free objects lies, and why not in a better place: as far as that is known of a cache that is joined, from what the
- * request would be alone. Empty with SLUB, which has no list.
+ * request would be alone. Empty where a slab has no such list.
  */
 export function freelistWords(layout: CacheLayout, alone: CacheLayout | null): string {
-  if (layout.allocator === 'slub') return '';
+  if (!('freelist' in layout)) return '';
   const { place, bytes, kmalloc } = layout.freelist;
-  const alike = alone?.allocator === 'slab' && alone.freelist.place === place ? alone : layout;
+  const isAlike = alone !== null && 'freelist' in alone && alone.freelist.place === place;
+  const alike = isAlike ? alone : layout;
   const { refused } = alike.freelist;
   const here = {
     object: 'in the last free object, which costs nothing',

@@ -15,7 +15,7 @@
  * free, or behind it. SLAB has nothing around its objects but padding, and a list of indices for the whole slab (slab/layout-slab.ts).
  */
 import { ArgumentError, KernelPanicError } from '../../base/index.js';
-import { boardMap, formatGfp, GFP, type MemoryMap, type ZoneName } from '../../machine/index.js';
+import { formatGfp, GFP, type MemoryMap, memoryMapOf, type ZoneName } from '../../machine/index.js';
 import {
   type CacheInfo,
   type CacheLayout as CacheShape,
@@ -98,7 +98,7 @@ export function layoutReport(options: LayoutOptions): LayoutReport {
     };
   }
   const standing = before.get(cache.id);
-  const map = memoryMap(options.machine);
+  const map = memoryMapOf(options.machine?.machine, options.machine?.memory);
   const own = trialsOf(machine, { size, align, flags: flags & machine.kernel.createMask, ctor });
   return {
     ...report,
@@ -119,12 +119,12 @@ export function layoutReport(options: LayoutOptions): LayoutReport {
   };
 }
 
-/** With SLAB, where the list of free objects of a request was to lie. */
+/** Where the list of free objects of a request was to lie, if a slab has such a list. */
 function trialsOf(
   { kernel, boot }: Machine,
   request: { size: number; align: number; flags: number; ctor: boolean },
 ): FreelistTrial[] {
-  return boot.allocator === 'slab' ? freelistTrials(slabKernel(kernel), boot.slabMaxOrder, request) : [];
+  return kernel.has.indexFreelist ? freelistTrials(slabKernel(kernel), boot.slabMaxOrder, request) : [];
 }
 
 /** A panic is the kernel's way to refuse a cache that it cannot do without. */
@@ -137,14 +137,10 @@ function orPanic<T>(create: () => T | null): { cache: T | null; panic?: string }
   }
 }
 
-function memoryMap({ machine = 'x86_64', memory }: MachineOptions = {}): MemoryMap {
-  return typeof machine === 'object' ? machine : boardMap(machine, memory);
-}
-
 function summarizeMachine(machine: Machine, options: MachineOptions | undefined): LayoutMachineSummary {
   const { boot, kernel, cpus } = machine;
   return {
-    name: memoryMap(options).name,
+    name: memoryMapOf(options?.machine, options?.memory).name,
     kernel: kernel.name,
     allocator: boot.allocator,
     cpus,
@@ -185,7 +181,7 @@ export function layoutOfCache(
   { info, sysfsId: id }: KmemCache,
   firstZone: ZoneName | null,
 ): CacheLayout {
-  return describeCache(machine, memoryMap(options), info, id, [], firstZone);
+  return describeCache(machine, memoryMapOf(options?.machine, options?.memory), info, id, [], firstZone);
 }
 
 function describeCache(

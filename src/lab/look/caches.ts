@@ -67,15 +67,15 @@ export function cacheDetail(scene: Scene, name: string): CacheDetail | undefined
   if (cache === undefined) return undefined;
   const { ledger } = machine;
   const slabs = scene.slabs.get(cache.id) ?? [];
-  const hasSysfs = machine.boot.allocator === 'slub';
+  const { sysfsTree } = machine.kernel.has;
   const row = slabinfoRows(machine).find((each) => each.name === cache.name);
   return {
     at: cacheAt(scene, cache),
     layout: layoutOfCache(machine, recorded.plan.options, cache, zoneOfOldest(scene, slabs)),
     histogram: histogramOf(slabs, cache.info.oo.objects),
     sites: sitesOf(scene, cache),
-    files: hasSysfs ? [...sysfsFiles(machine, cache, { cacheDma32: true })].sort(byName) : [],
-    directory: hasSysfs ? cache.sysfsId : null,
+    files: sysfsTree ? [...sysfsFiles(machine, cache, { cacheDma32: true })].sort(byName) : [],
+    directory: sysfsTree ? cache.sysfsId : null,
     slabinfo: row === undefined ? '' : formatSlabinfo([row]).trimEnd().split('\n').at(-1)!,
     slabs: slabs
       .map(({ id, live, objects }) => ({

@@ -36,7 +36,7 @@ export function slabMap(scene: Scene, frame: number): SlabMap | undefined {
   const order = shapeOrder(ledger.slabShape[slab]!);
   const firstFrame = ledger.slabFrame[slab]!;
   const address = (firstFrame + machine.memory.basePfn) * pageSize;
-  const objectAt = machine.boot.allocator === 'slab' ? 0 : word(C_RED_LEFT_PAD);
+  const objectAt = word(C_RED_LEFT_PAD);
   const lists = listsOf(machine, slab);
   const objects = objectsOf(scene, slab, lists);
   const live = objects.filter(({ state }) => state === 'live').length;
@@ -64,19 +64,15 @@ export function slabMap(scene: Scene, frame: number): SlabMap | undefined {
 
 type Lists = Pick<SlabMap, 'state' | 'cpu' | 'cpuList' | 'slabList'>;
 
-function listsOf({ ledger, boot }: Machine, slab: number): Lists {
+function listsOf(machine: Machine, slab: number): Lists {
+  const { ledger } = machine;
   const counters = ledger.slabCounters[slab]!;
   const first = ledger.slabLinks[slab]!;
   const slabList = chain(ledger, first, counters & COUNTERS_FREE);
-  const objects = shapeObjects(ledger.slabShape[slab]!);
-  if (boot.allocator === 'slab') {
-    const state = slabList.length === 0 ? 'full' : slabList.length === objects ? 'free' : 'partial';
-    return { state, cpu: null, cpuList: [], slabList };
-  }
   let state: SlabState | undefined;
   let cpu: number | null = null;
   let cpuList: number[] = [];
-  eachCpuLine(ledger, ledger.slabCache[slab]!, (p, of) => {
+  const ofCpu = (p: number, of: number) => {
     if (ledger.cpuCache[p + P_SLAB] === slab) {
       state = 'active';
       cpu = of;
@@ -87,9 +83,16 @@ function listsOf({ ledger, boot }: Machine, slab: number): Lists {
       state = 'cpu partial';
       cpu = of;
     }
-  });
-  state ??= counters & COUNTERS_FROZEN ? 'disabled' : slabList.length === 0 ? 'full' : 'partial';
-  return { state, cpu, cpuList, slabList };
+  };
+  if (machine.kernel.has.cpuSlabs) eachCpuLine(ledger, ledger.slabCache[slab]!, ofCpu);
+  return { state: state ?? stateOnNode(machine, slab, slabList.length), cpu, cpuList, slabList };
+}
+
+/** Of a slab that no CPU keeps, with so many free objects. */
+function stateOnNode({ ledger, kernel }: Machine, slab: number, free: number): SlabState {
+  if (ledger.slabCounters[slab]! & COUNTERS_FROZEN) return 'disabled';
+  if (free === 0) return 'full';
+  return kernel.has.freeSlabs && free === shapeObjects(ledger.slabShape[slab]!) ? 'free' : 'partial';
 }
 
 /** Indices of the objects of a list whose first one is `head`, index + 1. */
@@ -166,7 +169,7 @@ function stateOf(link: number): number {
   return link === LINK_LIVE ? LIVE : link === LINK_ARRAY ? CACHED : link === LINK_LOST ? LOST : FREE;
 }
 
-function briefOf({ ledger, boot }: Machine, slab: number): SlabBrief {
+function briefOf({ ledger }: Machine, slab: number): SlabBrief {
   const id = ledger.slabCache[slab]!;
   const word = (at: number) => ledger.cache[id * CACHE_WORDS + at]!;
   const first = ledger.slabLinks[slab]!;
@@ -182,7 +185,7 @@ function briefOf({ ledger, boot }: Machine, slab: number): SlabBrief {
     serial: ledger.slabSerial[slab]!,
     firstFrame: ledger.slabFrame[slab]!,
     frames: 2 ** shapeOrder(ledger.slabShape[slab]!),
-    offset: ledger.slabOffset[slab]! - (boot.allocator === 'slab' ? 0 : word(C_RED_LEFT_PAD)),
+    offset: ledger.slabOffset[slab]! - word(C_RED_LEFT_PAD),
     size: word(C_SIZE),
     live,
     states,

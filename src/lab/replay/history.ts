@@ -18,8 +18,9 @@
 import { type Gfp, NO_PFN, type Pfn, type PhysAddr } from '../../base/index.js';
 import { GFP } from '../../machine/index.js';
 import { type KmemCache, type Machine, SLAB_DEBUG_FLAGS } from '../../slab/index.js';
-import type { BuiltMachine, ReplayCache } from './build.js';
+import type { BuiltMachine } from './build.js';
 import { NumberStack } from './number-stack.js';
+import type { ReplayCache } from './plan-caches.js';
 
 /** What a cache had in front of the trace: objects, by where they were. */
 export interface CacheHistory {
@@ -83,7 +84,7 @@ export function liveThrough(history: History, built: BuiltMachine): Stock {
   for (const entry of history.caches) {
     const made = built.find(entry.name);
     if (made === undefined) continue;
-    const live = liveThroughCache(entry, made, built.machine.cpus);
+    const live = liveThroughCache(entry, made, built.machine);
     const known = objects.get(made.cache.id);
     if (known === undefined) objects.set(made.cache.id, live);
     else known.pushAll(live);
@@ -121,7 +122,11 @@ function takeOthers({ others, otherFrees }: History, machine: Machine): Pick<Sto
   return { pages: singles, otherPages };
 }
 
-function liveThroughCache(entry: CacheHistory, { cache }: ReplayCache, cpus: number): NumberStack<PhysAddr> {
+function liveThroughCache(
+  entry: CacheHistory,
+  { cache }: ReplayCache,
+  { cpus, kernel }: Machine,
+): NumberStack<PhysAddr> {
   const alloc = (objects: NumberStack<PhysAddr>, count: number, cpu: number): void => {
     for (let i = 0; i < count; i++) {
       const address = cache.alloc(undefined, cpu);
@@ -139,15 +144,15 @@ function liveThroughCache(entry: CacheHistory, { cache }: ReplayCache, cpus: num
   const { holes, holeStretches } = entry;
   if (holes > 0 && holeStretches > 0) {
     freeEvenly(live, full, holes, holeStretches, (address) => cache.free(address, 0));
-    giveToNode(cache);
+    if (kernel.has.cpuSlabs) giveToNode(cache);
   }
   return live;
 }
 
-/** What CPU 0 keeps goes to the node; then it goes on with the slab that it had. SLAB's arrays stay: they hold what was freed last. */
+/** The slabs that CPU 0 keeps go to the node; then it goes on with the one that it had. Arrays stay: they hold what was freed last. */
 function giveToNode(cache: KmemCache): void {
-  const { slab, flags, cpuPartial } = cache.info;
-  if (slab !== undefined || flags & SLAB_DEBUG_FLAGS) return;
+  const { flags, cpuPartial } = cache.info;
+  if (flags & SLAB_DEBUG_FLAGS) return;
   cache.setCpuPartial(cpuPartial, [0]);
   const next = cache.alloc(undefined, 0);
   if (next !== 0) cache.free(next, 0);

@@ -26,8 +26,8 @@
  */
 import { largestOf, smallestOf } from '../../base/index.js';
 import { C_NEXT_REAP, CACHE_WORDS } from '../../machine/index.js';
-import type { Machine } from '../../slab/index.js';
-import { slabinfoRows, sysfsCounters } from '../../text/index.js';
+import { type Machine, sysfsCounters } from '../../slab/index.js';
+import { slabinfoRows } from '../../text/index.js';
 import type { ClassCache, Trace } from '../../trace/index.js';
 import {
   type MachinePlan,
@@ -143,7 +143,7 @@ export function measureNearness(options: NearnessOptions): Nearness {
     return { seen, counts };
   };
   const { seen, counts } = replayed(0);
-  const later = plan.kernel.allocator === 'slab' ? replayed(REAPERS_APART_MS).seen : seen;
+  const later = plan.kernel.has.reaper ? replayed(REAPERS_APART_MS).seen : seen;
   const rows = all.flatMap(({ snapshot }, i) => {
     const at =
       snapshot === estimate.reference ? 'reference' : snapshot === behind?.snapshot ? 'after' : 'within';
@@ -200,11 +200,11 @@ type Seen = ReadonlyMap<
 >;
 
 function look(machine: Machine): Seen {
-  const isSlub = machine.boot.allocator === 'slub';
+  const { sysfsTree } = machine.kernel.has;
   const caches = new Map(machine.caches().map((cache) => [cache.name, cache]));
   return new Map(
     slabinfoRows(machine).map(({ name, numSlabs, numObjs, activeObjs }) => {
-      const partial = isSlub ? sysfsCounters(machine, caches.get(name)!).partial : 0;
+      const partial = sysfsTree ? sysfsCounters(machine, caches.get(name)!).partial : 0;
       return [name, { slabs: numSlabs, objects: numObjs, active: activeObjs, partial }];
     }),
   );

@@ -193,8 +193,8 @@ function freeAtStart(
     const order = plan.caches[cacheOf[id]!]?.layout.oo.order;
     return grew.some(([taken]) => taken === order);
   });
-  // SLAB's CPUs share their slabs: what one has left another gets.
-  const isShared = plan.kernel.allocator === 'slab';
+  // CPUs that have no slabs of their own share them: what one has left another gets.
+  const isShared = !plan.kernel.has.cpuSlabs;
   const lines = plan.caches.length * cpus;
   const net = new Float64Array(lines);
   const most = new Float64Array(lines);

@@ -13,10 +13,11 @@
 import { counted, formatCount } from '../../base/index.js';
 import { CLASS_KIND, type ClassCache, type HowNamed, lostWords, type Trace } from '../../trace/index.js';
 import type { MachineEvidence, MachinePlan } from '../evidence/index.js';
-import type { BuiltMachine, ReplayCache } from './build.js';
+import type { BuiltMachine } from './build.js';
 import type { Stock } from './history.js';
 import { OTHER_PAGES, type Peak, REQUESTED, type Series } from './measure.js';
 import { findPins, type Pin } from './pins.js';
+import type { ReplayCache } from './plan-caches.js';
 import type { Estimate } from './population.js';
 import { eachRow } from './rows.js';
 import type { RunCounts, RunState } from './run.js';

@@ -146,7 +146,7 @@ export function createRun(options: RunOptions): Run {
   const { machine, replaysPages } = built;
   const { cpus } = machine;
   const cacheWords = machine.ledger.cache;
-  const hasClock = machine.boot.allocator === 'slab';
+  const { reaper } = machine.kernel.has;
   const measure = createMeasure(built, rows, stock);
   const { slabsOf, sums } = measure;
   const counts: OwnCounts = { ...NO_COUNTS };
@@ -343,7 +343,7 @@ export function createRun(options: RunOptions): Run {
       measure.begin(done, chunk.time[at]!);
       const until = Math.min(measure.pieceEnd, stops[stop] ?? rows, repeatAt) - chunk.first;
       const to = Math.min(Math.max(until, at + 1), end);
-      if (hasClock) ticks(chunk, at, to);
+      if (reaper) ticks(chunk, at, to);
       else piece(chunk, at, to);
       at = to;
     }

@@ -149,7 +149,7 @@ export function createUnseen({ built, stock, found, changed, forgotten }: Unseen
 
   function infer(cache: KmemCache, row: number, cpu: number, tookSlab: boolean): void {
     if (hasFree(cache.id, cpu) !== tookSlab) return;
-    if (tookSlab && machine.boot.allocator === 'slab' && !hasFreeBesideLive(machine, cache.id)) return;
+    if (tookSlab && machine.kernel.has.reaper && !hasFreeBesideLive(machine, cache.id)) return;
     if (!tookSlab) {
       if (freeInferred(cache, cpu)) found?.({ row, cache: cache.name, cpu, objects: -1 });
       changed(cache);
@@ -201,10 +201,10 @@ function copied(lists: ReadonlyMap<number, NumberStack<PhysAddr>>): Map<number, 
 }
 
 /** Whether an allocation of a cache on a CPU finds an object without taking a slab. */
-function freeObjectsOf({ ledger, boot }: Machine): (cache: number, cpu: number) => boolean {
+function freeObjectsOf({ ledger, kernel }: Machine): (cache: number, cpu: number) => boolean {
   const { cache, cpuCache, slabCounters } = ledger;
   const rows = ledger.shape.caches + 1;
-  if (boot.allocator === 'slab') {
+  if (kernel.has.cpuArrays) {
     return (id, cpu) => {
       const c = id * CACHE_WORDS;
       if (cpuCache[(cpu * rows + id) * CPU_WORDS + P_AVAIL] !== 0) return true;

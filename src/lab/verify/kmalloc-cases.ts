@@ -27,14 +27,12 @@ const TRACK_PADDING = 20;
 const doNothing = () => {};
 const tell = (yes: boolean) => (yes ? 1 : 0);
 
-const isSlab = (machine: Machine) => machine.boot.allocator === 'slab';
-
 /**
- * The parts of an object that no two machines have alike, in bytes from its start: its free pointer, and what tracks say. SLAB keeps
- * neither in an object.
+ * The parts of an object that no two machines have alike, in bytes from its start: its free pointer, and what tracks say. Where a
+ * list of indices names the free objects, neither is in an object.
  */
 export function stateOf(machine: Machine, info: CacheInfo, object: PhysAddr): [from: number, to: number][] {
-  if (isSlab(machine)) return [];
+  if (machine.kernel.has.indexFreelist) return [];
   const ranges: [number, number][] = [[info.offset, info.offset + WORD]];
   if (!(info.flags & SLAB.STORE_USER)) return ranges;
   const first = tracksAt(info);
@@ -91,12 +89,12 @@ function manyFromKmalloc(flag: number): Run {
 const NOBODYS: Bytes['state'] = [[0, Number.POSITIVE_INFINITY]];
 
 /**
- * The first bytes of an object that was just handed out. With SLAB, where nothing filled them, they are what the page's last owner left or
- * a list of free objects that once lay there, and no two machines have them alike.
+ * The first bytes of an object that was just handed out. Where a list of indices names the free objects and nothing filled them, they are
+ * what the page's last owner left or such a list that once lay there, and no two machines have them alike.
  */
 function firstBytes(machine: Machine, cache: KmemCache, object: PhysAddr, filled: boolean): Bytes {
   const bytes = look(machine, cache, object, 0, 64);
-  return filled || !isSlab(machine) ? bytes : { ...bytes, state: NOBODYS };
+  return filled || !machine.kernel.has.indexFreelist ? bytes : { ...bytes, state: NOBODYS };
 }
 
 /** alloc_…: flags of the cache, constructor, how many, gfp. */
@@ -143,13 +141,14 @@ const create: Run = (machine, kernel, args) => {
   if (cache === null) return { null: 1 };
   const was = before.get(cache.id);
   const { name: own, ...fields } = kernel.fields(cache.info);
+  const { sysfsTree } = machine.kernel.has;
   const merged = was && { before: { object_size: was.objectSize, inuse: was.inuse, refcount: was.refcount } };
   return {
     null: 0,
     merged: tell(was !== undefined),
     ...merged,
-    c: { name: own, ...fields, ...(!isSlab(machine) && { id: cache.sysfsId }) },
-    ...(!isSlab(machine) && { link: cache.sysfsId }),
+    c: { name: own, ...fields, ...(sysfsTree && { id: cache.sysfsId }) },
+    ...(sysfsTree && { link: cache.sysfsId }),
   };
 };
 
@@ -248,15 +247,16 @@ const CASES: Readonly<Record<string, Run>> = {
   },
   fresh_bytes(machine) {
     const cache = make(machine, 64, false);
-    // With SLAB there is no red zone, and the answer does not speak of one.
+    const { debugFlags, indexFreelist } = machine.kernel.has;
     const { redLeftPad, size } = cache.info;
     const a = cache.alloc();
     const fresh = look(machine, cache, a, redLeftPad, size);
-    const alloc_left = isSlab(machine) ? { ...fresh, state: NOBODYS } : fresh;
+    const alloc_left = indexFreelist ? { ...fresh, state: NOBODYS } : fresh;
     machine.bytes!.fill(a, 64, 0x41);
     cache.free(a);
     const freed_left = look(machine, cache, a, redLeftPad, size);
-    return { alloc_left, freed_left, ...(!isSlab(machine) && { red_left_pad: redLeftPad }) };
+    // Where there are no red zones, the answer does not speak of one.
+    return { alloc_left, freed_left, ...(debugFlags && { red_left_pad: redLeftPad }) };
   },
   destroy_busy(machine) {
     const cache = make(machine, 64, true);
@@ -266,7 +266,7 @@ const CASES: Readonly<Record<string, Run>> = {
     const link = machine.caches().includes(cache) ? cache.sysfsId : null;
     return {
       returned: 1,
-      ...(!isSlab(machine) && { link }),
+      ...(machine.kernel.has.sysfsTree && { link }),
       recreate_null: tell(make(machine, 64, true) === null),
     };
   },

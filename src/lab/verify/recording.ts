@@ -9,11 +9,11 @@ import {
   freelistPlace,
   KERNELS,
   type KernelProfile,
+  kernelWith,
   Machine,
   SLAB,
   SLAB_CMPXCHG_DOUBLE,
   SLAB_OBJECT_POISON,
-  slabKernel,
   withSlabPart,
 } from '../../slab/index.js';
 import { bootOptions } from '../boot/index.js';
@@ -126,7 +126,7 @@ export class RecordedKernel {
     }
     const hardened = config?.CONFIG_HARDENED_USERCOPY;
     const configured = hardened === undefined ? profile : { ...profile, hardenedUsercopy: hardened === 'y' };
-    this.profile = allocator === 'SLAB' ? slabKernel(configured) : configured;
+    this.profile = kernelWith(configured, allocator === 'SLAB' ? 'slab' : 'slub');
     const named = Object.entries(constants?.slab_flags ?? {}).flatMap(([name, value]) => {
       const ours = (SLAB as Readonly<Record<string, number>>)[name.replace(/^SLAB_/, '')];
       return ours === undefined || ours === 0 ? [] : [[Number.parseInt(value, 16), ours] as const];

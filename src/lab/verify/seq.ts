@@ -18,7 +18,7 @@ import {
   P_SLAB,
   parseGfp,
 } from '../../machine/index.js';
-import { countOnNode, eachCpuLine, type KmemCache, type Machine } from '../../slab/index.js';
+import { eachCpuLine, type KmemCache, type Machine, sysfsCounters } from '../../slab/index.js';
 import { sysfsFiles } from '../../text/index.js';
 import {
   onlyBoot,
@@ -396,8 +396,8 @@ class SequenceRun {
 
   #state(): object {
     if (this.#sheaves !== undefined) return this.#sheaves.state();
-    const slab = this.#machine.boot.allocator === 'slab';
-    return slab ? slabCacheState(this.#machine, this.#cache) : this.#slubState();
+    const { cpuArrays } = this.#machine.kernel.has;
+    return cpuArrays ? slabCacheState(this.#machine, this.#cache) : this.#slubState();
   }
 
   #slubState(): SlubCacheState {
@@ -446,8 +446,19 @@ class SequenceRun {
 }
 
 /** Of a cache's row of /proc/slabinfo: active and all objects, object size, objects and pages of a slab, tunables, active and all slabs, 0. */
-function slabinfoNumbers({ ledger }: Machine, { id, info }: KmemCache): number[] {
-  const { totalObjects, nrSlabs, size, oo } = info;
-  const { free } = countOnNode(ledger, id);
-  return [totalObjects - free, totalObjects, size, oo.objects, 2 ** oo.order, 0, 0, 0, nrSlabs, nrSlabs, 0];
+function slabinfoNumbers(machine: Machine, cache: KmemCache): number[] {
+  const { totalObjects, nrSlabs, size, oo } = cache.info;
+  return [
+    sysfsCounters(machine, cache).objects,
+    totalObjects,
+    size,
+    oo.objects,
+    2 ** oo.order,
+    0,
+    0,
+    0,
+    nrSlabs,
+    nrSlabs,
+    0,
+  ];
 }

@@ -18,6 +18,7 @@
 import { ArgumentError, largestOf, lookUp, parseSize } from '../../base/index.js';
 import { CPUS_MAX } from '../../machine/index.js';
 import {
+  ALLOCATORS,
   type AllocatorName,
   KERNELS,
   parseSlabFlags,
@@ -113,11 +114,6 @@ const CACHE_SETTINGS: ReadonlyMap<string, Reader<CacheChange>> = new Map<string,
   ['cpu_partial', (value, setting) => ({ cpuPartial: whole(value, setting) })],
   ['min_partial', (value, setting) => ({ minPartial: whole(value, setting) })],
   ['strategy', (value) => ({ strategy: lookUp('strategy', value, STRATEGIES).id })],
-]);
-
-const ALLOCATORS: ReadonlyMap<string, AllocatorName> = new Map([
-  ['slub', 'slub'],
-  ['slab', 'slab'],
 ]);
 
 /** All words of a setting of the machine, for those who let a person choose. */

@@ -38,7 +38,7 @@ import {
 } from '../../machine/index.js';
 import { createEventCounter, STAT } from '../cache/index.js';
 import type { BarnProfile } from '../kernel/index.js';
-import { LOOKAHEAD, type ObjectAddresses } from '../slabs/index.js';
+import { findGroup, type ObjectAddresses } from '../slabs/index.js';
 import type { SlubNode } from '../slub/index.js';
 import { createSheafRows, readAddress, writeAddress } from './sheaves.js';
 
@@ -94,6 +94,9 @@ export function createBarn(
   const cpuOf = (p: number) => Math.floor(p / ((shape.caches + 1) * CPU_WORDS));
   const count = createEventCounter(ledger);
   const table = createSheafRows(memory);
+  /** Slabs of the objects that are flushed, and places of a group: scratch. */
+  let slabs = new Int32Array(64);
+  let places = new Int32Array(64);
 
   // ---- the two lists ---------------------------------------------------------------------------------------------------
 
@@ -185,36 +188,36 @@ export function createBarn(
 
   function flushSlots(p: number, from: number, held: number): void {
     count(p, STAT.sheaf_flush, held);
-    let left = from + held;
-    while (left > from) left = flushGroup(p, from, left);
-  }
-
-  /** The last slot's object and those of its slab in front of it, past two others. Returns the first slot of the group, which is the end now. */
-  function flushGroup(p: number, from: number, end: number): number {
-    // What a kernel took without looking is no object: it goes unnoticed.
-    if (slotLink[end - 1]! < 0) return end - 1;
-    const slab = slabAt(slotAddress[end - 1]!);
-    let first = end;
-    let lookahead = LOOKAHEAD;
-    for (let i = end - 1; i >= from; i--) {
-      if (slotLink[i]! < 0 || slabAt(slotAddress[i]!) !== slab) {
-        if (--lookahead === 0) break;
-        continue;
-      }
-      first--;
-      swapSlots(first, i);
+    if (slabs.length < held) {
+      slabs = new Int32Array(2 * held);
+      places = new Int32Array(2 * held);
     }
-    giveSlots(p, slab, first, end);
-    return first;
+    // What a kernel took without looking is no object of a slab: it goes unnoticed.
+    for (let i = 0; i < held; i++) slabs[i] = slotLink[from + i]! < 0 ? 0 : slabAt(slotAddress[from + i]!);
+    for (let left = held; left > 0; ) left = flushGroup(p, from, left);
   }
 
-  function swapSlots(a: number, b: number): void {
-    const address = slotAddress[a]!;
-    const at = slotLink[a]!;
-    slotAddress[a] = slotAddress[b]!;
-    slotLink[a] = slotLink[b]!;
-    slotAddress[b] = address;
-    slotLink[b] = at;
+  /** The last object that is left, and those of its slab that belong to its group. Returns how many are left then. */
+  function flushGroup(p: number, from: number, left: number): number {
+    const slab = slabs[left - 1]!;
+    if (slab === 0) return left - 1;
+    const found = findGroup(slabs, left - 1, places);
+    // Each changes places with the stranger next to the group, so that the group is the end of what is left.
+    for (let i = 0; i < found; i++) swapSlots(from, left - 1 - i, places[i]!);
+    giveSlots(p, slab, from + left - found, from + left);
+    return left - found;
+  }
+
+  function swapSlots(from: number, a: number, b: number): void {
+    const slab = slabs[a]!;
+    slabs[a] = slabs[b]!;
+    slabs[b] = slab;
+    const address = slotAddress[from + a]!;
+    const at = slotLink[from + a]!;
+    slotAddress[from + a] = slotAddress[from + b]!;
+    slotLink[from + a] = slotLink[from + b]!;
+    slotAddress[from + b] = address;
+    slotLink[from + b] = at;
   }
 
   /** Objects of one slab go in front of its list, the lowest slot's first. */

@@ -21,6 +21,7 @@ export {
 export {
   type BootParameters,
   calculateAlignment,
+  cpuPartialSlabsOf,
   type LayoutRequest,
   type SlabShape,
   type SlubLayout,
@@ -29,6 +30,7 @@ export {
 } from './layout-slub.js';
 export { type CacheLink, cacheLinks, linkCache, unlinkCache } from './links.js';
 export { findMergeable, isMergeable, joinCache, type MergeRequest, sysfsId } from './merge.js';
+export { type Named, named } from './named.js';
 export {
   type CacheReports,
   machineReports,

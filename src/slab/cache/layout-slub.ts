@@ -181,7 +181,7 @@ function layoutWithFlags(
   if (oo.objects === 0) return null;
   if (!(flags & (SLAB.CONSISTENCY_CHECKS | SLAB.STORE_USER | SLAB.TRACE))) flags |= SLAB_CMPXCHG_DOUBLE;
   const cpuPartial = defaultCpuPartial(profile, flags, size);
-  const cpuPartialSlabs = Math.ceil((2 * cpuPartial) / oo.objects);
+  const cpuPartialSlabs = cpuPartialSlabsOf(cpuPartial, oo.objects);
   return {
     flags: flags >>> 0,
     size,
@@ -232,6 +232,14 @@ function freePointer(
 function defaultCpuPartial(profile: KernelProfile, flags: number, size: number): number {
   if (flags & SLAB_DEBUG_FLAGS) return 0;
   return profile.cpuPartialBySize.find(([minSize]) => size >= minSize)![1];
+}
+
+/**
+ * The limit in slabs that `cpu_partial` comes to, as if each slab were half free. Twice the objects in 32 bits, rounded up to slabs in 32
+ * bits: the largest number wraps to none.
+ */
+export function cpuPartialSlabsOf(cpuPartial: number, objectsPerSlab: number): number {
+  return Math.floor(((2 * cpuPartial + objectsPerSlab - 1) >>> 0) / objectsPerSlab);
 }
 
 function pageFlags(profile: KernelProfile, flags: number, order: number): number {

@@ -1,6 +1,6 @@
-/** What kernels do differently, as data: profiles, standing caches, flags, sizes, the order of a slab. */
-
+/** What kernels do differently, as data: profiles, what allocators have, standing caches, flags, sizes, the order of a slab. */
 export { BARN_7_3, type BarnProfile } from './barn-profile.js';
+export { type Capabilities, SLAB_HAS } from './capabilities.js';
 export { DEBUG_6_1, DEBUG_6_12, type DebugProfile } from './debug-profile.js';
 export {
   debugBlockFlags,
@@ -29,9 +29,11 @@ export {
 } from './order.js';
 export {
   type AllocatorName,
+  hasAllocator,
   KERNELS,
   type KernelProfile,
   kernelOn,
+  kernelWith,
   LINUX_6_1,
   LINUX_6_12,
   type SlabKernel,

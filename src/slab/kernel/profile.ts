@@ -4,6 +4,7 @@
 import { ArgumentError } from '../../base/index.js';
 import { GFP_NUMBERS_6_1, GFP_NUMBERS_6_12, type PageProfile } from '../../machine/index.js';
 import type { BarnProfile } from './barn-profile.js';
+import { type Capabilities, SLAB_HAS, SLUB_HAS } from './capabilities.js';
 import { DEBUG_6_1, DEBUG_6_12, type DebugProfile } from './debug-profile.js';
 import { SLAB } from './flags.js';
 import { KMALLOC_SIZES } from './kmalloc-sizes.js';
@@ -22,8 +23,10 @@ export interface KernelProfile extends PageProfile {
   readonly barn?: BarnProfile;
   /** Such as `6.1`. */
   readonly name: string;
-  /** The one that makes this profile's caches: `slabKernel` gives that of a kernel built with the other one. */
+  /** The one that makes this profile's caches: `kernelWith` gives that of a kernel built with the other one. */
   readonly allocator: AllocatorName;
+  /** What that allocator has. */
+  readonly has: Capabilities;
   /** Bytes of a pointer: objects are rounded up to it and the free pointer is one. */
   readonly wordSize: number;
   /** Bytes; `SLAB_HWCACHE_ALIGN`. */
@@ -102,6 +105,7 @@ export interface KernelProfile extends PageProfile {
 export const LINUX_6_1: KernelProfile = {
   name: '6.1',
   allocator: 'slub',
+  has: SLUB_HAS,
   pageSize: 4096,
   orders: 11,
   watermarkScaleFactor: 10,
@@ -226,5 +230,15 @@ export function slabKernel(kernel: KernelProfile): SlabKernel {
       `Linux ${kernel.name} has no SLAB: it was removed in 6.8 ("mm/slab: remove mm/slab.c and slab_def.h"); 6.1 still has it`,
     );
   }
-  return { ...kernel, ...slab.kernel, allocator: 'slab', slab };
+  return { ...kernel, ...slab.kernel, allocator: 'slab', has: SLAB_HAS, slab };
+}
+
+/** The profile of a kernel that was built with one of its allocators. Throws ArgumentError where it lacks that. */
+export function kernelWith(kernel: KernelProfile, allocator: AllocatorName): KernelProfile {
+  return allocator === 'slab' ? slabKernel(kernel) : kernel;
+}
+
+/** Whether a kernel can be built with an allocator. */
+export function hasAllocator(kernel: KernelProfile, allocator: AllocatorName): boolean {
+  return allocator !== 'slab' || kernel.slab !== null;
 }

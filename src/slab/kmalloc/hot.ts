@@ -1,12 +1,13 @@
 /**
  * kmalloc and kfree in front of sheaves, for a machine with one type of kmalloc caches and all addresses within 31 bits. The shape is that
- * of `hotView` in sheaf.ts, for its reasons: plain parameters around two functions. What is not common goes the slow way.
+ * of sheaf/hot.ts, for its reasons: plain parameters around two functions. What is not common goes the slow way.
  */
 import type { Gfp, PhysAddr } from '../../base/index.js';
 import type { SheafAddresses } from '../../machine/index.js';
+import { type Named, named } from '../cache/index.js';
 
 /** The general path of the same two calls. */
-export interface SlowKmalloc {
+interface SlowKmalloc {
   alloc(size: number, gfp: Gfp, cpu: number): PhysAddr;
   free(address: PhysAddr, cpu: number): void;
 }
@@ -17,35 +18,80 @@ export interface HotKmalloc {
   free(address: PhysAddr, cpu?: number): void;
 }
 
-/**
- * `LOW`: addresses are integers of 31 bits. `idOfWord`: the cache for so many words; `linesPerCpu` and `lineWords` say where a CPU's line
- * of a cache is, `AVAIL`, `LIMIT`, `ENTRIES`, `INVERSE`, `SHIFT`, `SLAB_MASK` and `SLAB_OBJECTS` which of its words are which (ledger.ts).
- */
-export function hotKmalloc(
-  cpuCache: Int32Array,
-  sheafAddress: SheafAddresses,
-  frameCache: Uint16Array,
-  idOfWord: Int32Array,
-  isKmalloc: Uint8Array,
-  basePhys: number,
-  pageShift: number,
-  wordShift: number,
-  largest: number,
-  cpus: number,
-  linesPerCpu: number,
-  lineWords: number,
-  AVAIL: number,
-  LIMIT: number,
-  ENTRIES: number,
-  INVERSE: number,
-  SHIFT: number,
-  SLAB_MASK: number,
-  SLAB_OBJECTS: number,
-  ZERO: number,
-  KERNEL: Gfp,
-  ownCpu: number,
-  LOW: boolean,
-  slow: SlowKmalloc,
+/** What does not change for a thread. */
+interface HotKmallocOptions {
+  /** Views of the ledger. */
+  readonly cpuCache: Int32Array;
+  readonly sheafAddress: SheafAddresses;
+  readonly frameCache: Uint16Array;
+  /** The cache for so many words, and by cache whether it is one of kmalloc's. */
+  readonly idOfWord: Int32Array;
+  readonly isKmalloc: Uint8Array;
+  /** The address of the first byte of memory, and the logarithms of a page's and a word's bytes. */
+  readonly basePhys: number;
+  readonly pageShift: number;
+  readonly wordShift: number;
+  /** Bytes of the largest of the caches' objects. */
+  readonly largest: number;
+  readonly cpus: number;
+  /** Where in `cpuCache` a CPU's line of a cache is. */
+  readonly linesPerCpu: number;
+  readonly lineWords: number;
+  /** Which of a line's words are which (ledger.ts). */
+  readonly AVAIL: number;
+  readonly LIMIT: number;
+  readonly ENTRIES: number;
+  readonly INVERSE: number;
+  readonly SHIFT: number;
+  readonly SLAB_MASK: number;
+  readonly SLAB_OBJECTS: number;
+  /** __GFP_ZERO, and the gfp of an alloc that names none. */
+  readonly ZERO: number;
+  readonly KERNEL: Gfp;
+  readonly ownCpu: number;
+  /** Whether addresses are integers of 31 bits. */
+  readonly LOW: boolean;
+  readonly slow: SlowKmalloc;
+}
+
+type Own = Named<HotKmallocOptions>;
+
+export function hotKmalloc(options: HotKmallocOptions): HotKmalloc {
+  const own = named(options);
+  // biome-ignore format: one line a kind.
+  return closeOver(
+    own.cpuCache, own.sheafAddress, own.frameCache, own.idOfWord, own.isKmalloc,
+    own.basePhys, own.pageShift, own.wordShift, own.largest, own.cpus, own.linesPerCpu, own.lineWords,
+    own.AVAIL, own.LIMIT, own.ENTRIES, own.INVERSE, own.SHIFT, own.SLAB_MASK, own.SLAB_OBJECTS,
+    own.ZERO, own.KERNEL, own.ownCpu, own.LOW, own.slow,
+  );
+}
+
+function closeOver(
+  cpuCache: Own['cpuCache'],
+  sheafAddress: Own['sheafAddress'],
+  frameCache: Own['frameCache'],
+  idOfWord: Own['idOfWord'],
+  isKmalloc: Own['isKmalloc'],
+  basePhys: Own['basePhys'],
+  pageShift: Own['pageShift'],
+  wordShift: Own['wordShift'],
+  largest: Own['largest'],
+  cpus: Own['cpus'],
+  linesPerCpu: Own['linesPerCpu'],
+  lineWords: Own['lineWords'],
+  AVAIL: Own['AVAIL'],
+  LIMIT: Own['LIMIT'],
+  ENTRIES: Own['ENTRIES'],
+  INVERSE: Own['INVERSE'],
+  SHIFT: Own['SHIFT'],
+  SLAB_MASK: Own['SLAB_MASK'],
+  SLAB_OBJECTS: Own['SLAB_OBJECTS'],
+  ZERO: Own['ZERO'],
+  KERNEL: Own['KERNEL'],
+  ownCpu: Own['ownCpu'],
+  LOW: Own['LOW'],
+  slow: Own['slow'],
 ): HotKmalloc {
   const round = (1 << wordShift) - 1;
   const number = (address: number) => (LOW ? address | 0 : +address) as PhysAddr;

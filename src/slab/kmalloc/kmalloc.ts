@@ -39,6 +39,11 @@ import {
   GFP,
   GFP_KNOWN_BITS,
   GFP_SLAB_BUG_BITS,
+  KMALLOC_DMA,
+  KMALLOC_NORMAL,
+  KMALLOC_TYPES,
+  type KmallocType,
+  kmallocTypeOf,
   type ManagedBytes,
   P_AVAIL,
   P_ENTRIES,
@@ -62,31 +67,15 @@ import {
 } from '../cache/index.js';
 import { type KernelProfile, SLAB } from '../kernel/index.js';
 import { type HotKmalloc, hotKmalloc } from './hot.js';
+import { kmallocCacheFlags } from './types.js';
 
 /** What kmalloc(0) returns: an address that may be freed and must not be used. */
 export const ZERO_SIZE_PTR = 16 as PhysAddr;
 
-interface KmallocType {
-  readonly prefix: string;
-  readonly flags: number;
-}
-
-/** In the order in which a kernel makes them. */
-const TYPES: readonly KmallocType[] = [
-  { prefix: 'kmalloc-', flags: SLAB.NONE },
-  { prefix: 'kmalloc-cg-', flags: SLAB.ACCOUNT },
-  { prefix: 'kmalloc-rcl-', flags: SLAB.RECLAIM_ACCOUNT },
-  { prefix: 'dma-kmalloc-', flags: SLAB.CACHE_DMA },
-];
-const NORMAL = 0;
-const CGROUP = 1;
-const RECLAIM = 2;
-const DMA = 3;
-
 /** Those that a machine has. */
 function typesOf(profile: KernelProfile, hasDma: boolean): readonly KmallocType[] {
-  if (!profile.kmallocTypes) return TYPES.slice(NORMAL, CGROUP);
-  return hasDma ? TYPES : TYPES.slice(NORMAL, DMA);
+  if (!profile.kmallocTypes) return KMALLOC_TYPES.slice(0, KMALLOC_NORMAL + 1);
+  return hasDma ? KMALLOC_TYPES : KMALLOC_TYPES.slice(0, KMALLOC_DMA);
 }
 
 /** kmalloc: memory of any size, from caches of a few sizes or, above the largest, from whole pages. */
@@ -114,24 +103,22 @@ export interface Kmalloc extends HotKmalloc {
 
 /** What the kmalloc caches are, by type and size. Types of a zone that the machine lacks are left out. */
 function kmallocRows(memory: PhysicalMemory, profile: KernelProfile, boot: MachineBoot): CacheRow[][] {
-  return typesOf(profile, memory.zoneNames.includes('DMA')).map((type) =>
+  return typesOf(profile, memory.zoneNames.includes('DMA')).map(({ prefix }, type) =>
     profile.kmallocSizes.map(([bytes, suffix]) => {
       const powerOfTwo = (bytes & (bytes - 1)) === 0;
       const align = powerOfTwo || profile.kmallocAlignsToDivisor ? bytes & -bytes : profile.minAlign;
-      // The plain ones are kept from merging; the others only by their usercopy region, where there is one.
-      const own = type.flags === SLAB.NONE ? profile.plainKmalloc : { flags: 0, refcount: 1 };
-      const name = `${type.prefix}${suffix}`;
-      const asked = type.flags | own.flags | profile.kmallocFlags | SLAB.KMALLOC;
-      const flags = withBootDebug(asked, boot.debug, name);
+      const name = `${prefix}${suffix}`;
+      const flags = withBootDebug(kmallocCacheFlags(type, profile), boot.debug, name);
       const cpusCounted = cpusCountedEarly(boot.cpus);
       const layout = cacheLayout(profile, boot, { size: bytes, align, flags, ctor: false, cpusCounted });
       if (layout === null) throw new ArgumentError(`${name} has no layout under these boot parameters`);
       const usersize = profile.hardenedUsercopy ? bytes : 0;
+      // The very first one is made before that rule holds.
+      const isPlain = type === KMALLOC_NORMAL && bytes !== profile.kmallocFirst;
       return {
         ...layout,
         name,
-        // The very first one is made before that rule holds.
-        refcount: bytes === profile.kmallocFirst ? 1 : own.refcount,
+        refcount: isPlain ? profile.plainKmalloc.refcount : 1,
         useroffset: 0,
         usersize,
         ctor: false,
@@ -157,9 +144,9 @@ export function addKmallocCaches(
       return id;
     };
     const first = profile.kmallocSizes.findIndex(([bytes]) => bytes === profile.kmallocFirst);
-    const firstId = first < 0 ? 0 : add(rowsByType[NORMAL]![first]!);
+    const firstId = first < 0 ? 0 : add(rowsByType[KMALLOC_NORMAL]![first]!);
     return rowsByType.map((rows, type) =>
-      rows.map((row, size) => (type === NORMAL && size === first ? firstId : add(row))),
+      rows.map((row, size) => (type === KMALLOC_NORMAL && size === first ? firstId : add(row))),
     );
   } catch (error) {
     for (const id of added.reverse()) removeCache(memory.ledger, id);
@@ -190,14 +177,8 @@ export function createKmalloc(
     ids.some((id) => (ledger.cache[id * CACHE_WORDS + C_FLAGS]! & SLAB.STORE_USER) !== 0),
   );
   let asked = 0;
-  const ONE_TYPE = idsByType.length === 1;
-
-  function typeOf(gfp: Gfp): number {
-    if (ONE_TYPE) return NORMAL;
-    if (gfp & __GFP.DMA && idsByType.length > DMA) return DMA;
-    if (gfp & __GFP.RECLAIMABLE) return RECLAIM;
-    return gfp & __GFP.ACCOUNT ? CGROUP : NORMAL;
-  }
+  const TYPES = idsByType.length;
+  const ONE_TYPE = TYPES === 1;
 
   function alloc(size: number, gfp: Gfp = GFP.KERNEL, cpu = ownCpu): PhysAddr {
     if (!Number.isSafeInteger(size) || size < 0)
@@ -205,7 +186,10 @@ export function createKmalloc(
     checkCpu(ledger, cpu);
     if (size === 0) return ZERO_SIZE_PTR;
     if (size > largest) return allocLarge(size, gfp);
-    const id = idsByType[typeOf(gfp)]![classOfWord[Math.ceil(size / profile.wordSize)]!]!;
+    const id =
+      idsByType[ONE_TYPE ? KMALLOC_NORMAL : kmallocTypeOf(gfp, TYPES)]![
+        classOfWord[Math.ceil(size / profile.wordSize)]!
+      ]!;
     if (!tracked) return allocator.alloc(id, gfp, cpu);
     asked = size;
     try {
@@ -277,7 +261,7 @@ export function createKmalloc(
   /** Objects lie at multiples of their size from a page's start, unless a red zone is in front of them. */
   function idsAlignedTo(align: number): number[] {
     const power = Math.log2(align);
-    alignedIds[power] ??= idsByType[NORMAL]!.filter((id) => {
+    alignedIds[power] ??= idsByType[KMALLOC_NORMAL]!.filter((id) => {
       const word = (at: number) => ledger.cache[id * CACHE_WORDS + at]! >>> 0;
       return word(C_ALIGN) % align === 0 || (word(C_RED_LEFT_PAD) === 0 && word(C_SIZE) % align === 0);
     });
@@ -326,7 +310,7 @@ export function createKmalloc(
   /** The hot path where there is one: a single type, sheaves that do not look at links, nobody who wants to know the size. */
   function hot(): HotKmalloc {
     const slow = { alloc, free };
-    const ids = idsByType[NORMAL]!;
+    const ids = idsByType[KMALLOC_NORMAL]!;
     const { cache, cpuCache, sheafAddress, frameCache, shape } = ledger;
     const plain = ids.every((id) => {
       const c = id * CACHE_WORDS;
@@ -337,14 +321,32 @@ export function createKmalloc(
     const idOfWord = Int32Array.from(classOfWord, (each, words) => (words === 0 ? 0 : ids[each]!));
     const isKmalloc = new Uint8Array(shape.caches + 1);
     for (const id of ids) isKmalloc[id] = 1;
-    // biome-ignore format: one line a kind.
-    return hotKmalloc(
-      cpuCache, sheafAddress, frameCache, idOfWord, isKmalloc,
-      basePfn * pageSize, Math.log2(pageSize), Math.log2(profile.wordSize), largest,
-      shape.cpus, shape.caches + 1, CPU_WORDS,
-      P_AVAIL, P_LIMIT, P_ENTRIES, P_ODD_INVERSE, P_SHIFT, P_SLAB_MASK, P_SLAB_OBJECTS,
-      __GFP.ZERO, GFP.KERNEL, ownCpu, shape.sheafWords === 1, slow,
-    );
+    return hotKmalloc({
+      cpuCache,
+      sheafAddress,
+      frameCache,
+      idOfWord,
+      isKmalloc,
+      basePhys: basePfn * pageSize,
+      pageShift: Math.log2(pageSize),
+      wordShift: Math.log2(profile.wordSize),
+      largest,
+      cpus: shape.cpus,
+      linesPerCpu: shape.caches + 1,
+      lineWords: CPU_WORDS,
+      AVAIL: P_AVAIL,
+      LIMIT: P_LIMIT,
+      ENTRIES: P_ENTRIES,
+      INVERSE: P_ODD_INVERSE,
+      SHIFT: P_SHIFT,
+      SLAB_MASK: P_SLAB_MASK,
+      SLAB_OBJECTS: P_SLAB_OBJECTS,
+      ZERO: __GFP.ZERO,
+      KERNEL: GFP.KERNEL,
+      ownCpu,
+      LOW: shape.sheafWords === 1,
+      slow,
+    });
   }
 
   const hotPath = hot();

@@ -9,8 +9,8 @@
  *                                                    says whether that group is on its slab's list
  *     gone       sheafAddress[entry] = 0
  *
- * A group is the objects of one slab, found by looking past two of other slabs, as in a bulk free (bulk-free.ts). What is left moves
- * down to the entries that are empty then: who dies at that leaves some entries twice, and never one less.
+ * A group is the objects of one slab, found as in a bulk free (bulk-free.ts). What is left moves down to the entries that are empty
+ * then: who dies at that leaves some entries twice, and never one less.
  *
  * Objects that are leaving have links that say ARRAY, so that one that was freed twice, and lies in the sheaf twice, leaves once.
  */
@@ -24,6 +24,7 @@ import {
   J_FILLED_TO,
   J_FILLING,
   J_SENT,
+  type Ledger,
   LINK_ARRAY,
   LINK_LIVE,
   P_AVAIL,
@@ -31,11 +32,13 @@ import {
   type PhysicalMemory,
 } from '../../machine/index.js';
 import { cacheName } from '../cache/index.js';
-import { createObjectAddresses } from '../slabs/index.js';
+import { createObjectAddresses, findGroup } from '../slabs/index.js';
 import type { Slub } from '../slub/index.js';
 
-/** How many objects of other slabs end a group. */
-const LOOKAHEAD = 3;
+/** The line of the log for an object that lay in a sheaf twice. */
+export function secondFree(ledger: Ledger, id: number, address: number): string {
+  return `${cacheName(ledger, id)}: ${formatAddress(address)} was freed twice: the second free is dropped`;
+}
 
 export interface SheafFlush {
   /** The oldest `count` objects of a sheaf go back to their slabs. */
@@ -53,7 +56,7 @@ export function createSheafFlush(memory: PhysicalMemory, slub: Slub, most: numbe
   const { ledger, locks, log } = memory;
   const { cache, cpuCache, journal, link, sheafAddress, sheafLink } = ledger;
   const { slabCache, slabFrame, slabLinks } = ledger;
-  const { slabAt, indexIn } = createObjectAddresses(memory);
+  const { slabAt, indexIn, linkOf } = createObjectAddresses(memory);
   const cacheRows = ledger.shape.caches + 1;
   // Of the objects that leave: slab, 0 once it has gone, its first frame, and index; and the indices and entries of those that go
   // together. Scratch.
@@ -65,11 +68,6 @@ export function createSheafFlush(memory: PhysicalMemory, slub: Slub, most: numbe
   const lineOf = (id: number, cpu: number) => (cpu * cacheRows + id) * CPU_WORDS;
   /** What the link of an object in a sheaf says. */
   const inSheaf = (id: number) => (cache[id * CACHE_WORDS + C_LIVE_CHECK] !== 0 ? LINK_ARRAY : LINK_LIVE);
-
-  function linkOf(address: number): number {
-    const slab = slabAt(address);
-    return slabLinks[slab]! + indexIn(slab, address);
-  }
 
   function flush(id: number, cpu: number, count: number): void {
     const p = lineOf(id, cpu);
@@ -124,8 +122,7 @@ export function createSheafFlush(memory: PhysicalMemory, slub: Slub, most: numbe
   }
 
   function drop(id: number, entry: number): void {
-    const address = formatAddress(Math.abs(sheafAddress[entry]!));
-    log.add(`${cacheName(ledger, id)}: ${address} was freed twice: the second free is dropped`);
+    log.add(secondFree(ledger, id, Math.abs(sheafAddress[entry]!)));
     sheafAddress[entry] = 0;
   }
 
@@ -133,20 +130,14 @@ export function createSheafFlush(memory: PhysicalMemory, slub: Slub, most: numbe
   function send(id: number, cpu: number, first: number, last: number): void {
     const slab = slabs[last]!;
     journal[locks.journal + J_SENT] = 0;
-    let others = 0;
-    let lowest = last;
-    let sent = 0;
-    for (let i = last; i >= 0 && others < LOOKAHEAD; i--) {
-      if (slabs[i] === 0) continue;
-      if (slabs[i] !== slab) {
-        others++;
-        continue;
-      }
+    let sent = findGroup(slabs, last, entries);
+    const lowest = first + entries[sent - 1]!;
+    for (let k = 0; k < sent; k++) {
+      const i = entries[k]!;
       sheafAddress[first + i] = -sheafAddress[first + i]!;
       slabs[i] = 0;
-      group[sent] = indices[i]!;
-      entries[sent++] = first + i;
-      lowest = i;
+      group[k] = indices[i]!;
+      entries[k] = first + i;
     }
     while (sent > 0) {
       const bad = slub.freeIndices(id, cpu, slab, frames[last]!, LINK_ARRAY, group, sent);
@@ -157,7 +148,7 @@ export function createSheafFlush(memory: PhysicalMemory, slub: Slub, most: numbe
       group.copyWithin(at, at + 1, sent);
       entries.copyWithin(at, at + 1, sent--);
     }
-    for (let entry = first + last; entry >= first + lowest; entry--)
+    for (let entry = first + last; entry >= lowest; entry--)
       if (sheafAddress[entry]! < 0) sheafAddress[entry] = 0;
   }
 

@@ -59,14 +59,7 @@
  *
  * Ideas: Bonwick and Adams, "Magazines and Vmem" (USENIX 2001); Vlastimil Babka's series "SLUB percpu sheaves" (2025).
  */
-import {
-  ArgumentError,
-  formatAddress,
-  type Gfp,
-  LedgerFullError,
-  NULL,
-  type PhysAddr,
-} from '../../base/index.js';
+import { ArgumentError, type Gfp, LedgerFullError, NULL, type PhysAddr } from '../../base/index.js';
 import {
   __GFP,
   C_ARRAY_ENTRIES,
@@ -94,13 +87,11 @@ import {
   P_SLAB_MASK,
   P_SLAB_OBJECTS,
   type PhysicalMemory,
-  type SheafAddresses,
   shapeObjects,
   shapeOrder,
 } from '../../machine/index.js';
 import {
   type CacheView,
-  cacheName,
   divide,
   eachCpuLine,
   findEntries,
@@ -109,9 +100,10 @@ import {
   sheafObjects,
   zeroTaken,
 } from '../cache/index.js';
-import { createObjectAddresses } from '../slabs/index.js';
+import { createObjectAddresses, findGroup } from '../slabs/index.js';
 import type { Slub } from '../slub/index.js';
-import { createSheafFlush, type SheafFlush } from './flush.js';
+import { createSheafFlush, type SheafFlush, secondFree } from './flush.js';
+import { hotView, type SlowPath } from './hot.js';
 
 /** How a cache uses sheaves. */
 export interface SheafOptions {
@@ -125,8 +117,6 @@ export interface SheafOptions {
 export const SHEAF_CAPACITY_MAX = 1024;
 /** A sheaf is filled with at most this part of its cache's objects, if that is more than a slab of them: 1 / 2^shift. */
 const REFILL_SHIFT = 5;
-/** How many objects of other slabs end a group. */
-const LOOKAHEAD = 3;
 const USUAL_CAPACITY_MAX = 128;
 const USUAL_CAPACITY_MIN = 4;
 /** Bytes of objects in one sheaf, where that makes a capacity between the two. */
@@ -159,7 +149,7 @@ export function createSheaves(
   const { pageSize } = memory.profile;
   const { cache, cpuCache, frameCache, frameSlab, journal, link, sheafAddress, sheafLink } = ledger;
   const { slabCache, slabFrame, slabLinks, slabShape } = ledger;
-  const { slabAt, indexIn, badFree } = createObjectAddresses(memory);
+  const { slabAt, indexIn, linkOf, badFree } = createObjectAddresses(memory);
   const cacheRows = ledger.shape.caches + 1;
   const { cpus } = ledger.shape;
   const basePhys = basePfn * pageSize;
@@ -170,9 +160,10 @@ export function createSheaves(
   const { locks } = memory;
   const among = createSheafFlush(memory, slub, 2 * SHEAF_CAPACITY_MAX);
 
-  /** Slabs and indices of objects on their way from a sheaf: scratch, nothing while no call is going on. */
+  /** Slabs and indices of objects on their way from a sheaf, and places of a group: scratch, nothing while no call is going on. */
   const goingSlab = new Int32Array(2 * SHEAF_CAPACITY_MAX);
   const goingIndex = new Int32Array(2 * SHEAF_CAPACITY_MAX);
+  const places = new Int32Array(2 * SHEAF_CAPACITY_MAX);
 
   // ---- between sheaf and slabs -------------------------------------------------------------------------------------------
 
@@ -251,11 +242,6 @@ export function createSheaves(
     return slab !== 0 && slabCache[slab] === id ? indexIn(slab, address) : -1;
   }
 
-  function linkOf(address: number): number {
-    const slab = slabAt(address);
-    return slabLinks[slab]! + indexIn(slab, address);
-  }
-
   /** The oldest `count` objects of a stack go back to their slabs. */
   function flush(id: number, cpu: number, count: number): void {
     if (locks.concurrent()) return among.flush(id, cpu, count);
@@ -276,8 +262,7 @@ export function createSheaves(
       const index = usual ? divide(offset & mask, inverse, shift) : indexOf(id, slab, address);
       const at = slabLinks[slab]! + index;
       if (index < 0 || (inSheaf === LINK_LIVE && link[at] !== LINK_LIVE)) {
-        const twice = `${formatAddress(address)} was freed twice: the second free is dropped`;
-        log.add(`${cacheName(ledger, id)}: ${twice}`);
+        log.add(secondFree(ledger, id, address));
         continue;
       }
       link[at] = LINK_ARRAY;
@@ -291,8 +276,8 @@ export function createSheaves(
   }
 
   /**
-   * The last of `left` objects on their way goes to its slab, with those of its slab that are found by looking past two others: as in a
-   * bulk free (bulk-free.ts), without its addresses. Returns how many are left.
+   * The last of `left` objects on their way goes to its slab, with the others of its group, as in a bulk free (bulk-free.ts), without its
+   * addresses. Returns how many are left.
    */
   function sendGroup(id: number, cpu: number, left: number): number {
     let start = left - 1;
@@ -300,11 +285,9 @@ export function createSheaves(
     const links = slabLinks[slab]!;
     const head = goingIndex[start]! + 1;
     let at = links + head - 1;
-    for (let i = start - 1, others = 0; i >= 0; i--) {
-      if (goingSlab[i] !== slab) {
-        if (++others === LOOKAHEAD) break;
-        continue;
-      }
+    const count = findGroup(goingSlab, start, places);
+    for (let k = 1; k < count; k++) {
+      const i = places[k]!;
       const index = goingIndex[i]!;
       // What was passed over moves to the front.
       start--;
@@ -415,18 +398,37 @@ export function createSheaves(
       free: (address, cpu) => free(reached(), address, cpu),
       zero: (address) => zero(id, address, ownCpu),
     };
-    const CHECKED = cache[id * CACHE_WORDS + C_LIVE_CHECK] !== 0;
-    const ZEROES = bytes !== undefined;
-    const SHARED = locks.shared;
-    const LOW = ledger.shape.sheafWords === 1;
-    // biome-ignore format: one line a kind.
-    const hot = hotView(
-      GFP.KERNEL, LINK_LIVE, LINK_ARRAY,
-      cpuCache, sheafAddress, sheafLink, link, frameCache, frameSlab, slabLinks,
-      basePhys, pageShift, cpuCache[p + P_SLAB_MASK]!, cpuCache[p + P_SLAB_OBJECTS]!,
-      cpuCache[p + P_LIMIT]!, cpuCache[p + P_ENTRIES]!, cpuCache[p + P_ODD_INVERSE]!, cpuCache[p + P_SHIFT]!,
-      CHECKED, ZEROES, SHARED, LOW, cache, bornAt, open, slow, ownCpu, p + P_AVAIL, id,
-    );
+    const hot = hotView({
+      KERNEL: GFP.KERNEL,
+      LIVE: LINK_LIVE,
+      INSIDE: LINK_ARRAY,
+      cpuCache,
+      sheafAddress,
+      sheafLink,
+      link,
+      frameCache,
+      frameSlab,
+      slabLinks,
+      basePhys,
+      pageShift,
+      slabMask: cpuCache[p + P_SLAB_MASK]!,
+      slabObjects: cpuCache[p + P_SLAB_OBJECTS]!,
+      limit: cpuCache[p + P_LIMIT]!,
+      entries: cpuCache[p + P_ENTRIES]!,
+      inverse: cpuCache[p + P_ODD_INVERSE]!,
+      shift: cpuCache[p + P_SHIFT]!,
+      CHECKED: cache[id * CACHE_WORDS + C_LIVE_CHECK] !== 0,
+      ZEROES: bytes !== undefined,
+      SHARED: locks.shared,
+      LOW: ledger.shape.sheafWords === 1,
+      rows: cache,
+      bornAt,
+      open,
+      slow,
+      ownCpu,
+      count: p + P_AVAIL,
+      owner: id,
+    });
     // Offsets beyond 31 bits need another arithmetic, which the general path has.
     return small ? hot : { ...hot, free: (address, cpu = ownCpu) => slow.free(address, cpu) };
   }
@@ -474,94 +476,6 @@ export function createSheaves(
     mendSheaf: among.mendSheaf,
   };
   return sheaves;
-}
-
-/** What the hot path leaves to others. */
-interface SlowPath {
-  alloc(gfp: Gfp, cpu: number): PhysAddr;
-  free(address: PhysAddr, cpu: number): void;
-  zero(address: number): void;
-}
-
-/**
- * The hot path of one cache on one CPU. Its shape is measured. Everything that does not change is a plain parameter of the function around
- * it: no class, no object to look into, nothing imported, nothing that could change, and none of the checks for use before its declaration
- * that a `const` of a closure costs at each use. That is worth a third of a pair. Of what is left, looking at the address is a quarter, and
- * at the link (CHECKED) one more.
- */
-function hotView(
-  KERNEL: Gfp,
-  LIVE: number,
-  INSIDE: number,
-  cpuCache: Int32Array,
-  sheafAddress: SheafAddresses,
-  sheafLink: Int32Array,
-  link: Uint16Array,
-  frameCache: Uint16Array,
-  frameSlab: Int32Array,
-  slabLinks: Int32Array,
-  basePhys: number,
-  pageShift: number,
-  slabMask: number,
-  slabObjects: number,
-  limit: number,
-  entries: number,
-  inverse: number,
-  shift: number,
-  CHECKED: boolean,
-  ZEROES: boolean,
-  SHARED: boolean,
-  LOW: boolean,
-  rows: Int32Array,
-  bornAt: number,
-  open: Int32Array,
-  slow: SlowPath,
-  ownCpu: number,
-  count: number,
-  owner: number,
-): CacheView {
-  return {
-    alloc(gfp: Gfp = KERNEL, cpu = ownCpu): PhysAddr {
-      const avail = cpuCache[count]! - 1;
-      if (avail < 0 || cpu !== ownCpu || (SHARED && rows[bornAt] !== open[0])) {
-        // The sign tells the compiler that a number comes back: else it would box the address of every object, for those of the slow path.
-        return (LOW ? slow.alloc(gfp, cpu) | 0 : +slow.alloc(gfp, cpu)) as PhysAddr;
-      }
-      const entry = entries + avail;
-      if (CHECKED) link[sheafLink[entry]!] = LIVE;
-      cpuCache[count] = avail;
-      if (ZEROES && gfp & __GFP.ZERO) slow.zero(sheafAddress[entry]!);
-      return sheafAddress[entry]! as PhysAddr;
-    },
-    free(address: PhysAddr, cpu = ownCpu): void {
-      const distance = address - basePhys;
-      const offset = distance | 0;
-      const frame = offset >>> pageShift;
-      const product = Math.imul(offset & slabMask, inverse);
-      const index = ((product >>> shift) | (product << (32 - shift))) >>> 0;
-      const avail = cpuCache[count]!;
-      const misses = index >= slabObjects || offset !== distance || frameCache[frame] !== owner;
-      if (misses || avail === limit || cpu !== ownCpu || (SHARED && rows[bornAt] !== open[0]))
-        return slow.free(address, cpu);
-      const entry = entries + avail;
-      if (CHECKED) {
-        const at = slabLinks[frameSlab[frame]!]! + index;
-        if (link[at] !== LIVE) return slow.free(address, cpu);
-        sheafAddress[entry] = address;
-        sheafLink[entry] = at;
-        cpuCache[count] = avail + 1;
-        link[at] = INSIDE;
-        return;
-      }
-      sheafAddress[entry] = address;
-      cpuCache[count] = avail + 1;
-    },
-    // The row of a cache that is gone holds nothing, and no slab names it: both go the slow way. Only in shared memory more is to be looked
-    // at: the line is another's when this thread is no CPU any more, and the row when another thread destroyed the cache and made one.
-    close() {
-      open[0] = -1;
-    },
-  };
 }
 
 /** Throws ArgumentError unless so many objects can be a sheaf. */

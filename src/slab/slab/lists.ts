@@ -1,5 +1,5 @@
 /**
- * A SLAB cache's node: its slabs on three lists, each doubly linked through `slabNext` and `slabPrev`. Written under the node's lock.
+ * A SLAB cache's node: its slabs on three lists. Written under the node's lock.
  *
  *     full      [3] ⇄ [1]             no free object on the slab's own list
  *     partial   [7] ⇄ [4] ⇄ [6]
@@ -16,6 +16,7 @@ import {
   type Ledger,
   shapeObjects,
 } from '../../machine/index.js';
+import { createSlabLists } from '../slabs/index.js';
 
 /** A list by the word of a cache's row that names its first slab; the next word names the last. */
 export const FULL = C_FULL_HEAD;
@@ -24,7 +25,7 @@ export const FREE = C_FREE_HEAD;
 export type SlabList = typeof FULL | typeof PARTIAL | typeof FREE;
 
 /** `c` is the first word of the cache's row. */
-export interface SlabLists {
+export interface NodeSlabs {
   /** The list that a slab belongs on by what is in use of it. */
   listOf(slab: number): SlabList;
   addFirst(c: number, list: SlabList, slab: number): void;
@@ -33,7 +34,10 @@ export interface SlabLists {
   remove(c: number, list: SlabList, slab: number): void;
 }
 
-export function createSlabLists({ cache, slabCounters, slabNext, slabPrev, slabShape }: Ledger): SlabLists {
+export function createNodeSlabs(ledger: Ledger): NodeSlabs {
+  const { cache, slabCounters, slabShape } = ledger;
+  const { listAdd, listAddTail, listDel } = createSlabLists(ledger);
+
   function count(c: number, list: SlabList, by: 1 | -1): void {
     if (list === PARTIAL) cache[c + C_NR_PARTIAL]! += by;
     else if (list === FREE) cache[c + C_FREE_SLABS]! += by;
@@ -46,31 +50,16 @@ export function createSlabLists({ cache, slabCounters, slabNext, slabPrev, slabS
       return inUse === shapeObjects(slabShape[slab]!) ? FULL : PARTIAL;
     },
     addFirst(c, list, slab) {
-      const next = cache[c + list]!;
-      slabNext[slab] = next;
-      slabPrev[slab] = 0;
-      if (next !== 0) slabPrev[next] = slab;
-      else cache[c + list + 1] = slab;
-      cache[c + list] = slab;
+      listAdd(c + list, slab);
       count(c, list, 1);
     },
     addLast(c, list, slab) {
-      const prev = cache[c + list + 1]!;
-      slabNext[slab] = 0;
-      slabPrev[slab] = prev;
-      if (prev !== 0) slabNext[prev] = slab;
-      else cache[c + list] = slab;
-      cache[c + list + 1] = slab;
+      listAddTail(c + list, slab);
       count(c, list, 1);
     },
     remove(c, list, slab) {
-      const next = slabNext[slab]!;
-      const prev = slabPrev[slab]!;
-      if (prev !== 0) slabNext[prev] = next;
-      else if (cache[c + list] === slab) cache[c + list] = next;
-      else throw new EngineError(`slab ${slab} is not on the list that it should be on`);
-      if (next !== 0) slabPrev[next] = prev;
-      else cache[c + list + 1] = prev;
+      if (!listDel(c + list, slab))
+        throw new EngineError(`slab ${slab} is not on the list that it should be on`);
       count(c, list, -1);
     },
   };

@@ -149,7 +149,7 @@ import {
 import { createDebugReport } from '../debug/index.js';
 import { createObjectAddresses, firstBad } from '../slabs/index.js';
 import { createSlabGrowth, type FreelistMemory } from './grow.js';
-import { createSlabLists, FREE, PARTIAL } from './lists.js';
+import { createNodeSlabs, FREE, PARTIAL } from './lists.js';
 
 /** The operations of all SLAB caches of a machine. */
 export interface Slab extends CacheAllocator {
@@ -175,7 +175,7 @@ export function createSlab(
   const addresses = createObjectAddresses(memory);
   const { slabAt, indexIn, objectAddress, badFree } = addresses;
   const { grow, destroy } = createSlabGrowth(memory, addresses, options, freelists);
-  const { listOf, addFirst, addLast, remove } = createSlabLists(ledger);
+  const { listOf, addFirst, addLast, remove } = createNodeSlabs(ledger);
   const { cache, cpuCache, slabCounters, slabNext, slabCache, slabLinks, slabShape, link } = ledger;
   const { arrayAddress, arrayLink } = ledger;
   const cacheRows = ledger.shape.caches + 1;

@@ -2,14 +2,35 @@
  * Freeing many objects in one call: objects of one slab go back together.
  *
  * From the end of the array: the last object begins a group, objects of the same slab in front of it join, up to two of other slabs are
- * passed over, the third ends the group. A group is put on its list at once, with the array's last object first.
+ * passed over, the third ends the group. A group is put on its list at once, with the array's last object first. What leaves a sheaf goes
+ * by the same rule (sheaf/).
  */
 import type { PhysAddr } from '../../base/index.js';
 import { type Ledger, LINK_END, LINK_LIVE } from '../../machine/index.js';
 import type { ObjectAddresses } from './object-address.js';
 
-/** How many empty-handed neighbours a bulk free looks past before it frees the group it has. */
-export const LOOKAHEAD = 3;
+/** How many objects of other slabs end a group. */
+const LOOKAHEAD = 3;
+
+/**
+ * The group that the last of some objects begins: `slabs` has the slab of each up to place `last`, 0 where an object has left already.
+ * Writes the group's places, from the last on, and returns how many there are.
+ */
+export function findGroup(slabs: Int32Array, last: number, places: Int32Array): number {
+  const slab = slabs[last]!;
+  let found = 0;
+  let others = 0;
+  for (let i = last; i >= 0; i--) {
+    const each = slabs[i]!;
+    if (each === slab) places[found++] = i;
+    else if (each !== 0 && ++others === LOOKAHEAD) break;
+  }
+  return found;
+}
+
+/** Slabs of the objects that are freed, and places of a group: scratch, nothing while no call is going on. */
+let slabs = new Int32Array(64);
+let places = new Int32Array(64);
 
 /** Calls back with each group: its slab, and where in the array it begins and ends. Leaves the array's order changed. */
 export function eachGroup(
@@ -17,24 +38,27 @@ export function eachGroup(
   slabAt: (address: number) => number,
   visit: (slab: number, from: number, to: number) => void,
 ): void {
+  if (slabs.length < addresses.length) {
+    slabs = new Int32Array(2 * addresses.length);
+    places = new Int32Array(2 * addresses.length);
+  }
+  for (let i = 0; i < addresses.length; i++) slabs[i] = slabAt(addresses[i]!);
   let left = addresses.length;
   while (left > 0) {
-    const slab = slabAt(addresses[left - 1]!);
-    let groupStart = left;
-    let lookahead = LOOKAHEAD;
-    for (let i = left - 1; i >= 0; i--) {
-      if (slabAt(addresses[i]!) !== slab) {
-        if (--lookahead === 0) break;
-        continue;
-      }
-      groupStart--;
+    const slab = slabs[left - 1]!;
+    const count = findGroup(slabs, left - 1, places);
+    let start = left;
+    for (let k = 0; k < count; k++) {
+      const i = places[k]!;
+      start--;
       // What was passed over moves to the front, so that the group lies together at the end.
-      const passed = addresses[groupStart]!;
-      addresses[groupStart] = addresses[i]!;
+      const passed = addresses[start]!;
+      addresses[start] = addresses[i]!;
       addresses[i] = passed;
+      slabs[i] = slabs[start]!;
     }
-    visit(slab, groupStart, left);
-    left = groupStart;
+    visit(slab, start, left);
+    left = start;
   }
 }
 

@@ -1,8 +1,12 @@
 /**
  * What is counted from the slabs when somebody asks: nobody keeps these numbers.
  */
+import { ArgumentError } from '../../base/index.js';
 import {
+  C_NR_PARTIAL,
+  C_NR_SLABS,
   C_PARTIAL_HEAD,
+  C_TOTAL_OBJECTS,
   CACHE_WORDS,
   countersInUse,
   H_SLAB_HIGH,
@@ -12,6 +16,8 @@ import {
   MAX_OBJECTS_PER_SLAB,
   P_LINKS,
   P_OWN,
+  P_PARTIAL_COUNT,
+  P_SLAB,
   shapeObjects,
 } from '../../machine/index.js';
 import { eachCpuLine } from '../cache/index.js';
@@ -49,4 +55,62 @@ export function countOnNode(ledger: Ledger, id: number): { inUse: number; free: 
     objects += shapeObjects(slabShape[slab]!);
   }
   return { inUse, free: objects - inUse };
+}
+
+/** What a machine's counters are read from. */
+export interface CountedMachine {
+  readonly ledger: Ledger;
+  readonly kernel: { readonly has: { readonly sysfsTree: boolean } };
+}
+
+/** Throws ArgumentError for a machine that has no /sys/kernel/slab. */
+export function checkSysfs({ kernel }: CountedMachine): void {
+  if (!kernel.has.sysfsTree)
+    throw new ArgumentError(
+      "with SLAB there is no /sys/kernel/slab, which is SLUB's alone; its numbers are in /proc/slabinfo",
+    );
+}
+
+/**
+ * The counters of a cache that sysfs shows. They tell less than they seem to: a slab that a CPU holds counts as fully used, so `objects` is
+ * no count of live objects, and `cpuSlabs` is 0 for a CPU that has CPU-partial slabs but no active one (truth/README.md, "SLUB at run
+ * time").
+ */
+export interface SysfsCounters {
+  /** Objects in slabs that CPUs hold, and live ones in the node's. */
+  readonly objects: number;
+  readonly totalObjects: number;
+  readonly slabs: number;
+  /** Live objects of the node's partial slabs, and how many such slabs. */
+  readonly objectsPartial: number;
+  readonly partial: number;
+  /** Active and CPU-partial slabs of CPUs that have an active one. */
+  readonly cpuSlabs: number;
+  /** CPU-partial slabs by CPU. */
+  readonly cpuPartialSlabs: readonly number[];
+}
+
+/** The numbers behind a cache's files in /sys/kernel/slab. Throws ArgumentError on a machine with SLAB, which has none. */
+export function sysfsCounters(machine: CountedMachine, { id }: { readonly id: number }): SysfsCounters {
+  checkSysfs(machine);
+  const { ledger } = machine;
+  const word = (at: number) => ledger.cache[id * CACHE_WORDS + at]!;
+  const totalObjects = word(C_TOTAL_OBJECTS);
+  const onNode = countOnNode(ledger, id);
+  let cpuSlabs = 0;
+  const cpuPartialSlabs: number[] = [];
+  eachCpuLine(ledger, id, (p) => {
+    const partial = ledger.cpuCache[p + P_PARTIAL_COUNT]!;
+    if (ledger.cpuCache[p + P_SLAB] !== 0) cpuSlabs += 1 + partial;
+    cpuPartialSlabs.push(partial);
+  });
+  return {
+    objects: totalObjects - onNode.free,
+    totalObjects,
+    slabs: word(C_NR_SLABS),
+    objectsPartial: onNode.inUse,
+    partial: word(C_NR_PARTIAL),
+    cpuSlabs,
+    cpuPartialSlabs,
+  };
 }

@@ -21,6 +21,8 @@ export interface ObjectAddresses {
   slabAt(address: number): number;
   /** The index in its slab of the object that begins at an address, or -1. */
   indexIn(slab: number, address: number): number;
+  /** Where the link of the object lies that begins at an address: of one that is there. */
+  linkOf(address: number): number;
   objectAddress(slab: number, index: number): PhysAddr;
   /** Why an address cannot be freed to a cache. */
   badFree(cache: number, address: number): BadFreeError;
@@ -29,7 +31,7 @@ export interface ObjectAddresses {
 export function createObjectAddresses(memory: PhysicalMemory): ObjectAddresses {
   const { ledger, basePfn } = memory;
   const { pageSize } = memory.profile;
-  const { cache, frameSlab, slabCache, slabFrame, slabOffset, slabShape } = ledger;
+  const { cache, frameSlab, slabCache, slabFrame, slabLinks, slabOffset, slabShape } = ledger;
   const basePhys = basePfn * pageSize;
   const bytes = ledger.shape.frames * pageSize;
   const pagesPerByte = 1 / pageSize;
@@ -45,6 +47,11 @@ export function createObjectAddresses(memory: PhysicalMemory): ObjectAddresses {
     const offset = distance | 0;
     const index = divide(offset - slabOffset[slab]!, cache[c + C_ODD_INVERSE]!, cache[c + C_SHIFT]!);
     return index < shapeObjects(slabShape[slab]!) && offset === distance ? index : -1;
+  }
+
+  function linkOf(address: number): number {
+    const slab = slabAt(address);
+    return slabLinks[slab]! + indexIn(slab, address);
   }
 
   function objectAddress(slab: number, index: number): PhysAddr {
@@ -77,5 +84,5 @@ export function createObjectAddresses(memory: PhysicalMemory): ObjectAddresses {
     return refuse('not-live', `${where} was freed to ${owner}, but that object is free already`, owner);
   }
 
-  return { slabAt, indexIn, objectAddress, badFree };
+  return { slabAt, indexIn, linkOf, objectAddress, badFree };
 }

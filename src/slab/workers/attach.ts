@@ -55,8 +55,10 @@ import {
   COUNTERS_FREE,
   COUNTERS_FROZEN,
   CPU_ATTACHED,
+  CPU_RESERVED,
   CPU_WORDS,
   type CpuToken,
+  checkToken,
   countersInUse,
   type DetachOutcome,
   endBurial,
@@ -105,6 +107,23 @@ import { createNodeLists } from '../slabs/index.js';
 /** Makes this thread the CPU that `reserved` names, or one that is absent. Throws ReservationError or NoCpuError. */
 export function claimCpu({ ledger, locks }: PhysicalMemory, reserved?: CpuToken | null): void {
   locks.attach(reserved ? takeReserved(ledger, reserved) : takeCpu(ledger, CPU_ATTACHED));
+}
+
+/** Keeps a CPU for a thread that will come. Throws NoCpuError, and ArgumentError where no other thread can. */
+export function reserveCpu({ ledger, locks }: PhysicalMemory): CpuToken {
+  locks.check();
+  if (!locks.shared)
+    throw new ArgumentError('only a machine that was made with `shared: true` has CPUs for other threads');
+  return takeCpu(ledger, CPU_RESERVED);
+}
+
+/** Throws ArgumentError for what is no token, and for this thread's own: who calls has not ended. */
+export function checkEnded({ ledger, locks }: PhysicalMemory, tokens: readonly CpuToken[]): void {
+  for (const token of tokens) {
+    checkToken(ledger, token);
+    if (token.cpu === locks.cpu && token.generation === locks.attachment?.generation)
+      throw new ArgumentError(`CPU ${locks.cpu} is this thread: it calls detach()`);
+  }
 }
 
 /** What of an allocator an heir needs. */

@@ -3,7 +3,6 @@
  */
 import { ArgumentError } from '../../base/index.js';
 import {
-  boardMap,
   type CpuToken,
   flatBytes,
   flatMap,
@@ -11,6 +10,7 @@ import {
   type KernelLog,
   type ManagedBytes,
   type MemoryMap,
+  memoryMapOf,
   openPhysicalMemory,
   type PhysicalMemory,
   sparseBytes,
@@ -35,6 +35,14 @@ export interface MachineHandle {
   readonly cpu: CpuToken | null;
 }
 
+/** The managed memory of a machine. */
+export interface AttachedMemory {
+  readonly bytes?: ManagedBytes | undefined;
+  /** As it came, where it came as a buffer, and the address of its first byte. */
+  readonly buffer?: ManagedBuffer | undefined;
+  readonly base?: number;
+}
+
 /** What `Machine.create` says of memory. */
 export interface MemoryOptions {
   readonly machine?: string | MemoryMap;
@@ -50,7 +58,7 @@ export function memoryOf({ machine, memory, zones, workers }: MemoryOptions): Me
   const flat = workers !== undefined || zones !== undefined || typeof memory === 'string';
   if (machine === undefined && flat) return flatMap(memory ?? DEFAULT_FLAT, zones);
   if (zones !== undefined) throw new ArgumentError(`the board ${machine} has zones of its own`);
-  return boardMap(machine ?? 'x86_64', memory);
+  return memoryMapOf(machine, memory);
 }
 
 export function isBuffer(bytes: boolean | ManagedBytes | ManagedBuffer | undefined): bytes is ManagedBuffer {

@@ -1,6 +1,16 @@
 /** CPUs that come and go: handles, attaching, and what a dead thread leaves to its heir. */
-export { claimCpu, detachCpus, detachSelf, whileInTable, whileOnNode, whileUnkept } from './attach.js';
 export {
+  checkEnded,
+  claimCpu,
+  detachCpus,
+  detachSelf,
+  reserveCpu,
+  whileInTable,
+  whileOnNode,
+  whileUnkept,
+} from './attach.js';
+export {
+  type AttachedMemory,
   adoptMemory,
   attachedBytes,
   bufferBytes,

@@ -15,7 +15,7 @@
  * The version is the directory's `version`: a reader refuses a newer one. Columns that a reader does not know it need not read, so new ones
  * do not make a new version; a column that goes, or means something else, does.
  */
-import { InputError, parseJson } from '../../base/index.js';
+import { InputError, isObject, parseJson } from '../../base/index.js';
 import {
   CHUNK_ROWS,
   type Column,
@@ -187,7 +187,7 @@ function checkedDirectory(json: unknown, end: number, file: string): Directory {
     );
   }
   const { columns, chunks } = directory ?? {};
-  if (version !== COLUMN_FILE_VERSION || !isRecord(columns) || !Array.isArray(chunks))
+  if (version !== COLUMN_FILE_VERSION || !isObject(columns) || !Array.isArray(chunks))
     throw new InputError(file, 0, 'its directory has no version, columns and chunks');
   const count = Object.keys(columns).length;
   const good = (chunk: unknown): boolean =>
@@ -207,10 +207,6 @@ function checkedDirectory(json: unknown, end: number, file: string): Directory {
   if (bytes > end)
     throw new InputError(file, 0, `its directory names columns of ${bytes} bytes, where there are ${end}`);
   return directory as Directory;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isPlace(where: unknown, end: number): boolean {

@@ -5,7 +5,7 @@
  * row. So before anything of it is used every value is held against a shape, as data: which type it has, and below which number it must
  * stay. The first that does not fit is told by its place, such as `classes[3].neighbours[0][0]`, with what stands there.
  */
-import { InputError } from '../../base/index.js';
+import { InputError, isObject } from '../../base/index.js';
 import {
   CLASS_KIND,
   type ReadReport,
@@ -90,7 +90,7 @@ const tuple =
 const record = (fields: Readonly<Record<string, Check>>): Check => {
   const entries = Object.entries(fields);
   return (value) =>
-    typeof value === 'object' && value !== null && !Array.isArray(value)
+    isObject(value)
       ? fieldsOf(value, entries, (key) => `.${key}`)
       : { path: '', what: 'is no object', value };
 };

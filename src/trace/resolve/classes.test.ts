@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { GFP } from '../../machine/index.js';
+import { GFP, sizeSuffix } from '../../machine/index.js';
 import { ACCOUNTED } from '../batch/events.js';
 import { CLASS_KIND, type TraceClass } from '../batch/trace.js';
-import { type KnownCache, nameClasses, sizeSuffix } from './classes.js';
+import { type KnownCache, nameClasses } from './classes.js';
 
 const aClass = (more: Partial<TraceClass> = {}): TraceClass => ({
   kind: CLASS_KIND.CACHE,

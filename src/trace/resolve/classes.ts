@@ -32,7 +32,14 @@
  * Rules: truth/traces/README.md, what the events lack, 1 to 5.
  */
 import { isPowerOfTwo } from '../../base/index.js';
-import { __GFP } from '../../machine/index.js';
+import {
+  __GFP,
+  KMALLOC_NORMAL,
+  KMALLOC_TYPES,
+  kmallocTypeIn,
+  kmallocTypeOf,
+  sizeSuffix,
+} from '../../machine/index.js';
 import { ACCOUNTED, CLASS_KIND, PlaceQueue, type TraceClass } from '../batch/index.js';
 import { cacheOfSite } from './class-sites.js';
 
@@ -97,25 +104,6 @@ export function nameClasses(classes: readonly TraceClass[], known: readonly Know
   return naming.apart();
 }
 
-/** The type of a kmalloc cache follows from its flags, as 6.1 numbers them. */
-export function kmallocPrefixOf(gfp: number): string {
-  if (gfp & __GFP.DMA) return 'dma-kmalloc-';
-  if (gfp & __GFP.RECLAIMABLE) return 'kmalloc-rcl-';
-  return gfp & __GFP.ACCOUNT ? 'kmalloc-cg-' : 'kmalloc-';
-}
-
-/** `kmalloc-cg-` of `kmalloc-cg-1k`: what the kmalloc caches of one type are called; undefined for any other cache. */
-export function kmallocPrefixIn(name: string): string | undefined {
-  return /^((?:dma-)?kmalloc-(?:cg-|rcl-)?)\d+[kM]?$/.exec(name)?.[1];
-}
-
-/** 192, 1k, 8k, 4M: as kmalloc caches are called. */
-export function sizeSuffix(bytes: number): string {
-  if (bytes >= 2 ** 20 && bytes % 2 ** 20 === 0) return `${bytes / 2 ** 20}M`;
-  return bytes >= 1024 && bytes % 1024 === 0 ? `${bytes / 1024}k` : String(bytes);
-}
-
-const PLAIN_KMALLOC = 'kmalloc-';
 const KMALLOC_NAME = /^(?:dma-)?kmalloc-/;
 
 /** Whether kmalloc has a class of sizes of so many bytes, on any machine. */
@@ -137,7 +125,7 @@ class Naming {
   readonly #bySize: ReadonlyMap<number, readonly KnownCache[]>;
   readonly #found: (ClassCache | undefined)[];
   /** Types of kmalloc that a snapshot has; none where there is no snapshot. */
-  readonly #kmallocTypes = new Set<string>();
+  readonly #kmallocTypes = new Set<number>();
   /** Whether nobody told which caches this machine had. */
   readonly #isPreset: boolean;
   /** Live objects at the end that are known to be a cache's. */
@@ -158,8 +146,8 @@ class Naming {
     this.#bySize = bySize;
     // Without memory cgroups, say, there are fewer types, and plain caches serve them all.
     for (const { name, isPreset } of known) {
-      const type = isPreset ? undefined : kmallocPrefixIn(name);
-      if (type !== undefined) this.#kmallocTypes.add(type);
+      const type = isPreset ? -1 : kmallocTypeIn(name);
+      if (type >= 0) this.#kmallocTypes.add(type);
     }
     this.#isPreset = known.length === 0 || known.some(({ isPreset }) => isPreset);
     this.#found = new Array(classes.length);
@@ -187,7 +175,7 @@ class Naming {
   }: TraceClass): ClassCache | undefined {
     if (kind === CLASS_KIND.KMALLOC)
       return {
-        name: this.#kmalloc(kmallocPrefixOf(gfp), bytesReq, bytesAlloc),
+        name: this.#kmalloc(kmallocTypeOf(gfp), bytesReq, bytesAlloc),
         how: 'kmalloc',
         isCertain: true,
         why: 'by its size and flags',
@@ -211,20 +199,15 @@ class Naming {
     return { name: first, how: 'frees', isCertain: true, why: `from its frees, ${agree} of ${of}` };
   }
 
-  #kmalloc(type: string, bytesReq: number, bytesAlloc: number): string {
-    const prefix = this.#kmallocTypes.size === 0 || this.#kmallocTypes.has(type) ? type : PLAIN_KMALLOC;
-    return this.#kmallocOf(prefix, bytesReq, bytesAlloc);
-  }
-
-  #kmallocOf(prefix: string, bytesReq: number, bytesAlloc: number): string {
-    const type = new RegExp(`^${prefix}\\d+[kM]?$`);
+  #kmalloc(asked: number, bytesReq: number, bytesAlloc: number): string {
+    const type = this.#kmallocTypes.size === 0 || this.#kmallocTypes.has(asked) ? asked : KMALLOC_NORMAL;
     const [smallest] = this.#sized(bytesAlloc)
-      .filter(({ name, objectSize }) => objectSize >= bytesReq && type.test(name))
+      .filter(({ name, objectSize }) => objectSize >= bytesReq && kmallocTypeIn(name) === type)
       .sort((a, b) => a.objectSize - b.objectSize);
     if (smallest !== undefined) return smallest.name;
     // With debugging objects lie further apart than the class of sizes is large.
     const bytes = isKmallocSize(bytesAlloc) ? bytesAlloc : kmallocSizeOf(bytesReq);
-    return this.canonical(`${prefix}${sizeSuffix(bytes)}`);
+    return this.canonical(`${KMALLOC_TYPES[type]!.prefix}${sizeSuffix(bytes)}`);
   }
 
   #sized(bytes: number): readonly KnownCache[] {

@@ -5,10 +5,7 @@ export {
   type ClassCache,
   type HowNamed,
   type KnownCache,
-  kmallocPrefixIn,
-  kmallocPrefixOf,
   nameClasses,
-  sizeSuffix,
 } from './classes.js';
 export { createPointerTable, NONE, type PointerTable } from './pointer-table.js';
 export { createResolver, type Resolver, type ResolverOptions, type TraceHead } from './resolve.js';

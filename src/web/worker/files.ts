@@ -116,7 +116,9 @@ async function* streamPieces(stream: ReadableStream<Uint8Array>): Pieces {
     }
   } finally {
     // Whoever stops in the middle wants no more of it.
-    reader.cancel().catch(() => {});
+    reader.cancel().catch(() => {
+      // What broke the stream was thrown by read() already.
+    });
   }
 }
 

@@ -90,7 +90,7 @@ function Detail({ moment, isRecorded }: { readonly moment: CacheMoment; readonly
         title={`One slab: ${formatBytes(layout.slabBytes)}, ${layout.objects} × ${layout.slabSize} bytes`}
       >
         <SlabPicture layout={layout} />
-        {layout.allocator === 'slab' && <p class="muted">{freelistWords(layout, null)}</p>}
+        {'freelist' in layout && <p class="muted">{freelistWords(layout, null)}</p>}
       </Part>
       <Part title={`One object: ${layout.slabSize} bytes`}>
         <ObjectPicture layout={layout} />

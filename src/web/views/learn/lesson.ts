@@ -308,16 +308,16 @@ export class Lesson {
   }
 
   #tell(act: Act, happened: Happened): Story {
-    const slub = this.allocator === 'slub';
+    const { cpuArrays } = this.#machine.kernel.has;
     switch (act.kind) {
       case 'create':
         return createStory(happened, act.name);
       case 'alloc':
-        return slub ? slubAlloc(happened) : slabAlloc(happened);
+        return cpuArrays ? slabAlloc(happened) : slubAlloc(happened);
       case 'free':
-        return slub ? slubFree(happened) : slabFree(happened);
+        return cpuArrays ? slabFree(happened) : slubFree(happened);
       case 'shrink':
-        return slub ? slubShrink(happened) : slabShrink(happened);
+        return cpuArrays ? slabShrink(happened) : slubShrink(happened);
       case 'destroy':
         return destroyStory(happened, act.name);
       case 'wait':

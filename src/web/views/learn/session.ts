@@ -7,7 +7,7 @@
  */
 import { type Signal, signal } from '@preact/signals';
 import { ArgumentError, SlablabError } from '../../../base/index.js';
-import type { AllocatorName } from '../../../slab/index.js';
+import { ALLOCATORS, type AllocatorName } from '../../../slab/index.js';
 import { type Act, formatActs, parseActs } from './acts.js';
 import { Lesson, STEPS_MAX } from './lesson.js';
 import { type Stop, TOURS } from './tour.js';
@@ -15,7 +15,8 @@ import { type Stop, TOURS } from './tour.js';
 /** What of a lesson an address says. */
 export type LessonPlace = ReadonlyMap<'allocator' | 'tour' | 'lesson' | 'step', string>;
 
-const ALLOCATORS: readonly AllocatorName[] = ['slub', 'slab'];
+/** The one that is shown where an address names none. */
+const USUAL = [...ALLOCATORS.values()][0]!;
 
 /** What is shown of a session; another object after each change. */
 export interface Shown {
@@ -30,7 +31,7 @@ export interface Shown {
 
 export class LessonSession {
   readonly #shown: Signal<Shown>;
-  #lesson = new Lesson('slub');
+  #lesson = new Lesson(USUAL);
   #stop: number | undefined = 0;
   #left = 0;
   #refused: string | undefined;
@@ -116,7 +117,7 @@ export class LessonSession {
   get place(): LessonPlace {
     const { allocator, steps, position } = this.#lesson;
     const words: ['allocator' | 'tour' | 'lesson' | 'step', string][] = [];
-    if (allocator !== 'slub') words.push(['allocator', allocator]);
+    if (allocator !== USUAL) words.push(['allocator', allocator]);
     if (this.#stop !== undefined) {
       if (this.#stop > 0) words.push(['tour', String(this.#stop + 1)]);
       if (position !== this.stopSteps(this.#stop).to) words.push(['step', String(position)]);
@@ -129,7 +130,7 @@ export class LessonSession {
 
   /** Goes where an address says; what makes no sense in it is left out. */
   follow(place: ReadonlyMap<string, string>): void {
-    const allocator = ALLOCATORS.find((each) => each === place.get('allocator')) ?? 'slub';
+    const allocator = ALLOCATORS.get(place.get('allocator') ?? '') ?? USUAL;
     const lesson = place.get('lesson');
     const step = place.get('step') ?? '';
     const { place: here } = this;

@@ -2,7 +2,7 @@
 import { useSignal } from '@preact/signals';
 import { useLayoutEffect } from 'preact/hooks';
 import { formatCount } from '../../../base/index.js';
-import type { AllocatorName } from '../../../slab/index.js';
+import { ALLOCATORS } from '../../../slab/index.js';
 import { useKeys } from '../../parts/keys.js';
 import { useExtras } from '../../parts/use-extras.js';
 import { Controls, NewCache } from './controls.js';
@@ -105,7 +105,7 @@ function Tour() {
     <section class="learn-tour" aria-label="Tour">
       <div class="learn-row">
         <fieldset class="group" aria-label="Allocator">
-          {(['slub', 'slab'] as const).map((each: AllocatorName) => (
+          {[...ALLOCATORS.values()].map((each) => (
             <button
               key={each}
               type="button"

@@ -166,12 +166,15 @@ function Forms({ open, sets }: { readonly open: OpenedTrace; readonly sets: Sets
   );
 }
 
+/** What asks for the one that it was not. */
+const OTHER_ALLOCATOR = { slub: 'allocator=slab', slab: 'allocator=slub' } as const;
+
 /** Settings worth a try, some of them of the cache that held most of those whose objects are not kmalloc's. */
 function ideasFor({ result }: OpenedTrace): string[] {
   const { allocator } = result.machine;
   const largest = result.caches.find(({ name }) => !/(^|-)kmalloc-/.test(name));
   return [
-    allocator === 'slub' ? 'allocator=slab' : 'allocator=slub',
+    OTHER_ALLOCATOR[allocator],
     'slub_max_order=0',
     'slab_nomerge',
     'slub_debug=FZPU',
