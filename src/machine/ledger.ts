@@ -237,9 +237,8 @@ export const C_KERNEL_OWNED = 31;
 export const C_ODD_INVERSE = 28;
 export const C_SHIFT = 29;
 // What SLAB keeps of a cache instead of C_MIN_PARTIAL and what follows it; objects and order of its slabs are C_OO.
-/** The node's lists of full and of free slabs; its partial list is the one above. */
+/** The node's lists of full and of free slabs, each with its tail in the word behind its head; its partial list is the one above. */
 export const C_FULL_HEAD = 32;
-export const C_FULL_TAIL = 33;
 export const C_FREE_HEAD = 34;
 export const C_FREE_TAIL = 35;
 /** Slabs on the list of free ones. */
@@ -517,7 +516,7 @@ function fields(shape: LedgerShape): Field[] {
 }
 
 /** Bytes of a ledger of this shape, most of which are never touched. */
-export function ledgerBytes(shape: LedgerShape): number {
+function ledgerBytes(shape: LedgerShape): number {
   let bytes = 0;
   for (const [, each, count] of fields(shape)) bytes += alignField(each * count);
   return bytes;

@@ -56,7 +56,7 @@ export interface DebugSlabs extends WholeCacheChecks {
   lost(id: number): number;
 }
 
-export interface DebugSlabsOptions extends NodeLists, ObjectAddresses {
+interface DebugSlabsOptions extends NodeLists, ObjectAddresses {
   readonly profile: KernelProfile;
   readonly faithful: boolean;
   readonly checks: DebugChecks;

@@ -1,6 +1,6 @@
 /** What kernels do differently, as data: profiles, what allocators have, standing caches, flags, sizes, the order of a slab. */
 export { type Capabilities, SLAB_HAS } from './capabilities.js';
-export { DEBUG_6_1, DEBUG_6_12, type DebugProfile } from './debug-profile.js';
+export type { DebugProfile } from './debug-profile.js';
 export {
   debugBlockFlags,
   formatSlabFlags,
@@ -19,13 +19,7 @@ export {
 } from './flags.js';
 export { LIBRARY } from './library-profile.js';
 export { kernelBefore, kernelNamed } from './names.js';
-export {
-  type OrderRule,
-  type OrderSearch,
-  objectsInOrder,
-  orderByFewerObjects,
-  orderByMoreWaste,
-} from './order.js';
+export { type OrderRule, type OrderSearch, objectsInOrder } from './order.js';
 export {
   type AllocatorName,
   hasAllocator,

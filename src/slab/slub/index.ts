@@ -1,3 +1,3 @@
 /** SLUB: slabs of a CPU in front of the lists of a node. */
-export type { BulkFree } from './bulk.js';
+
 export { createSlub, type Slub } from './slub.js';

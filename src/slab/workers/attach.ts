@@ -127,7 +127,7 @@ export function checkEnded({ ledger, locks }: PhysicalMemory, tokens: readonly C
 }
 
 /** What of an allocator an heir needs. */
-export interface Legacy extends Pick<CacheAllocator, 'flushCpu'> {
+interface Legacy extends Pick<CacheAllocator, 'flushCpu'> {
   /** Puts the sheaf of a cache in order, so that it can be flushed; an allocator without sheaves has none. */
   mendSheaf?(cache: number, cpu: number): void;
   emptyHand(): void;

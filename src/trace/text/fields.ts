@@ -128,7 +128,7 @@ function noNotes(): FieldNotes {
   };
 }
 
-export interface FieldReader {
+interface FieldReader {
   /** A new text begins, with its own table of texts. */
   begin(strings: Strings): void;
   /** Reads the fields from `at` to the line's end into a row of the batch. Returns where the next line begins, or -1: see `failure`. */
