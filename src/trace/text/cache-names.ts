@@ -21,7 +21,7 @@ const BYTE = word('byte');
 const S_RE = word('s_re');
 const Q_ = word('q=\0\0');
 
-interface CacheNameReader {
+export interface CacheNameReader {
   /** A new text begins, with its own table of texts. */
   begin(strings: Strings): void;
   /** Reads the name that begins here, of a line whose call site has this number below `sites`. Returns where it ends. */
