@@ -7,11 +7,69 @@
  *     const tables = machine.kmemCacheCreate('tables', 1024, { align: 1024, flags: SLAB.CACHE_DMA32 });
  *     const table = tables?.alloc(GFP.ATOMIC);
  *
- * This is what the package `slablab` has by its name alone; each room has an entry of its own with all of its names. What compares,
- * replays and prints stands on top of it: `all.ts`.
+ * This is what the package `slablab` has: what a program needs that uses the engine, and no more. A room's index has more, for the other
+ * rooms. What compares, replays and prints stands on top of it: `all.ts`.
  */
-export * from './base/index.js';
-export * from './iommu/index.js';
+export {
+  ArgumentError,
+  BadFreeError,
+  type BadFreeReason,
+  type Brand,
+  DetachedError,
+  EngineError,
+  formatAddress,
+  formatBytes,
+  type Gfp,
+  GIB,
+  InputError,
+  KernelPanicError,
+  KernelWouldCrashError,
+  KIB,
+  LedgerCorruptError,
+  LedgerFullError,
+  LiveObjectsError,
+  LockHeldError,
+  MIB,
+  NO_PFN,
+  NoCpuError,
+  NULL,
+  type Order,
+  type Pfn,
+  type PhysAddr,
+  parseSize,
+  ReservationError,
+  type SlabFlags,
+  SlablabError,
+  TIB,
+  UnknownNameError,
+} from './base/index.js';
+export {
+  type ArmV7sOptions,
+  ArmV7sPageTable,
+  type CompleteConfig,
+  type DescriptorField,
+  type DriverBug,
+  type DriverBugKind,
+  type EntryKind,
+  ERRNO,
+  type Gather,
+  IO_PGTABLE_QUIRK,
+  IOMMU,
+  type IommuMapResult,
+  type IommuUnmapResult,
+  type IoPgtableConfig,
+  iommuMap,
+  iommuUnmap,
+  type Level,
+  type LiveTable,
+  type MapResult,
+  PAGE_SIZES,
+  type Registers,
+  type TableMemoryOptions,
+  type TableSource,
+  type TlbOps,
+  type WalkStep,
+} from './iommu/index.js';
 export {
   __GFP,
   BOARDS,
@@ -43,7 +101,18 @@ export {
   type ZoneSpec,
   type ZoneView,
 } from './machine/index.js';
-export * from './pools/index.js';
+export {
+  DmaPool,
+  type DmaPoolOptions,
+  GenPool,
+  type GenPoolAlgo,
+  type GenPoolOptions,
+  type GenPoolRequest,
+  PageFragCache,
+  type PageFragChunk,
+  type PageFragOptions,
+  type PageFragState,
+} from './pools/index.js';
 export {
   type AllocatorName,
   type BootParameters,
@@ -65,6 +134,7 @@ export {
   KERNELS,
   type KernelProfile,
   KmemCache,
+  kmallocNames,
   LIBRARY,
   type LiveGroup,
   type LivePages,

@@ -3,8 +3,8 @@
 //     npm run api                          builds, then writes it
 //     node tools/api.mjs --check [FILE]    compares it with what is there; 1 if they differ
 //
-// A name's entry is what its source says above it, and its declaration. The library's main entry comes first, by room; then, for each
-// other entry of the library and of the commands' package, what that has beyond those before it.
+// A name's entry is what its source says above it, and its declaration. The library comes first, by room; then, for each entry of the
+// commands' package, what that has beyond those before it.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -88,7 +88,7 @@ function byRoom(names, titleOf) {
 }
 
 function reference() {
-  const [main, ...others] = namesOfPackage('package.json');
+  const [main] = namesOfPackage('package.json');
   const [cli, ...rooms] = namesOfPackage('packages/cli/package.json');
   const shown = new Set(main.names.values());
   const beyond = ({ names }) => {
@@ -99,7 +99,6 @@ function reference() {
   const alone = (entry) => ({ title: entry.name, entries: beyond(entry) });
   const sections = [
     ...byRoom(main.names, (room) => `From ${room}`),
-    ...others.map(alone),
     ...byRoom(beyond(cli), (room) => `${cli.name}: from ${room}`),
     ...rooms.map(alone),
   ].filter(({ entries }) => entries.length > 0);
@@ -123,7 +122,7 @@ function reference() {
     '[workers.md](workers.md) for programs, [design.md](design.md) for the rooms that names come from.',
     '',
     `\`import { … } from '${main.name}'\` has what stands under "From …". Other headings are entries of their own, such as`,
-    `\`${others[1].name}\`, with what they have beyond that. \`${cli.name}\` has all of it, and what stands under its name. Classes and`,
+    `\`${rooms.at(-1).name}\`, with what they have beyond that. \`${cli.name}\` has all of it, and what stands under its name. Classes and`,
     'functions:',
     '',
     ...contents,

@@ -158,14 +158,9 @@ const SETTINGS = {
 // ---- slablab -------------------------------------------------------------------------------------------------------------------
 
 const CONSUMER = `import {
-  type CacheView, type Fields, GFP, KmemCache, Machine, type MachineHandle, type ManagedBuffer, NULL, type PhysAddr,
-  type SheafOptions, SLAB, structLayout,
+  ArmV7sPageTable, BadFreeError, type CacheView, DmaPool, type Fields, GFP, KmemCache, kmallocNames, type Ledger, Machine,
+  type MachineHandle, type ManagedBuffer, NULL, type PhysAddr, type SheafOptions, SLAB, structLayout,
 } from 'slablab';
-import { BadFreeError } from 'slablab/base';
-import type { Ledger } from 'slablab/machine';
-import { DmaPool } from 'slablab/pools';
-import { kmallocNames } from 'slablab/slab';
-import { ArmV7sPageTable } from 'slablab/iommu';
 
 const bytes: ManagedBuffer = new SharedArrayBuffer(2 ** 26);
 const sheaves: Pick<SheafOptions, 'sheafCapacity'> = { sheafCapacity: 16 };

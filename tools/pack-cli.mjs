@@ -10,7 +10,7 @@
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { declaredEntries, writeDeclarations } from './pack-types.mjs';
+import { writeDeclarations } from './pack-types.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const PACKAGE = join(ROOT, 'packages/cli');
@@ -66,6 +66,6 @@ if (how !== '--clean') {
     const packed = (path) => !/\.d\.ts$|\.tsbuildinfo$/.test(path);
     cpSync(join(ROOT, from), join(PACKAGE, to), { recursive: true, filter: packed });
   }
-  writeDeclarations(PACKAGE, declaredEntries(PACKAGE));
+  writeDeclarations(PACKAGE);
   await bundleCommand();
 }

@@ -2,9 +2,8 @@
 //
 //     node tools/pack-types.mjs
 //
-// The entry `./slab` of package.json is lib/slab/index.js, and was declared in dist/slab/index.d.ts. What its declarations name comes
-// along, and nothing else. Doc comments stay above what the main entry exports and its members; docs/api.md has those of the names that
-// only a room's own entry has, which would be a tenth of the package. The theory of a file is for who reads its source.
+// The main entry of package.json is lib/index.js, and was declared in dist/index.d.ts. What its declarations name comes along, and nothing
+// else. Doc comments stay above what an entry exports and its members. The theory of a file is for who reads its source.
 //
 // JavaScript and declarations get a tab where the compiler writes four blanks: that is two hundredths of the packed size.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -19,17 +18,11 @@ export function declaredIn(types) {
   return pathToFileURL(join(DIST, types.replace(/^\.\/(?:lib|dist)\//, '')));
 }
 
-/** The entries of a package that have declarations: `./slab`, and where that was declared. */
+/** The entries of a package that have declarations: `./lab`, and where that was declared. */
 export function entriesOf(manifest) {
   return Object.entries(manifest.exports)
     .filter(([, { types }]) => types !== undefined)
     .map(([path, { types }]) => ({ path, file: declaredIn(types) }));
-}
-
-/** The entries of the package in a folder that have declarations, as package.json names them. */
-export function declaredEntries(folder) {
-  const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
-  return entriesOf(manifest).map(({ path }) => path);
 }
 
 /** Every declaration that is exported, and every one that those name, and so on. */
@@ -47,14 +40,14 @@ function passing(file, found = new Set()) {
   return found;
 }
 
-/** The declarations of one package: text by path from its lib/. Comments stay above the names of `told`, some of its entries. */
-export function declarationsOf(manifest, told = ['.']) {
+/** The declarations of one package: text by path from its lib/. Comments stay above what an entry exports. */
+export function declarationsOf(manifest) {
   const entries = entriesOf(manifest);
-  const namesOf = (some) => new Set(some.flatMap(({ file }) => [...exportsOf(file).values()]));
-  const commented = namesOf(entries.filter(({ path }) => told.includes(path)));
-  const reached = reachedFrom(namesOf(entries));
+  const commented = new Set(entries.flatMap(({ file }) => [...exportsOf(file).values()]));
+  const reached = reachedFrom(commented);
   const files = new Set([...reached].map(({ file }) => file.href));
-  for (const { file } of entries) for (const href of passing(file)) files.add(href);
+  for (const { file } of entries)
+    for (const href of passing(file)) if (keepsAny(new URL(href), reached)) files.add(href);
   const texts = new Map();
   for (const href of [...files].sort()) {
     const path = relative(DIST, fileURLToPath(href)).split(sep).join('/');
@@ -75,11 +68,13 @@ function textOf({ url, own, taken, passed }, commented, reached) {
   });
   const used = new Set(kept.flatMap((entry) => [...wordsOf(entry)]));
   const imports = new Map();
-  for (const [here, { from, name }] of taken) {
-    if (!used.has(here) || meaningOf(url, here) === undefined) continue;
-    const names = imports.get(from.href) ?? [];
-    names.push(name === here ? here : `${name} as ${here}`);
-    imports.set(from.href, names);
+  // A name is imported from where it is declared: an index on the way may have no other name that is wanted.
+  for (const here of taken.keys()) {
+    const entry = used.has(here) ? meaningOf(url, here) : undefined;
+    if (entry === undefined) continue;
+    const names = imports.get(entry.file.href) ?? [];
+    names.push(entry.name === here ? here : `${entry.name} as ${here}`);
+    imports.set(entry.file.href, names);
   }
   const lines = [
     ...(statements.some((text) => text.includes('[Symbol.dispose]')) ? [DISPOSABLE] : []),
@@ -87,14 +82,9 @@ function textOf({ url, own, taken, passed }, commented, reached) {
       ([from, names]) => `import type { ${names.join(', ')} } from '${pathTo(url, from)}';`,
     ),
     ...passed
-      .filter(({ from, names }) => names !== null || keepsAny(from, reached))
-      .map(({ from, names }) => {
-        const what =
-          names === null
-            ? '*'
-            : `{ ${names.map(([there, here]) => passedName(from, there, here)).join(', ')} }`;
-        return `export ${what} from '${pathTo(url, from.href)}';`;
-      }),
+      .map(({ from, names }) => ({ from, what: passedNames(from, names, reached) }))
+      .filter(({ what }) => what !== undefined)
+      .map(({ from, what }) => `export ${what} from '${pathTo(url, from.href)}';`),
     ...statements,
   ];
   // A file without an export would be a script.
@@ -102,12 +92,20 @@ function textOf({ url, own, taken, passed }, commented, reached) {
   return `${lines.join('\n')}\n`;
 }
 
+/** What a file passes on from another one, of what is reached; undefined for nothing. */
+function passedNames(from, names, reached) {
+  const there = exportsOf(from);
+  if (names === null) return keepsAny(from, reached) ? '*' : undefined;
+  const kept = names.filter(([name]) => reached.has(there.get(name)));
+  return kept.length > 0 ? `{ ${kept.map((pair) => passedName(there, pair)).join(', ')} }` : undefined;
+}
+
 function keepsAny(file, reached) {
   return [...exportsOf(file).values()].some((entry) => reached.has(entry));
 }
 
-function passedName(from, there, here) {
-  const { kind } = exportsOf(from).get(there);
+function passedName(entries, [there, here]) {
+  const { kind } = entries.get(there);
   const type = kind === 'type' || kind === 'interface' ? 'type ' : '';
   return type + (there === here ? there : `${there} as ${here}`);
 }
@@ -127,10 +125,10 @@ function withoutComments(text) {
  * Writes the declarations of the package in a folder beside its JavaScript, and takes away those that were written before and are no
  * longer wanted. Returns how many there are.
  */
-export function writeDeclarations(folder, told) {
+export function writeDeclarations(folder) {
   const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
   const lib = join(folder, dirname(manifest.exports['.'].default));
-  const texts = declarationsOf(manifest, told);
+  const texts = declarationsOf(manifest);
   for (const path of readdirSync(lib, { recursive: true, encoding: 'utf8' }))
     if (path.endsWith('.d.ts') && !texts.has(path.split(sep).join('/'))) rmSync(join(lib, path));
   for (const [path, text] of texts) {

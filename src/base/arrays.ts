@@ -1,7 +1,7 @@
 /** Arrays that grow, and long lists. */
 
 /** An array of numbers that can be copied into. */
-export interface Numbers extends ArrayLike<number> {
+interface Numbers extends ArrayLike<number> {
   set(from: ArrayLike<number>): void;
 }
 

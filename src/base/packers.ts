@@ -1,5 +1,5 @@
 /** How packed files begin, other than gzip, and what unpacks them. */
-export interface Packer {
+interface Packer {
   readonly name: string;
   /** The first bytes, a character a byte. */
   readonly magic: string;

@@ -31,10 +31,6 @@ const WIDER: ReadonlyMap<string, string> = new Map([
     'trace/resolve/resolve.ts#createResolver',
     'the columns of a chunk and the tables of pointers, which every step reads',
   ],
-  [
-    'trace/text/fields.ts#createFieldReader',
-    'one pass over bytes, whose position and bounds are variables of the closure',
-  ],
 ]);
 
 /** Folders of src/ that may hold more files, each with the reason. */

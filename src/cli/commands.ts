@@ -8,9 +8,9 @@ import type { Command } from 'commander';
 import type { OpenSession } from './session.js';
 
 /** Adds a command with its options to the program. */
-export type AddCommand = (program: Command, open: OpenSession) => void;
+type AddCommand = (program: Command, open: OpenSession) => void;
 
-export interface CommandEntry {
+interface CommandEntry {
   readonly name: string;
   /** What follows its name, as help shows it. */
   readonly words: string;

@@ -13,7 +13,7 @@ import {
 } from '../base/index.js';
 import { EXIT } from './exit.js';
 
-export interface Failure {
+interface Failure {
   readonly exitCode: number;
   readonly message: string;
   readonly hint: string;

@@ -94,7 +94,7 @@ export interface MachineWords {
 }
 
 /** What is taken where a word is not given. Without `cpus` and `kernel` it is the trace that says. */
-export interface MachineDefaults {
+interface MachineDefaults {
   readonly machine: string;
   readonly cpus?: number;
   readonly kernel?: string;

@@ -7,7 +7,7 @@ import type { Terminal } from './terminal.js';
 const QUIET_MS = 1000;
 const STEP_MS = 100;
 
-export interface Meter {
+interface Meter {
   /** Something went on. */
   readonly tell: (progress: TraceProgress) => void;
   /** Takes the line away. */

@@ -74,7 +74,7 @@ kmem_cache_alloc_node, kmem_cache_free, mm_page_alloc and mm_page_free):
   trace_event=kmem:kmalloc,kmem:kfree,…; then read /sys/kernel/tracing/trace
 `;
 
-export interface OpenedRecording {
+interface OpenedRecording {
   readonly recorded: Recorded;
   readonly opened: OpenedTrace;
   /** The text of the snapshots, if there are any. */
@@ -114,7 +114,7 @@ export async function openRecording(
   }
 }
 
-export interface RowsMeter {
+interface RowsMeter {
   readonly tell: (rows: number) => void;
   readonly done: () => void;
 }

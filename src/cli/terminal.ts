@@ -8,7 +8,7 @@ export interface Streams {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-export interface OutStream {
+interface OutStream {
   readonly isTTY?: boolean;
   readonly columns?: number;
   write(text: string): unknown;

@@ -33,23 +33,23 @@ export const CONTIGUOUS = 16;
 export const L2_ENTRIES = 256;
 export const L2_BYTES = 1 * KIB;
 
-export const TYPE_MASK = 3;
-export const TYPE_TABLE = 1;
+const TYPE_MASK = 3;
+const TYPE_TABLE = 1;
 /** At level 2, the type that says "one of sixteen"; the same number as a table's at level 1. */
-export const TYPE_LARGE = 1;
+const TYPE_LARGE = 1;
 /** A section or a small page. */
-export const TYPE_BLOCK = 2;
-export const BIT_B = 1 << 2;
-export const BIT_C = 1 << 3;
-export const BIT_NS_TABLE = 1 << 3;
-export const BIT_NS_SECTION = 1 << 19;
-export const BIT_SUPERSECTION = 1 << 18;
-export const BIT_XN_SECTION = 1 << 4;
-export const BIT_XN_SMALL = 1 << 0;
-export const BIT_XN_LARGE = 1 << 15;
+const TYPE_BLOCK = 2;
+const BIT_B = 1 << 2;
+const BIT_C = 1 << 3;
+const BIT_NS_TABLE = 1 << 3;
+const BIT_NS_SECTION = 1 << 19;
+const BIT_SUPERSECTION = 1 << 18;
+const BIT_XN_SECTION = 1 << 4;
+const BIT_XN_SMALL = 1 << 0;
+const BIT_XN_LARGE = 1 << 15;
 
 /** Bits 32, 33 and 34 of an address. */
-export const MTK_BITS = [1 << 9, 1 << 4, 1 << 5] as const;
+const MTK_BITS = [1 << 9, 1 << 4, 1 << 5] as const;
 const MTK_MASK = MTK_BITS[0] | MTK_BITS[1] | MTK_BITS[2];
 
 // The attributes that sections and small pages share, eight bits in one order, at bit 10 and at bit 4.

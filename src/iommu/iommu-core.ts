@@ -23,7 +23,7 @@ import type { ArmV7sPageTable, Gather } from './armv7s.js';
 import { ERRNO } from './config.js';
 
 /** Equal blocks for one call of the driver. */
-export interface Pieces {
+interface Pieces {
   /** Bytes of one. */
   readonly size: number;
   readonly count: number;

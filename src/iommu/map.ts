@@ -27,7 +27,7 @@ import {
 } from './domain.js';
 
 /** One call of map_pages, checked. Bytes. */
-export interface MapRequest {
+interface MapRequest {
   readonly iova: number;
   readonly paddr: number;
   /** Of one block: one of the four page sizes. */

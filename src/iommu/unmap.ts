@@ -27,7 +27,7 @@ import { leafLevel } from './map.js';
 import { splitContiguous, splitSection } from './split.js';
 
 /** One call of unmap_pages, checked. */
-export interface UnmapRequest {
+interface UnmapRequest {
   readonly iova: number;
   /** Bytes of a block. */
   readonly size: number;

@@ -6,7 +6,7 @@ import { EngineError } from '../base/index.js';
 import { FRAME_FREE, type Ledger, Z_COUNT, Z_HEAD } from './ledger.js';
 
 /** `row` is the zone's first word. */
-export interface FreeBlocks {
+interface FreeBlocks {
   /** Marks a block as free and makes it the first of its list. */
   list(row: number, frame: number, order: number): void;
   /** Takes a block off its list. */

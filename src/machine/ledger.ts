@@ -262,9 +262,8 @@ export const C_KERNEL_OWNED = 31;
 export const C_ODD_INVERSE = 28;
 export const C_SHIFT = 29;
 // What SLAB keeps of a cache instead of C_MIN_PARTIAL and what follows it; objects and order of its slabs are C_OO.
-/** The node's lists of full and of free slabs; its partial list is the one above. */
+/** The node's lists of full and of free slabs, each with its tail in the word behind its head; its partial list is the one above. */
 export const C_FULL_HEAD = 32;
-export const C_FULL_TAIL = 33;
 export const C_FREE_HEAD = 34;
 export const C_FREE_TAIL = 35;
 /** Slabs on the list of free ones. */
@@ -299,8 +298,8 @@ export const C_SHEAF_CAPACITY = 52;
 export const C_LIVE_CHECK = 53;
 // What SLUB keeps of a cache in the same words: SLAB and SLUB are never on one machine.
 /** Full slabs of a cache with STORE_USER; the latest is the first. */
-export const C_TRACKED_FULL_HEAD = C_FULL_HEAD;
-export const C_TRACKED_FULL_TAIL = C_FULL_TAIL;
+export const C_TRACKED_FULL_HEAD = 32;
+export const C_TRACKED_FULL_TAIL = 33;
 /** The barn of a cache with sheaves of Linux 7.0 and later: first full one and how many, first empty one and how many. */
 export const C_BARN_FULL = 34;
 export const C_BARN_NR_FULL = 35;
@@ -595,7 +594,7 @@ function fields(shape: LedgerShape): Field[] {
 }
 
 /** Bytes of a ledger of this shape, most of which are never touched. */
-export function ledgerBytes(shape: LedgerShape): number {
+function ledgerBytes(shape: LedgerShape): number {
   let bytes = 0;
   for (const [, each, count] of fields(shape)) bytes += alignField(each * count);
   return bytes;

@@ -103,7 +103,7 @@ const SLAB_SLEEP_MS = 0.1;
 const PATIENCE_MS = 10_000;
 
 /** The holder of a lock word, or -1. */
-export function lockHolder(word: number): number {
+function lockHolder(word: number): number {
   return (word & HOLDER) - 1;
 }
 

@@ -227,7 +227,7 @@ function layoutOf({ zones, dmaAlign }: Board): Pick<MemoryMap, 'zones' | 'dmaAli
 }
 
 /** Throws ArgumentError unless ranges ascend without touching and zones ascend up to infinity. */
-export function checkedMap(map: MemoryMap): MemoryMap {
+function checkedMap(map: MemoryMap): MemoryMap {
   let before = 0;
   for (const { start, end } of map.ram) {
     if (!(Number.isSafeInteger(start) && Number.isSafeInteger(end) && start >= before && end > start)) {

@@ -90,7 +90,7 @@ export interface PageAllocator {
 }
 
 /** What the allocator must know of the machine beside its ledger. */
-export interface PageAllocatorOptions {
+interface PageAllocatorOptions {
   readonly profile: PageProfile;
   /** In the ledger's order, lowest first. */
   readonly zoneNames: readonly ZoneName[];

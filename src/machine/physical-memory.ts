@@ -90,7 +90,7 @@ export interface LedgerLimits {
 }
 
 /** What a machine's memory is made of. */
-export interface PhysicalMemoryOptions {
+interface PhysicalMemoryOptions {
   readonly map: MemoryMap;
   readonly profile: PageProfile;
   readonly cpus: number;

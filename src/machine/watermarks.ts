@@ -12,7 +12,7 @@ import type { ZoneName } from './memory-map.js';
 import type { PageProfile } from './profile.js';
 
 /** A zone's watermarks, in pages, and what it keeps from requests that could do with a lower zone. */
-export interface Watermarks {
+interface Watermarks {
   readonly min: number;
   readonly low: number;
   readonly high: number;

@@ -4,15 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { ArgumentError, InputError, UnknownNameError } from '../base/index.js';
-import {
-  loadWorkload,
-  NoPermissionError,
-  readInput,
-  readJson,
-  shippedRecordings,
-  shippedWorkloadPath,
-} from './index.js';
+import { ArgumentError, InputError, parseJson, UnknownNameError } from '../base/index.js';
+import { inputName, loadWorkload, NoPermissionError, readInput, shippedRecordings } from './index.js';
+import { shippedWorkloadPath } from './shipped.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'slablab-files-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -21,6 +15,11 @@ function file(name: string, content: string | Uint8Array): string {
   const path = join(folder, name);
   writeFileSync(path, content);
   return path;
+}
+
+/** As every command reads JSON. */
+async function readJson(path: string): Promise<unknown> {
+  return parseJson(await readInput(path), inputName(path));
 }
 
 /** A workload of one table, in the schema that slablab reads. */

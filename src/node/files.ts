@@ -8,7 +8,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
-import { beginsWith, InputError, PACKERS, parseJson, SlablabError } from '../base/index.js';
+import { beginsWith, InputError, PACKERS, SlablabError } from '../base/index.js';
 
 /** The system does not let us read or write this. */
 export class NoPermissionError extends SlablabError {
@@ -43,11 +43,6 @@ export function inputName(path: string): string {
 /** Nobody who means a file writes it without a slash and a dot, unless it is there. */
 export function isWord(text: string): boolean {
   return !/[/\\.]/.test(text);
-}
-
-/** Reads a file as JSON. What is not JSON is an InputError that names the line. */
-export async function readJson(path: string): Promise<unknown> {
-  return parseJson(await readInput(path), inputName(path));
 }
 
 async function readStdin(): Promise<Buffer> {

@@ -66,7 +66,7 @@ export interface RowFile {
 }
 
 /** Whether a path ends in `.parquet`; else its table is CSV. */
-export function isParquet(path: string): boolean {
+function isParquet(path: string): boolean {
   return /\.parquet$/i.test(path);
 }
 

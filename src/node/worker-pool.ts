@@ -9,7 +9,7 @@ import { EngineError } from '../base/index.js';
 /** What a Worker answers: its job's result, or why there is none. */
 export type PoolAnswer<Result> = { readonly result: Result } | { readonly error: unknown };
 
-export interface PoolOptions<Job, Result> {
+interface PoolOptions<Job, Result> {
   /** The Worker's compiled file, and what it is given when it starts. */
   readonly worker: URL;
   readonly workerData: unknown;

@@ -2,82 +2,45 @@
 
 export { ALLOCATORS, capabilitiesOf } from './boot.js';
 export {
-  type AllocatorOptions,
-  addCache,
   type BootParameters,
-  type CacheAllocator,
   type CacheInfo,
   type CacheLayout,
   type CacheLink,
-  type CacheReports,
   type CacheRow,
   type CacheView,
   type Caller,
-  CFLGS_OBJFREELIST_SLAB,
-  CFLGS_OFF_SLAB,
   cacheIds,
   cacheLayout,
-  cacheLinks,
   cacheName,
-  calculateAlignment,
   clearStatistics,
   cpuPartialSlabsOf,
-  cpusCountedEarly,
   eachCpuLine,
-  type Fit,
   type FreelistPlace,
   type FreelistTrial,
-  findMergeable,
   freelistPlace,
   freelistTrials,
-  hasArrays,
-  isCache,
-  isMergeable,
-  joinCache,
-  type LayoutRequest,
-  leakCache,
-  linkCache,
   type MachineBoot,
-  type MergeRequest,
-  machineReports,
-  NODE_REAP_MS,
-  type OutOfMemoryFacts,
-  outOfMemoryBlock,
   readCache,
-  removeCache,
   type SlabBoot,
   type SlabInfo,
   type SlabLayout,
-  type SlabLayoutRequest,
   type SlabPart,
   type SlabShape,
   type SlabTunables,
   type SlubLayout,
-  STAT,
   STATISTICS,
   type Statistic,
   type StatisticCounts,
-  sheafObjects,
-  slabFreeLimit,
-  slabLayout,
-  slubLayout,
   statistics,
-  statisticsOf,
   sysfsId,
-  unexpectedGfp,
-  unlinkCache,
-  type WholeCacheChecks,
   withBootDebug,
   withSlabPart,
 } from './cache/index.js';
-export type { DebugSlabs } from './debug/index.js';
+
 export {
   type AllocatorName,
   type Capabilities,
-  DEBUG_6_1,
-  DEBUG_6_12,
   type DebugProfile,
-  debugBlockFlags,
   formatSlabFlags,
   formatSlubDebug,
   hasAllocator,
@@ -85,7 +48,6 @@ export {
   type KernelProfile,
   kernelBefore,
   kernelNamed,
-  kernelOn,
   kernelWith,
   LIBRARY,
   LINUX_6_1,
@@ -93,18 +55,13 @@ export {
   type OrderRule,
   type OrderSearch,
   objectsInOrder,
-  orderByFewerObjects,
-  orderByMoreWaste,
   parseSlabFlags,
   parseSlubDebug,
   SLAB,
   SLAB_CMPXCHG_DOUBLE,
   SLAB_DEBUG_FLAGS,
-  SLAB_DEBUG_METADATA_FLAGS,
-  SLAB_MERGE_SAME,
   SLAB_NEVER_MERGE,
   SLAB_OBJECT_POISON,
-  type SlabKernel,
   type SlabProfile,
   type SlubDebug,
   type SlubDebugBlock,
@@ -112,32 +69,20 @@ export {
   type StandingCache,
   slabKernel,
 } from './kernel/index.js';
-export {
-  addKmallocCaches,
-  createKmalloc,
-  type HotKmalloc,
-  type Kmalloc,
-  kmallocCacheFlags,
-  kmallocNames,
-  ZERO_SIZE_PTR,
-} from './kmalloc/index.js';
+export { kmallocCacheFlags, kmallocNames, ZERO_SIZE_PTR } from './kmalloc/index.js';
 export { KmemCache } from './kmem-cache.js';
 export {
   type CacheReport,
-  eachLive,
   formatMachineReport,
   type LiveGroup,
   type LivePages,
   type MachineReport,
-  machineReport,
-  type ObjectStacks,
-  type Stacks,
 } from './leaks/index.js';
 export * from './machine.js';
 export { SLUB_MIN_OBJECTS_MAX } from './machine-options.js';
-export { isInSheaf, SHEAF_CAPACITY_MAX, type SheafOptions, usualSheafCapacity } from './sheaf/index.js';
-export type { Slab } from './slab/index.js';
-export { type CountedMachine, checkSysfs, type SysfsCounters, sysfsCounters } from './slabs/index.js';
-export { type BulkFree, createSlub, type Slub } from './slub/index.js';
+export { SHEAF_CAPACITY_MAX, type SheafOptions } from './sheaf/index.js';
+
+export { checkSysfs, type SysfsCounters, sysfsCounters } from './slabs/index.js';
+
 export * from './typed-view.js';
 export type { MachineHandle, ManagedBuffer } from './workers/index.js';

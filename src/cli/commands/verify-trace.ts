@@ -6,7 +6,7 @@ import { openRecording, rowsMeter } from '../recorded.js';
 import { holdRows, nearnessJson, nearnessScreen } from '../render/replay-nearness.js';
 import type { Session } from '../session.js';
 
-export interface VerifyTraceFlags {
+interface VerifyTraceFlags {
   readonly snapshots: string;
   /** How far the slabs of a cache may be off, as a share. */
   readonly within: number;

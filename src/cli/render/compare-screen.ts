@@ -9,7 +9,7 @@ import { ABOVE, sparkline } from './chart.js';
 import { type Column, renderTable } from './table.js';
 import { padRight, wrap, wrapCommand, wrapParts } from './text.js';
 
-export interface CompareScreenOptions {
+interface CompareScreenOptions {
   readonly terminal: Pick<Terminal, 'width' | 'textWidth' | 'style'>;
   readonly wide: boolean;
   /** The command as it was typed. */
@@ -60,7 +60,7 @@ function computed({ workload, machine }: CompareResult): string[][] {
   ];
 }
 
-export function fails({ refused, failed }: StrategyResult): boolean {
+function fails({ refused, failed }: StrategyResult): boolean {
   return refused + failed > 0;
 }
 

@@ -14,7 +14,7 @@ export function escapeHtml(text: string): string {
 }
 
 /** What a page's parts are made of; each text is HTML already. */
-export interface HtmlPage {
+interface HtmlPage {
   readonly title: string;
   /** Elements one below the other. */
   readonly body: readonly string[];

@@ -24,7 +24,7 @@ import {
 import { type Column, renderTable } from './table.js';
 import { wrap, wrapCommand, wrapParts } from './text.js';
 
-export interface IommuScreenOptions {
+interface IommuScreenOptions {
   readonly terminal: Pick<Terminal, 'width' | 'textWidth' | 'style'>;
   readonly wide: boolean;
   /** The command as it was typed. */

@@ -21,7 +21,7 @@ import { drawObject, drawSlab } from './slab-picture.js';
 import { type Column, renderTable } from './table.js';
 import { displayWidth, padRight, wrap, wrapCommand, wrapParts } from './text.js';
 
-export interface LayoutScreenOptions {
+interface LayoutScreenOptions {
   readonly terminal: Pick<Terminal, 'width' | 'textWidth' | 'style'>;
   /** The command as it was typed. */
   readonly typed: string;

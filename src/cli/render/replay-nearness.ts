@@ -5,7 +5,7 @@ import type { Terminal } from '../terminal.js';
 import { type Column, renderTable } from './table.js';
 import { wrap } from './text.js';
 
-export interface NearnessReport {
+interface NearnessReport {
   readonly file: string;
   readonly snapshots: string;
   /** How far the slabs of a cache may be off, as a share. */
@@ -15,7 +15,7 @@ export interface NearnessReport {
 }
 
 /** Caches at the snapshots that are evidence, by whether the number of their slabs is near enough. */
-export interface HeldRows {
+interface HeldRows {
   readonly passed: readonly NearnessRow[];
   readonly failed: readonly NearnessRow[];
 }

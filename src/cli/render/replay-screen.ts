@@ -26,7 +26,7 @@ import {
 import { type Column, renderTable } from './table.js';
 import { displayWidth, padRight, wrap, wrapCommand, wrapParts } from './text.js';
 
-export interface ReplayScreenOptions {
+interface ReplayScreenOptions {
   readonly terminal: Pick<Terminal, 'width' | 'textWidth' | 'style'>;
   readonly wide: boolean;
   /** The page that was written, if there was one. */

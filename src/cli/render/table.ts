@@ -19,7 +19,7 @@ export interface Column<Row> {
   readonly left?: boolean;
 }
 
-export interface TableOptions<Row> {
+interface TableOptions<Row> {
   /** Columns of the terminal. The first column gives way and wraps. */
   readonly width: number;
   readonly style?: Style;

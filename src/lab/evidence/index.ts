@@ -7,10 +7,9 @@ export {
   SLABS_OWN,
   specFromEvents,
 } from './evidence.js';
-export { type ContradictionOptions, contradictions } from './mismatch.js';
+export { contradictions } from './mismatch.js';
 export { firstEventTime, placeBehind, placeSnapshots, type SnapshotPlace } from './place.js';
 export {
-  bootOf,
   type CacheSpec,
   type Evidence,
   knownCaches,
@@ -21,8 +20,6 @@ export {
   pagesLeftOut,
   planFromProfile,
   planFromSnapshots,
-  type RecordedLayout,
-  withLayout,
   withPageSize,
 } from './plan.js';
 export {

@@ -19,7 +19,7 @@ import { placeBehind, placeSnapshots, type SnapshotPlace } from './place.js';
 import { rowNamed, type Snapshots } from './snapshots.js';
 
 /** A trace, and snapshots that may be of its recording. */
-export interface ContradictionOptions {
+interface ContradictionOptions {
   readonly trace: Trace;
   readonly snapshots: Snapshots;
   /** By class of the trace, as found with the caches of these snapshots. */

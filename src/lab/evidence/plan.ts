@@ -570,7 +570,7 @@ function specFromSlabinfo(
 }
 
 /** What a recording says of a layout. */
-export type RecordedLayout = Pick<CacheLayout, 'size' | 'oo'> &
+type RecordedLayout = Pick<CacheLayout, 'size' | 'oo'> &
   Partial<Pick<CacheLayout, 'minPartial' | 'cpuPartial'>> & {
     readonly slab?: { readonly limit: number; readonly batchcount: number; readonly sharedFactor: number };
   };

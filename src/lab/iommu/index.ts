@@ -1,6 +1,6 @@
 /** IOMMU page tables under a load. */
 export { type GeneratedOptions, generateIommuLoad } from './generated.js';
-export { errnoName, parseQuirks } from './names.js';
+export { parseQuirks } from './names.js';
 export { readIommuLoad, readRecordedLoad } from './recorded.js';
 export type {
   FirstLevel,
@@ -18,13 +18,10 @@ export type {
 } from './result.js';
 export { type IommuOptions, type OpenIommu, openIommu, runIommu } from './run.js';
 export {
-  DEFAULT_PROT,
   formatIommuOperation,
-  formatProt,
   type IommuLoad,
   type IommuOperation,
   type IommuStep,
   parseIommuScript,
-  parseProt,
 } from './script.js';
 export { iommuWorkload } from './workload.js';

@@ -129,7 +129,7 @@ function whenFreeing(load: IommuLoad, options: IommuOptions, onStep: (() => void
 }
 
 /** Told of what happens, and how the run differs from a kernel's. */
-export interface RunHooks {
+interface RunHooks {
   readonly freeEmpty?: boolean;
   /** Memory is never short: `exhaust` does nothing. */
   readonly ample?: boolean;

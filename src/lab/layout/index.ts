@@ -1,5 +1,24 @@
 /** The layout of a cache by itself: a door of its own, for who needs nothing else of the lab. */
-export * from './boxes.js';
-export * from './facts.js';
-export * from './report.js';
-export * from './result.js';
+export { type LayoutBox, objectBoxes, type SlabBoxes, slabBoxes } from './boxes.js';
+export {
+  freelistWords,
+  LAYOUT_FACTS,
+  LAYOUT_NAMES,
+  type LayoutFact,
+  objectsWords,
+  segmentLetter,
+  segmentNote,
+} from './facts.js';
+export { type LayoutOptions, layoutOfCache, layoutReport } from './report.js';
+export type {
+  CacheLayout,
+  CommonLayout,
+  LayoutMachineSummary,
+  LayoutReport,
+  LayoutRequestSummary,
+  MergedCache,
+  Segment,
+  SegmentKind,
+  SlabCacheLayout,
+  SlubCacheLayout,
+} from './result.js';

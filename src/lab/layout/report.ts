@@ -317,7 +317,7 @@ function zoneOfFirstSlab(machine: Machine, { allocflags, oo, min }: CacheShape):
 }
 
 /** The bytes of one object with its surroundings, exactly once each, in order. */
-export function objectSegments(layout: SlubLayout, profile: KernelProfile): Segment[] {
+function objectSegments(layout: SlubLayout, profile: KernelProfile): Segment[] {
   const { redLeftPad, objectSize, inuse, offset, size, flags } = layout;
   const { wordSize, trackSize, kmallocTrackExtra } = profile;
   if (size <= 0) throw new ArgumentError(`an object of ${size} bytes has no segments`);

@@ -31,7 +31,7 @@ import {
 import type { Run, RunSave } from '../replay/index.js';
 
 /** Bytes of all copies together. */
-export const CHECKPOINT_BYTES_MAX = 64 * 2 ** 20;
+const CHECKPOINT_BYTES_MAX = 64 * 2 ** 20;
 const PAGE_WORDS = 1024;
 const PAGE_BYTES = 4 * PAGE_WORDS;
 

@@ -3,7 +3,7 @@ import { formatAddress, formatBytes } from '../../base/index.js';
 import { AGAIN, SLAB_PAGES, type Trace, UNSEEN } from '../../trace/index.js';
 import type { EventAt } from './look.js';
 
-export interface EventFacts {
+interface EventFacts {
   readonly trace: Trace;
   readonly op: number;
   readonly slot: number;

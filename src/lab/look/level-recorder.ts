@@ -10,7 +10,7 @@ import {
 } from '../replay/index.js';
 import type { LevelCurve, LevelRecording, LevelSeries } from './levels.js';
 
-export interface LevelRecorder extends LevelsRecorder {
+interface LevelRecorder extends LevelsRecorder {
   /** What it heard so far; it hears no more. */
   finish(): LevelRecording;
 }

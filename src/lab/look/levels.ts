@@ -72,7 +72,7 @@ export interface LevelRecording {
 /** Buckets of a whole trace, at most. */
 export const LEVEL_BUCKETS_MAX = 32768;
 
-export interface LevelsOptions {
+interface LevelsOptions {
   readonly rows: number;
   /** Of the whole trace. */
   readonly recording: LevelRecording;

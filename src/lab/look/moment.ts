@@ -16,7 +16,7 @@ import { pinnedSlabs } from './pinned.js';
 import type { Scene } from './scene.js';
 import { slabMap, slabsWithin } from './slab-map.js';
 
-export interface MomentOptions {
+interface MomentOptions {
   readonly recorded: Recorded;
   readonly started: StartedReplay;
   readonly row: number;

@@ -6,11 +6,11 @@ export * from './measure.js';
 export * from './nearness.js';
 export * from './number-stack.js';
 export * from './pins.js';
-export type { ReplayCache } from './plan-caches.js';
+
 export * from './population.js';
 export * from './replay.js';
 export * from './result.js';
-export type { Route } from './routes.js';
+
 export { eachRow } from './rows.js';
 export type { Run, RunCounts, RunSave, RunState } from './run.js';
 export { type SlabRow, slabsByCache, sumOfSlabs } from './slab-states.js';

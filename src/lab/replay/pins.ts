@@ -44,7 +44,7 @@ const PINS_MAX = 50;
 const SPARSE_SHARE = 0.25;
 
 /** A finished run, whose sparse slabs are looked for. */
-export interface PinOptions {
+interface PinOptions {
   readonly trace: Trace;
   readonly built: BuiltMachine;
   readonly stock: Stock;

@@ -60,7 +60,7 @@ export interface Estimate {
 }
 
 /** What an estimate is made from. */
-export interface EstimateOptions {
+interface EstimateOptions {
   readonly trace: Trace;
   readonly plan: MachinePlan;
   /** The caches of the trace's classes. */

@@ -122,7 +122,7 @@ export interface ReplayResult {
 }
 
 /** A finished run, and what it was made from. */
-export interface ResultOptions {
+interface ResultOptions {
   readonly trace: Trace;
   readonly plan: MachinePlan;
   readonly names: readonly ClassCache[];

@@ -48,7 +48,7 @@ import {
 } from './measure.js';
 import { createUnseen, type UnseenCounts, type UnseenSave } from './unseen.js';
 
-export interface RunOptions {
+interface RunOptions {
   readonly trace: Trace;
   readonly built: BuiltMachine;
   readonly stock: Stock;

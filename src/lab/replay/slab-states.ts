@@ -54,7 +54,7 @@ export function fullnessOf(slabs: readonly SlabRow[]): Fullness {
 }
 
 /** What the slabs of a cache are together. Bytes. */
-export interface SlabSums {
+interface SlabSums {
   readonly slabs: number;
   readonly bytes: number;
   readonly live: number;

@@ -54,7 +54,7 @@ export interface UnseenCounts {
   inBulk: number;
 }
 
-export interface Unseen {
+interface Unseen {
   readonly counts: UnseenCounts;
   /** A free whose allocation was not seen. `again`: its pointer was seen before, so that it is not from before the trace. */
   free(cache: KmemCache, again: boolean, cpu: number): void;
@@ -78,7 +78,7 @@ export interface UnseenSave {
   readonly stockPages: number;
 }
 
-export interface UnseenOptions {
+interface UnseenOptions {
   readonly built: BuiltMachine;
   readonly stock: Stock;
   /** Called with what `infer` finds. */

@@ -1,7 +1,6 @@
 /** What replays found, in sentences. Each can be checked against the figures. */
 import { counted, formatBytes, formatCount, formatShare } from '../../base/index.js';
 import { cacheDifferences } from './differences.js';
-import type { ErrorSummary, Nearness } from './nearness.js';
 import type { CacheResult, ReplayResult } from './result.js';
 
 /** How many caches or pins a sentence tells. */
@@ -99,20 +98,6 @@ export function compareReplays(base: ReplayResult, other: ReplayResult): string[
   for (const [what, before, after, format] of more)
     if (before !== after) words.push(`${capital(what)}: ${format(after)} instead of ${format(before)}.`);
   return words;
-}
-
-/** How near a replay is to what was recorded. */
-export function nearnessWords({ slabs, objects, leastSlabs, rows, source }: Nearness): string[] {
-  if (slabs.count === 0)
-    return [`No snapshot within the trace can be held against the replay: ${capital(source)}.`];
-  const snapshots = new Set(rows.filter(({ at }) => at === 'within').map(({ snapshot }) => snapshot)).size;
-  const figures = (what: string, { median, p90, max }: ErrorSummary) =>
-    `${what}: median error ${formatShare(median)}, 90th percentile ${formatShare(p90)}, maximum ${formatShare(max)}`;
-  return [
-    `At ${counted(snapshots, 'snapshot')}, caches with ${leastSlabs} slabs and more (${formatCount(slabs.count)} comparisons). ` +
-      `${figures('Slabs', slabs)}. ${figures('Objects', objects)}.`,
-    `${capital(source)}.`,
-  ];
 }
 
 /** Settings are written as they were given, also at a sentence's beginning. */

@@ -7,6 +7,5 @@ export {
   runScript,
   type Script,
   type ScriptLine,
-  takeAtRandom,
 } from './script.js';
 export { parseLines, readCount, type Verb, type Words } from './words.js';

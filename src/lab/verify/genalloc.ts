@@ -12,7 +12,7 @@ import { GenPool, type GenPoolAlgo } from '../../pools/index.js';
 import { type Expect, malformed, type SetResult, SetTally } from './result.js';
 
 /** One recorded pool. */
-export interface RecordedPool {
+interface RecordedPool {
   readonly why: string;
   readonly min_order: number;
   readonly algo: GenPoolAlgo;

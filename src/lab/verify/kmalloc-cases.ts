@@ -18,7 +18,7 @@ export interface Bytes {
   readonly state: readonly (readonly [from: number, to: number])[];
 }
 
-export type Answer = Record<string, unknown>;
+type Answer = Record<string, unknown>;
 
 const TRACK = 32;
 const WORD = 8;
@@ -31,7 +31,7 @@ const tell = (yes: boolean) => (yes ? 1 : 0);
  * The parts of an object that no two machines have alike, in bytes from its start: its free pointer, and what tracks say. Where a
  * list of indices names the free objects, neither is in an object.
  */
-export function stateOf(machine: Machine, info: CacheInfo, object: PhysAddr): [from: number, to: number][] {
+function stateOf(machine: Machine, info: CacheInfo, object: PhysAddr): [from: number, to: number][] {
   if (machine.kernel.has.indexFreelist) return [];
   const ranges: [number, number][] = [[info.offset, info.offset + WORD]];
   if (!(info.flags & SLAB.STORE_USER)) return ranges;

@@ -10,7 +10,7 @@
  */
 
 /** A line that stays. */
-export interface ReportLine {
+interface ReportLine {
   readonly text: string;
   /** A dump's bytes, and the address of the first. */
   readonly bytes?: readonly string[];
@@ -96,7 +96,7 @@ function reportLine(line: string): ReportLine {
 }
 
 /** Where free pointers lie inside an object, by cache. */
-export type FreePointerAt = (cache: string) => number | undefined;
+type FreePointerAt = (cache: string) => number | undefined;
 
 const WORD = 8;
 

@@ -21,7 +21,7 @@ type Row = readonly [
   newObjects: number,
 ];
 
-export interface OrderRanges {
+interface OrderRanges {
   /** By setting, such as `cpus4`, `min_order2` or `max_order1`. */
   readonly settings: Readonly<Record<string, readonly Row[]>>;
 }

@@ -19,7 +19,7 @@ import { PageFragCache } from '../../pools/index.js';
 import { type Expect, malformed, type SetResult, SetTally } from './result.js';
 
 /** One recorded sequence. */
-export interface RecordedFragments {
+interface RecordedFragments {
   readonly why: string;
   readonly gfp: string;
   readonly ops: string;

@@ -140,7 +140,7 @@ function permutations(items: readonly number[]): number[][] {
 }
 
 /** Which zones the slabs of a cache come from. */
-export function verifyZones(
+function verifyZones(
   kernel: RecordedKernel,
   boot: RecordedBoot,
   rows: readonly ZoneTruth[],

@@ -40,7 +40,7 @@ interface ZoneCount {
   readonly slabs: number;
 }
 
-export interface SlabZonesRecording extends RecordingHead {
+interface SlabZonesRecording extends RecordingHead {
   /** By the label of their boot, which says which allocator the kernel was built with. */
   readonly machines: Readonly<
     Record<string, { readonly zones: readonly RecordedZone[]; readonly cases: readonly ZoneCase[] }>

@@ -8,7 +8,7 @@ import type { Machine } from '../../slab/index.js';
  * `[index, word]`, `[index, word, n, step]` for n words of which each is the one before plus `step` (mod 2^32), or
  * `[index, "t", id, low bits]` for a pointer to a table. Words in hex without 0x.
  */
-export type DumpRow =
+type DumpRow =
   | readonly [index: number, word: string]
   | readonly [index: number, word: string, count: number, step: string]
   | PointerRow;

@@ -4,40 +4,27 @@ export { arrayEntries, findEntries, type SlabTunables, setArrays } from './array
 export { divide } from './divide.js';
 export { type CacheLayout, cacheLayout, type MachineBoot, type SlabPart, withSlabPart } from './layout.js';
 export {
-  CFLGS_OBJFREELIST_SLAB,
   CFLGS_OFF_SLAB,
   cpusCountedEarly,
-  type Fit,
   type FreelistPlace,
   type FreelistTrial,
   freelistPlace,
   freelistTrials,
   type SlabBoot,
   type SlabLayout,
-  type SlabLayoutRequest,
   slabFreeLimit,
-  slabLayout,
 } from './layout-slab.js';
 export {
   type BootParameters,
-  calculateAlignment,
   cpuPartialSlabsOf,
-  type LayoutRequest,
   type SlabShape,
   type SlubLayout,
-  slubLayout,
   withBootDebug,
 } from './layout-slub.js';
 export { type CacheLink, cacheLinks, linkCache, unlinkCache } from './links.js';
-export { findMergeable, isMergeable, joinCache, type MergeRequest, sysfsId } from './merge.js';
+export { findMergeable, isMergeable, joinCache, sysfsId } from './merge.js';
 export { type Named, named } from './named.js';
-export {
-  type CacheReports,
-  machineReports,
-  type OutOfMemoryFacts,
-  outOfMemoryBlock,
-  unexpectedGfp,
-} from './reports.js';
+export { type CacheReports, machineReports, unexpectedGfp } from './reports.js';
 export {
   clearStatistics,
   createEventCounter,
@@ -46,7 +33,6 @@ export {
   type Statistic,
   type StatisticCounts,
   statistics,
-  statisticsOf,
 } from './statistics.js';
 export {
   addCache,

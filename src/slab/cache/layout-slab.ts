@@ -147,7 +147,7 @@ const FLAG_OF_PLACE: Readonly<Record<FreelistPlace, number>> = {
 };
 
 /** What fits into a block, and the bytes that no object has. */
-export interface Fit extends SlabShape {
+interface Fit extends SlabShape {
   readonly leftOver: number;
 }
 

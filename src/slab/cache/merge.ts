@@ -41,7 +41,7 @@ import { type BootParameters, calculateAlignment, withBootDebug } from './layout
 import { cacheIds } from './table.js';
 
 /** A cache that is to be created, as far as it matters for which standing one it could share. */
-export interface MergeRequest {
+interface MergeRequest {
   /** `slub_debug` may single the new cache out. */
   readonly name?: string | undefined;
   /** Bytes, 32 bits. */

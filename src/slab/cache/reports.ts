@@ -24,7 +24,7 @@ export function unexpectedGfp(wrong: number, fixed: number, numbers?: GfpNumbers
 }
 
 /** What the out-of-memory block says of a cache. */
-export interface OutOfMemoryFacts {
+interface OutOfMemoryFacts {
   readonly name: string;
   readonly objectSize: number;
   readonly size: number;
@@ -39,7 +39,7 @@ export interface OutOfMemoryFacts {
 }
 
 /** What the kernel prints when SLUB gets no pages for a slab (`slab_out_of_memory`), line by line. */
-export function outOfMemoryBlock(gfp: Gfp, facts: OutOfMemoryFacts, numbers?: GfpNumbers): string[] {
+function outOfMemoryBlock(gfp: Gfp, facts: OutOfMemoryFacts, numbers?: GfpNumbers): string[] {
   const lines = [
     `SLUB: Unable to allocate memory on node -1, gfp=${gfpHex(gfp, numbers)}(${formatGfp(gfp, numbers)})`,
     `  cache: ${facts.name}, object size: ${facts.objectSize}, buffer size: ${facts.size}, ` +

@@ -12,6 +12,8 @@ import {
   C_RED_LEFT_PAD,
   C_STATE,
   C_TOTAL_OBJECTS,
+  C_TRACKED_FULL_HEAD,
+  C_TRACKED_FULL_TAIL,
   CACHE_ABSENT,
   CACHE_LEAKED,
   CACHE_WORDS,
@@ -40,7 +42,7 @@ import {
   shapeOrder,
 } from '../../machine/index.js';
 import { cacheIds, cacheName, eachCpuLine, hasArrays } from '../cache/index.js';
-import { SLAB_DEBUG_FLAGS } from '../kernel/index.js';
+import { SLAB, SLAB_DEBUG_FLAGS } from '../kernel/index.js';
 import { checkBarns } from './barn.js';
 import { checkSheaves } from './sheaf.js';
 import {
@@ -86,6 +88,7 @@ export function checkMachine(
     for (const id of ids) {
       const name = cacheName(ledger, id);
       checkNodeList(memory, id, name, states, fail);
+      checkFullList(memory, id, name, fail);
       checkCpuLists(memory, id, name, states, ownLists, fail);
     }
     if (ledger.shape.sheafEntries > 0) checkSheaves(memory, ids, level, inArrays, fail);
@@ -175,6 +178,35 @@ function checkNodeList(
     fail('cache.partial', `${name}: its partial list ends with ${prev}, not ${cache[c + C_PARTIAL_TAIL]}`);
   if (cache[c + C_NR_PARTIAL] !== count)
     fail('cache.nrPartial', `${name} counts ${cache[c + C_NR_PARTIAL]} partial slabs, its list has ${count}`);
+}
+
+/** A cache with SLAB_STORE_USER lists its full slabs too, but those that were given up. */
+function checkFullList({ ledger }: PhysicalMemory, id: number, name: string, fail: Fault): void {
+  const { cache, slabNext, slabPrev, slabCache, slabCounters, slabShape, header, shape } = ledger;
+  const c = id * CACHE_WORDS;
+  const isFull = (slab: number) =>
+    slabCounters[slab]! >= 0 && countersInUse(slabCounters[slab]!) === shapeObjects(slabShape[slab]!);
+  const listed = new Set<number>();
+  let prev = 0;
+  for (let slab = cache[c + C_TRACKED_FULL_HEAD]!; slab !== 0; slab = slabNext[slab]!) {
+    const fits = slab > 0 && slab <= shape.slabs && slabCache[slab] === id && slabPrev[slab] === prev;
+    if (!fits || listed.has(slab) || !isFull(slab))
+      return fail(
+        'cache.fullList',
+        `${name}: its list of full slabs leads to slab ${slab}, which is not on it`,
+      );
+    listed.add(slab);
+    prev = slab;
+  }
+  if (cache[c + C_TRACKED_FULL_TAIL] !== prev)
+    fail(
+      'cache.fullList',
+      `${name}: its list of full slabs ends with ${prev}, not ${cache[c + C_TRACKED_FULL_TAIL]}`,
+    );
+  if ((cache[c + C_FLAGS]! & SLAB.STORE_USER) === 0) return;
+  for (let slab = 1; slab <= header[H_SLAB_HIGH]!; slab++)
+    if (slabCache[slab] === id && isFull(slab) && !listed.has(slab))
+      fail('cache.fullList', `${name}: slab ${slab} is full and not on its list`);
 }
 
 function checkCpuLists(

@@ -14,6 +14,7 @@ import {
   C_PARTIAL_HEAD,
   C_PARTIAL_TAIL,
   C_TOTAL_OBJECTS,
+  C_TRACKED_FULL_TAIL,
   CACHE_WORDS,
   COUNTERS_FREE,
   COUNTERS_FROZEN,
@@ -312,6 +313,9 @@ const PLANTS: readonly Plant<Busy>[] = [
   both('cache.slabs', 'a slab too many', ({ ledger, c }) => ledger.cache[c + C_NR_SLABS]!++),
   both('cache.slabs', 'objects that are not there', ({ ledger, c }) => ledger.cache[c + C_TOTAL_OBJECTS]!++),
   both('cache.nrPartial', 'a partial slab too many', ({ ledger, c }) => ledger.cache[c + C_NR_PARTIAL]!++),
+  both('cache.fullList', 'a list of full slabs in a cache that keeps none', ({ ledger, c, full }) => {
+    ledger.cache[c + C_TRACKED_FULL_TAIL] = full;
+  }),
   both('cache.partial', 'a list that ends elsewhere', ({ ledger, c, node }) => {
     ledger.cache[c + C_PARTIAL_TAIL] = node[0]!;
   }),

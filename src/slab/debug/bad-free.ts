@@ -11,7 +11,7 @@ import type { ObjectAddresses } from '../slabs/index.js';
 import { BAD_FREE, type BadFreeOutcome, type DebugSlabs } from './slabs.js';
 import type { Strays } from './strays.js';
 
-export interface BadFreeOptions extends ObjectAddresses {
+interface BadFreeOptions extends ObjectAddresses {
   readonly faithful: boolean;
   readonly strays: Strays;
   readonly debug: DebugSlabs;
@@ -19,7 +19,7 @@ export interface BadFreeOptions extends ObjectAddresses {
 }
 
 /** `p` is the CPU's line of the cache. */
-export type FreeBad = (id: number, p: number, address: PhysAddr, cpu: number) => BadFreeOutcome;
+type FreeBad = (id: number, p: number, address: PhysAddr, cpu: number) => BadFreeOutcome;
 
 export function createFreeBad(ledger: Ledger, options: BadFreeOptions): FreeBad {
   const { faithful, strays, debug, isDebug, slabAt, indexIn, badFree } = options;

@@ -22,7 +22,7 @@ import {
 import { type DebugReport, hexAddress, isObjectOrNull, type SlabFacts } from './report.js';
 import type { Tracks } from './track.js';
 
-export interface ObjectBytes {
+interface ObjectBytes {
   /** The bytes of a new slab, before its objects are constructed. */
   setUp(id: number, slab: number): void;
   /** All that belongs to one object; `value` is what its red zones should hold. False if something counts as damage. */

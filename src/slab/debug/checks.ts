@@ -54,7 +54,7 @@ export interface DebugChecks
   useWhole(id: number, address: PhysAddr): void;
 }
 
-export interface DebugChecksOptions extends FreelistOptions, ObjectBytesOptions {
+interface DebugChecksOptions extends FreelistOptions, ObjectBytesOptions {
   readonly bytes: ManagedBytes | undefined;
   readonly faithful: boolean;
   /** Bytes that kmalloc was asked for in the call that is going on; 0 if it was not kmalloc. */

@@ -12,7 +12,7 @@ import { createStrays, type Strays } from './strays.js';
 import { createTracks } from './track.js';
 
 /** What the debug checks of a machine share. */
-export interface DebugParts {
+interface DebugParts {
   readonly strays: Strays;
   readonly report: DebugReport;
   readonly checks: DebugChecks;

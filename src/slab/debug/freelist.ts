@@ -199,8 +199,13 @@ export function createFreelist(memory: PhysicalMemory, options: FreelistOptions)
   /** A slab that a check left without free objects is full; one that got some back is partial again. */
   function relist(id: number, slab: number, empty: boolean): void {
     const c = id * CACHE_WORDS;
-    if (empty) lists.unlist(c, slab);
-    else if (slabCache[slab] === id && (slabCounters[slab]! & COUNTERS_FREE) !== 0) lists.listLast(c, slab);
+    if (empty) {
+      lists.unlist(c, slab);
+      lists.listFull(c, slab);
+    } else if (slabCache[slab] === id && (slabCounters[slab]! & COUNTERS_FREE) !== 0) {
+      lists.unlistFull(c, slab);
+      lists.listLast(c, slab);
+    }
   }
 
   function inUseObjects(id: number, slab: number): PhysAddr[] {

@@ -74,7 +74,7 @@ function hexWord({ low, high }: Word): string {
 }
 
 /** One line of a dump: sixteen bytes, and what of them can be printed. */
-export function dumpLines(label: string, from: number, bytes: Uint8Array): string[] {
+function dumpLines(label: string, from: number, bytes: Uint8Array): string[] {
   const lines: string[] = [];
   for (let at = 0; at < bytes.length; at += 16) {
     const row = [...bytes.subarray(at, at + 16)];

@@ -56,7 +56,7 @@ export interface DebugSlabs extends WholeCacheChecks {
   lost(id: number): number;
 }
 
-export interface DebugSlabsOptions extends NodeLists, ObjectAddresses {
+interface DebugSlabsOptions extends NodeLists, ObjectAddresses {
   readonly profile: KernelProfile;
   readonly faithful: boolean;
   readonly checks: DebugChecks;
@@ -69,7 +69,8 @@ export interface DebugSlabsOptions extends NodeLists, ObjectAddresses {
 
 export function createDebugSlabs(memory: PhysicalMemory, options: DebugSlabsOptions): DebugSlabs {
   const { ledger, log } = memory;
-  const { profile, faithful, checks, report, strays, listFirst, listLast, unlist } = options;
+  const { profile, faithful, checks, report, strays, listFirst, listLast, unlist, listFull, unlistFull } =
+    options;
   const { slabAt, indexIn, objectAddress, badFree } = options;
   const count = createEventCounter(ledger);
   const { cache, slabCounters, slabShape, slabCache, slabLinks, slabNext, link } = ledger;
@@ -113,6 +114,7 @@ export function createDebugSlabs(memory: PhysicalMemory, options: DebugSlabsOpti
     }
     if (fresh && next !== LINK_END) listFirst(c, slab);
     if (!fresh && next === LINK_END) unlist(c, slab);
+    if (next === LINK_END) listFull(c, slab);
     return address;
   }
 
@@ -209,6 +211,7 @@ export function createDebugSlabs(memory: PhysicalMemory, options: DebugSlabsOpti
     if (counters & COUNTERS_FROZEN) return disable(slab);
     const wasFull = prior === LINK_END;
     const discardIt = used === 0 && cache[c + C_NR_PARTIAL]! >= cache[c + C_MIN_PARTIAL]!;
+    if (wasFull) unlistFull(c, slab);
     if (wasFull && !discardIt) {
       count(p, STAT.free_add_partial);
       listLast(c, slab);
@@ -273,6 +276,7 @@ export function createDebugSlabs(memory: PhysicalMemory, options: DebugSlabsOpti
       const free = objectsOf(slab) - countersInUse(slabCounters[slab]!);
       if (lostIn(slab) + free !== objectsOf(slab)) continue;
       if (partial.has(slab)) unlist(id * CACHE_WORDS, slab);
+      else if ((slabCounters[slab]! & COUNTERS_FROZEN) === 0) unlistFull(id * CACHE_WORDS, slab);
       options.discard(id * CACHE_WORDS, slab);
     }
   }

@@ -9,8 +9,6 @@ export interface BarnProfile {
   readonly sheafHead: number;
   readonly sheafEach: number;
   readonly barnBytes: number;
-  /** Whether a cache with SLAB_STORE_USER lists its full slabs too. */
-  readonly listsFull: boolean;
 }
 
 /** Recorded on 7.3: truth/7.3/README.md, sections 3.2 to 3.7 and 3.14. */
@@ -21,5 +19,4 @@ export const BARN_7_3: BarnProfile = {
   sheafHead: 32,
   sheafEach: 8,
   barnBytes: 48,
-  listsFull: true,
 };

@@ -1,7 +1,7 @@
 /** What kernels do differently, as data: profiles, what allocators have, standing caches, flags, sizes, the order of a slab. */
 export { BARN_7_3, type BarnProfile } from './barn-profile.js';
 export { type Capabilities, SLAB_HAS } from './capabilities.js';
-export { DEBUG_6_1, DEBUG_6_12, type DebugProfile } from './debug-profile.js';
+export type { DebugProfile } from './debug-profile.js';
 export {
   debugBlockFlags,
   formatSlabFlags,
@@ -20,13 +20,7 @@ export {
 } from './flags.js';
 export { LIBRARY } from './library-profile.js';
 export { kernelBefore, kernelNamed } from './names.js';
-export {
-  type OrderRule,
-  type OrderSearch,
-  objectsInOrder,
-  orderByFewerObjects,
-  orderByMoreWaste,
-} from './order.js';
+export { type OrderRule, type OrderSearch, objectsInOrder } from './order.js';
 export {
   type AllocatorName,
   hasAllocator,

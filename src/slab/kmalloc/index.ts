@@ -1,4 +1,4 @@
 /** kmalloc: caches by size and type. */
-export type { HotKmalloc } from './hot.js';
+
 export { addKmallocCaches, createKmalloc, type Kmalloc, kmallocNames, ZERO_SIZE_PTR } from './kmalloc.js';
 export { kmallocCacheFlags } from './types.js';

@@ -8,4 +8,4 @@ export {
   type MachineReport,
   machineReport,
 } from './leaks.js';
-export { type ObjectStacks, type Stacks, withStacks } from './stacks.js';
+export { type Stacks, withStacks } from './stacks.js';

@@ -8,7 +8,7 @@ import { BadFreeError, type Gfp, NULL, type PhysAddr } from '../../base/index.js
 import type { CacheAllocator, Caller } from '../cache/index.js';
 
 /** What is known of an address. Lines of a stack, innermost first, without the engine's own. */
-export interface ObjectStacks {
+interface ObjectStacks {
   readonly allocatedAt: string;
   readonly freedAt: string | undefined;
 }

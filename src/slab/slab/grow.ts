@@ -25,7 +25,7 @@ export interface FreelistMemory {
   free(address: PhysAddr, cpu: number): void;
 }
 
-export interface SlabGrowth {
+interface SlabGrowth {
   /** A slab with all objects on its list and on none of its cache's lists, or 0 if there is no memory. */
   grow(id: number, callerGfp: Gfp, cpu: number): number;
   /** Gives back an empty slab that is on no list, then its list of free objects. */

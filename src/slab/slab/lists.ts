@@ -22,10 +22,10 @@ import { createSlabLists } from '../slabs/index.js';
 export const FULL = C_FULL_HEAD;
 export const PARTIAL = C_PARTIAL_HEAD;
 export const FREE = C_FREE_HEAD;
-export type SlabList = typeof FULL | typeof PARTIAL | typeof FREE;
+type SlabList = typeof FULL | typeof PARTIAL | typeof FREE;
 
 /** `c` is the first word of the cache's row. */
-export interface NodeSlabs {
+interface NodeSlabs {
   /** The list that a slab belongs on by what is in use of it. */
   listOf(slab: number): SlabList;
   addFirst(c: number, list: SlabList, slab: number): void;

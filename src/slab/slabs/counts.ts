@@ -58,7 +58,7 @@ export function countOnNode(ledger: Ledger, id: number): { inUse: number; free: 
 }
 
 /** What a machine's counters are read from. */
-export interface CountedMachine {
+interface CountedMachine {
   readonly ledger: Ledger;
   readonly kernel: { readonly has: { readonly sysfsTree: boolean } };
 }

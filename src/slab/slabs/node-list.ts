@@ -1,12 +1,15 @@
 /** A cache's node: the list of its partial slabs. Written under the node's lock. */
 import { EngineError } from '../../base/index.js';
 import {
+  C_FLAGS,
   C_NR_PARTIAL,
   C_PARTIAL_HEAD,
+  C_TRACKED_FULL_HEAD,
   countersInUse,
   type Ledger,
   shapeObjects,
 } from '../../machine/index.js';
+import { SLAB } from '../kernel/index.js';
 import { createSlabLists } from './slab-lists.js';
 
 /** `c` is the first word of the cache's row. */
@@ -15,7 +18,11 @@ export interface NodeLists {
   listLast(c: number, slab: number): void;
   /** Takes a slab off the list it is on. */
   unlist(c: number, slab: number): void;
-  /** Step i of slub.ts: empty slabs are discarded, those that are nearly full come first. */
+  /** A slab came to be full: a cache with SLAB_STORE_USER lists those too, the latest first. */
+  listFull(c: number, slab: number): void;
+  /** A full slab has free objects again, or goes. */
+  unlistFull(c: number, slab: number): void;
+  /** Step 4 of slub/node.ts: empty slabs are discarded, those that are nearly full come first. */
   shrinkNode(c: number, discard: (c: number, slab: number) => void): void;
 }
 
@@ -41,6 +48,17 @@ export function createNodeLists(ledger: Ledger): NodeLists {
     cache[c + C_NR_PARTIAL]!--;
   }
 
+  const tracksFull = (c: number) => (cache[c + C_FLAGS]! & SLAB.STORE_USER) !== 0;
+
+  function listFull(c: number, slab: number): void {
+    if (tracksFull(c)) listAdd(c + C_TRACKED_FULL_HEAD, slab);
+  }
+
+  function unlistFull(c: number, slab: number): void {
+    if (tracksFull(c) && !listDel(c + C_TRACKED_FULL_HEAD, slab))
+      throw new EngineError(`slab ${slab} is not on its node's list of full ones`);
+  }
+
   function shrinkNode(c: number, discard: (c: number, slab: number) => void): void {
     const byFree: number[][] = Array.from({ length: SHRINK_PROMOTE_MAX }, () => []);
     const rest: number[] = [];
@@ -59,5 +77,5 @@ export function createNodeLists(ledger: Ledger): NodeLists {
     for (const slab of rest) listLast(c, slab);
   }
 
-  return { listFirst, listLast, unlist, shrinkNode };
+  return { listFirst, listLast, unlist, listFull, unlistFull, shrinkNode };
 }

@@ -44,7 +44,7 @@ import {
 } from '../../machine/index.js';
 import { type CacheReports, createEventCounter, STAT, unexpectedGfp } from '../cache/index.js';
 
-export interface SlabPagesOptions {
+interface SlabPagesOptions {
   construct(cache: number, address: PhysAddr): void;
   hasConstructor(cache: number): boolean;
   readonly reports: CacheReports;

@@ -8,7 +8,7 @@
  */
 import type { Ledger } from '../../machine/index.js';
 
-export interface SlabLists {
+interface SlabLists {
   /** Puts a slab first on a list. `head` is the place in the cache table of the word that names its first slab. */
   listAdd(head: number, slab: number): void;
   listAddTail(head: number, slab: number): void;

@@ -27,7 +27,7 @@ export interface BulkFree {
 }
 
 /** What a bulk free needs of the rest of SLUB; there it says what each does. */
-export interface BulkFreeOptions extends SlabFrees {
+interface BulkFreeOptions extends SlabFrees {
   readonly faithful: boolean;
   concurrent(): boolean;
   free(id: number, address: PhysAddr, cpu: number): void;

@@ -1,5 +1,5 @@
 /** SLUB: slabs of a CPU in front of the lists of a node. */
-export type { BulkFree } from './bulk.js';
+
 export { createDebuggedCaches } from './debugged.js';
 export { createSlubNode, type SlubNode } from './node.js';
 export { createSlub, type Slub } from './slub.js';

@@ -48,6 +48,8 @@ import {
   C_PARTIAL_HEAD,
   C_PARTIAL_TAIL,
   C_STATE,
+  C_TRACKED_FULL_HEAD,
+  C_TRACKED_FULL_TAIL,
   CACHE_ABSENT,
   CACHE_ALIVE,
   CACHE_LEAKED,
@@ -127,7 +129,7 @@ export function checkEnded({ ledger, locks }: PhysicalMemory, tokens: readonly C
 }
 
 /** What of an allocator an heir needs. */
-export interface Legacy extends Pick<CacheAllocator, 'flushCpu'> {
+interface Legacy extends Pick<CacheAllocator, 'flushCpu'> {
   /** Puts the sheaf of a cache in order, so that it can be flushed; an allocator without sheaves has none. */
   mendSheaf?(cache: number, cpu: number): void;
   emptyHand(): void;
@@ -201,7 +203,7 @@ function createHeir(memory: PhysicalMemory, legacy: Legacy) {
   const { ledger, locks, profile } = memory;
   const { header, zone, cache, cpuCache, journal, link, frameState } = ledger;
   const { slabCache, slabCounters, slabLinks, slabNext, slabShape } = ledger;
-  const { listLast } = createNodeLists(ledger);
+  const { listLast, listFull } = createNodeLists(ledger);
   const objectsOf = (slab: number) => shapeObjects(slabShape[slab]!);
   const cacheRows = ledger.shape.caches + 1;
   const lineOf = (cpu: number, id: number) => (cpu * cacheRows + id) * CPU_WORDS;
@@ -302,11 +304,15 @@ function createHeir(memory: PhysicalMemory, legacy: Legacy) {
     cache[c + C_PARTIAL_HEAD] = 0;
     cache[c + C_PARTIAL_TAIL] = 0;
     cache[c + C_NR_PARTIAL] = 0;
+    cache[c + C_TRACKED_FULL_HEAD] = 0;
+    cache[c + C_TRACKED_FULL_TAIL] = 0;
     for (let slab = 1; slab <= header[H_SLAB_HIGH]!; slab++) {
       if (slabCache[slab] !== id || slab === inHand) continue;
       if (isDebug && slabCounters[slab]! >= 0) slabCounters[slab] = listFree(slab);
       const counters = slabCounters[slab]!;
-      if (counters >= 0 && countersInUse(counters) < objectsOf(slab)) listLast(c, slab);
+      if (counters < 0) continue;
+      if (countersInUse(counters) < objectsOf(slab)) listLast(c, slab);
+      else listFull(c, slab);
     }
   }
 

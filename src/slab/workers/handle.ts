@@ -44,7 +44,7 @@ export interface AttachedMemory {
 }
 
 /** What `Machine.create` says of memory. */
-export interface MemoryOptions {
+interface MemoryOptions {
   readonly machine?: string | MemoryMap;
   readonly memory?: number | string;
   readonly zones?: readonly ZoneSpec[];

@@ -127,7 +127,7 @@ export class ByteCursor {
 }
 
 /** Four bytes as an unsigned number. */
-export function wordAt(bytes: Uint8Array, at: number, little: boolean): number {
+function wordAt(bytes: Uint8Array, at: number, little: boolean): number {
   const a = bytes[at]!;
   const b = bytes[at + 1]!;
   const c = bytes[at + 2]!;

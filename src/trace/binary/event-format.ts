@@ -26,7 +26,7 @@
 import { __GFP, parseGfp } from '../../machine/index.js';
 
 /** How a field's value lies in the record. */
-export type FieldShape = 'value' | 'array' | 'data_loc' | 'rel_loc';
+type FieldShape = 'value' | 'array' | 'data_loc' | 'rel_loc';
 
 export interface FormatField {
   readonly name: string;
@@ -50,7 +50,7 @@ export interface EventFormat {
 }
 
 /** One flag's name and its bits in the kernel that wrote the format. */
-export type FlagName = readonly [bits: number, name: string];
+type FlagName = readonly [bits: number, name: string];
 
 /** The parts of a field's line behind its declaration, each a word, a colon and a number. */
 const PART = /^\s*(offset|size|signed):\s*(\d{1,9})\s*$/;

@@ -27,7 +27,7 @@ const FIRST_ROWS = 1 << 13;
 const LATEST = 0;
 const UP_TO = 1;
 
-export interface HeldRows {
+interface HeldRows {
   /** Columns to write the next row into, at `row`; `add` then counts it. They may be others after each `add`. */
   readonly columns: EventBatch;
   readonly row: number;
@@ -43,7 +43,7 @@ export interface HeldRows {
 }
 
 /** Texts by pid. */
-export interface TaskNames {
+interface TaskNames {
   set(pid: number, name: number): void;
   /** A new task is called what its parent is. */
   inherit(pid: number, parent: number): void;

@@ -42,7 +42,7 @@ export interface PerfSession {
 /** Decodes one zstd stream: returns what takes its pieces, and hands on what they decode to. Throws where the data is none. */
 export type ZstdDecoder = (take: (bytes: Uint8Array) => void) => (piece: Uint8Array) => void;
 
-export interface SessionOptions {
+interface SessionOptions {
   readonly file: string;
   readonly little: boolean;
   /** Offset of the first record in the file. */

@@ -21,7 +21,7 @@ export interface CpuData {
   readonly size: number;
 }
 
-export interface CpuStreamOptions {
+interface CpuStreamOptions {
   readonly format: RingBufferFormat;
   readonly pageBytes: number;
   readonly little: boolean;

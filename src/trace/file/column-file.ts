@@ -26,8 +26,8 @@ import {
   utf8,
 } from '../batch/index.js';
 
-export const COLUMN_FILE_MAGIC = 'SLABTRC1';
-export const COLUMN_FILE_VERSION = 1;
+const COLUMN_FILE_MAGIC = 'SLABTRC1';
+const COLUMN_FILE_VERSION = 1;
 
 const MAGIC = utf8(COLUMN_FILE_MAGIC);
 const TAIL_BYTES = 24;
@@ -47,7 +47,7 @@ interface Directory {
   readonly extra: unknown;
 }
 
-export interface ColumnFileWriter {
+interface ColumnFileWriter {
   /** Adds up to CHUNK_ROWS rows; each column that the file has must be given. */
   chunk(columns: Readonly<Record<string, Column>>, rows: number): void;
   /** Writes directory and tail. `extra` is anything that JSON can hold. */
@@ -110,7 +110,7 @@ export interface ColumnFile {
 }
 
 /** Whether these first bytes are such a file's. */
-export function isColumnFile(first: Uint8Array): boolean {
+function isColumnFile(first: Uint8Array): boolean {
   return MAGIC.every((byte, i) => first[i] === byte);
 }
 

@@ -19,7 +19,6 @@ export {
 } from './trace-file.js';
 export {
   createTraceStore,
-  ROWS_IN_MEMORY,
   type Spool,
   type StoredTrace,
   type TraceStore,

@@ -33,7 +33,7 @@ export interface TraceDirectory {
 }
 
 /** What the rest of the file has room for. */
-export interface DirectoryLimits {
+interface DirectoryLimits {
   /** Rows of all chunks. */
   readonly rows: number;
   /** So many different slots can stand in its columns. */

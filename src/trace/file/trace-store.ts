@@ -44,7 +44,7 @@ export interface StoredTrace<Bytes extends RandomBytes> {
 }
 
 /** 8 million, which take 250 MB. */
-export const ROWS_IN_MEMORY = 8_000_000;
+const ROWS_IN_MEMORY = 8_000_000;
 
 /** `rowsInMemory: 0` puts everything into the spool. */
 export function createTraceStore<Bytes extends RandomBytes>(

@@ -8,7 +8,7 @@
 import { grown } from '../../base/index.js';
 import { CLASS_KIND, type Strings, type TraceClass } from '../batch/index.js';
 
-export interface ClassTable {
+interface ClassTable {
   readonly count: number;
   /** The class of an object's allocation at a call site, a text, from the cache that the event names, a text or 0. */
   allocation(

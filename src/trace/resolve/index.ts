@@ -7,5 +7,5 @@ export {
   type KnownCache,
   nameClasses,
 } from './classes.js';
-export { createPointerTable, NONE, type PointerTable } from './pointer-table.js';
+export { createPointerTable, type PointerTable } from './pointer-table.js';
 export { createResolver, type Resolver, type ResolverOptions, type TraceHead } from './resolve.js';

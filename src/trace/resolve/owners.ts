@@ -9,7 +9,7 @@ import { createPointerTable, NONE, type PointerTable } from './pointer-table.js'
 /** Calls back with pointers and their classes. */
 type EachObject = (visit: (low: number, high: number, id: number) => void) => void;
 
-export interface PageOwners {
+interface PageOwners {
   /** Whether somebody asked: from then on allocations must be told. */
   readonly isAsked: boolean;
   /** From now on it is kept; `each` has what is live. */

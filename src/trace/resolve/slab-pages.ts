@@ -19,7 +19,7 @@
 import { __GFP } from '../../machine/index.js';
 import type { TraceChunk } from '../batch/index.js';
 
-export interface SlabPageFinder {
+interface SlabPageFinder {
   /** Bytes of a page if pointers are real, else 0. */
   readonly pageSize: number;
   /** Whether a CPU has taken pages for which no object was seen yet. */
@@ -45,7 +45,7 @@ export interface SlabPageFinder {
 }
 
 /** A block of pages that was taken for an object, and the place of its row in a chunk. */
-export interface PageRow {
+interface PageRow {
   readonly slot: number;
   readonly order: number;
   readonly chunk: TraceChunk;

@@ -5,7 +5,7 @@ import { createPointerTable, NONE, type PointerTable } from './pointer-table.js'
 import { pageOf } from './slab-pages.js';
 
 /** Markers kept; a program that prints by the million is no place marker. */
-export const MARKS_MAX = 100_000;
+const MARKS_MAX = 100_000;
 /** Pointers of unseen kfrees that are counted one by one. */
 const UNSEEN_POINTERS_MAX = 1 << 16;
 /** Frees without an allocation from which a pointer counts as ZERO_SIZE_PTR's hash. */
@@ -20,7 +20,7 @@ const USUAL_CPUS = 4;
 const CPUS_OF_LINUX = 8192;
 const ODD_CPUS_TOLD = 100;
 
-export interface ResolveTally {
+interface ResolveTally {
   allocs: number;
   frees: number;
   failed: number;
@@ -47,7 +47,7 @@ export interface ResolveTally {
   report(end: TallyEnd): ResolveReport;
 }
 
-export interface TallyEnd {
+interface TallyEnd {
   readonly rows: number;
   readonly live: number;
   readonly peakLive: number;
@@ -189,7 +189,7 @@ function reportOf(
  * How many CPUs a machine had, by the events of each. One on which a few things happened is believed where it is less than twice as high as
  * those that are believed already; the rest is damage until somebody says otherwise.
  */
-export function believed(rowsOn: ArrayLike<number>): NonNullable<ResolveReport['believedCpus']> {
+function believed(rowsOn: ArrayLike<number>): NonNullable<ResolveReport['believedCpus']> {
   let all = 0;
   for (let cpu = 0; cpu < rowsOn.length; cpu++) all += rowsOn[cpu]!;
   const odd: (readonly [number, number])[] = [];

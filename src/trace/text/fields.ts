@@ -22,27 +22,33 @@
  * Numbers are read with tables of two digits. Every loop ends at the line's newline, which is no byte of any value.
  */
 import { __GFP } from '../../machine/index.js';
-import { ACCOUNTED, EVENT, type EventBatch, fromUtf8, NODE_NONE, PFN_NONE, Strings } from '../batch/index.js';
+import { ACCOUNTED, EVENT, type EventBatch, fromUtf8, PFN_NONE, Strings } from '../batch/index.js';
 import { createCacheNameReader } from './cache-names.js';
-import { readGfp } from './gfp-text.js';
+import {
+  BLANK_GFP,
+  BLANK_NAME,
+  CHARGED,
+  createLineEnd,
+  END_FIELDS,
+  GFP,
+  isKey,
+  NAME,
+  NODE,
+  NUMBER_GFP,
+  ORDER,
+  UNKNOWN_GFP,
+} from './line-end.js';
 import { createRunMemo, createRuns, EMPTY_HASH, TO_BLANK, TO_CONTROL } from './memo.js';
 import { HEX_PAIR, hexDigit, word } from './scan.js';
 
-/** Bits of a set of fields. */
+/** Bits of a set of fields; those of a line's end are in line-end.ts. */
 const SITE = 1;
 const POINTER = 2;
 const BYTES_REQ = 4;
 const BYTES_ALLOC = 8;
 const PFN = 16;
-const GFP = 32;
-const ORDER = 64;
-const NAME = 128;
-const NODE = 256;
-const CHARGED = 512;
 /** The name of an allocation's cache, which newer kernels print among the fields that are read where they stand. */
 const CACHE_NAME = 1024;
-/** Those that the memo of ends holds. */
-const END_FIELDS = GFP | ORDER | NAME | NODE | CHARGED;
 
 const FIELD_NAMES: readonly string[] = [
   'call_site',
@@ -70,12 +76,6 @@ const REQUIRED: Readonly<Record<number, number>> = {
   [EVENT.PAGE_PCPU_DRAIN]: PFN | ORDER,
   [EVENT.PAGE_EXTFRAG]: PFN | ORDER,
 };
-
-/** What is worth a note at a line's end. */
-const BLANK_GFP = 1;
-const BLANK_NAME = 2;
-const UNKNOWN_GFP = 4;
-const NUMBER_GFP = 8;
 
 const SPACE = 32;
 const NEWLINE = 10;
@@ -106,7 +106,6 @@ const SITE_BYTES = 96;
 const END_ROWS = 1024;
 const END_BYTES = 128;
 const BYTES_MAX = 0xffffffff;
-const GFP_NAMES_TOLD = 10;
 /** How often a line may go back from fields of its end to the others: no kernel's does. */
 const TURNS_MAX = 16;
 
@@ -129,7 +128,7 @@ function noNotes(): FieldNotes {
   };
 }
 
-export interface FieldReader {
+interface FieldReader {
   /** A new text begins, with its own table of texts. */
   begin(strings: Strings): void;
   /** Reads the fields from `at` to the line's end into a row of the batch. Returns where the next line begins, or -1: see `failure`. */
@@ -166,8 +165,8 @@ export function createFieldReader(
   const endName = new Uint32Array(END_ROWS);
   const endAccounted = new Uint8Array(END_ROWS);
   const endNotes = new Uint8Array(END_ROWS);
-  /** The end of a line that is being understood. */
-  const end = { fields: 0, gfp: 0, order: 0, node: NODE_NONE, name: 0, accounted: 0, notes: 0 };
+  const lineEnd = createLineEnd(bytes, view, cacheNames, fail);
+  const { end } = lineEnd;
   let found = 0;
   let turns = 0;
   let wrong = '';
@@ -204,25 +203,10 @@ export function createFieldReader(
   }
 
   function learnSite(from: number, to: number): number {
-    const id = internSite(from, to);
+    const id = internSite(strings, bytes, from, to);
     const added = sites.add(from, to - from, hash());
     if (added >= 0) siteOfRow[added] = id;
     return id;
-  }
-
-  /** Without the function's size; a bare address gets its 0x. */
-  function internSite(from: number, to: number): number {
-    let bare = to - from >= 8;
-    for (let at = from; at < to; at++) {
-      if (bytes[at] === SLASH) {
-        let blank = at;
-        while (blank < to && bytes[blank] !== SPACE) blank++;
-        const text = fromUtf8(bytes, from, at) + fromUtf8(bytes, blank, to);
-        return strings.internText(text);
-      }
-      bare &&= hexDigit(bytes[at]!) >= 0;
-    }
-    return bare ? strings.internText(`0x${fromUtf8(bytes, from, to)}`) : strings.intern(bytes, from, to);
   }
 
   // ---- ptr=, pfn= ------------------------------------------------------------------------------------------------------
@@ -305,16 +289,6 @@ export function createFieldReader(
     return at;
   }
 
-  /** A failed allocation prints the frame 0 and no page: that of frame 0 would be a page. */
-  function readFailedAllocation(from: number, row: number): void {
-    for (let at = from; bytes[at] !== NEWLINE; at++) {
-      if (bytes[at] !== SPACE || !isKey(at + 1, 'page=')) continue;
-      const page = fromUtf8(bytes, at + 6, endOf(at + 6));
-      if (/^(?:\(nil\)|\(null\)|(?:0x)?0+)$/.test(page)) pointerLow[row] = pointerHigh[row] = PFN_NONE;
-      return;
-    }
-  }
-
   // ---- bytes_req=, bytes_alloc= ----------------------------------------------------------------------------------------
 
   function readBytes(from: number, row: number, column: Uint32Array): number {
@@ -386,9 +360,7 @@ export function createFieldReader(
   }
 
   function learnEnd(from: number, to: number, row: number, kind: number): number {
-    end.fields = end.gfp = end.order = end.name = end.accounted = end.notes = 0;
-    end.node = NODE_NONE;
-    const at = understandEnd(from, to, kind);
+    const at = lineEnd.understand(from, to, kind);
     if (at < 0) return at;
     found |= end.fields;
     if (end.fields & GFP) gfp[row] = end.gfp;
@@ -416,99 +388,6 @@ export function createFieldReader(
   function oddLineEnd(at: number): number {
     if (bytes[at] === RETURN && bytes[at + 1] === NEWLINE) return at + 2;
     return fail('a control character stands among its fields');
-  }
-
-  /** Into `end`. Returns where it stopped: at `to`, or at a field that is not of this kind; -1 if a value is wrong. */
-  function understandEnd(from: number, to: number, kind: number): number {
-    let at = from;
-    while (at < to) {
-      if (bytes[at] === SPACE) {
-        at++;
-        continue;
-      }
-      let stop = endOf(at);
-      if (isKey(at, 'gfp_flags=')) {
-        understandGfp(at + 10, stop);
-      } else if (isKey(at, 'order=') || isKey(at, 'alloc_order=')) {
-        end.order = smallNumber(at + (bytes[at] === 0x6f ? 6 : 12), stop);
-        end.fields |= ORDER;
-        if (!(end.order >= 0 && end.order < 64)) return fail('order= is no order');
-      } else if (isKey(at, 'node=')) {
-        end.node = smallNumber(at + 5, stop);
-        end.fields |= NODE;
-        if (!(end.node >= -1 && end.node < 0x8000)) return fail('node= is no node');
-      } else if (isKey(at, 'name=') && kind !== EVENT.CACHE_ALLOC) {
-        stop = cacheNames.endOf(at + 5, to);
-        end.fields |= NAME;
-        if (stop === at + 5) end.notes |= BLANK_NAME;
-        end.name = cacheNames.intern(at + 5, stop);
-      } else if (isKey(at, 'accounted=')) {
-        // A raw value is 1 or 0, and of the option fields (1) or (0).
-        const yes = isKey(at + 10, 'true') || isKey(at + 10, '1') || isKey(at + 10, '(1)');
-        end.accounted = yes ? ACCOUNTED.YES : ACCOUNTED.NO;
-        end.fields |= CHARGED;
-      } else if (isInner(at, kind)) {
-        return at;
-      }
-      at = stop;
-    }
-    return to;
-  }
-
-  function isKey(at: number, key: string): boolean {
-    for (let i = 0; i < key.length; i++) if (bytes[at + i] !== key.charCodeAt(i)) return false;
-    return true;
-  }
-
-  /** One of the fields that readFields reads. */
-  function isInner(at: number, kind: number): boolean {
-    return (
-      isKey(at, 'ptr=') ||
-      isKey(at, 'call_site=') ||
-      isKey(at, 'bytes_req=') ||
-      isKey(at, 'bytes_alloc=') ||
-      isKey(at, 'pfn=') ||
-      (kind === EVENT.CACHE_ALLOC && isKey(at, 'name='))
-    );
-  }
-
-  /** A decimal number of up to five digits, or 32 bits as 0x…; NaN for anything else. */
-  function smallNumber(from: number, to: number): number {
-    if (view.getUint16(from, true) === X_) return hexInteger(from + 2, to);
-    const minus = bytes[from] === 0x2d ? 1 : 0;
-    let value = 0;
-    for (let at = from + minus; at < to; at++) {
-      const digit = bytes[at]! - ZERO;
-      if (digit < 0 || digit > 9) return Number.NaN;
-      value = value * 10 + digit;
-    }
-    const count = to - from - minus;
-    if (count < 1 || count > 5) return Number.NaN;
-    return minus ? -value : value;
-  }
-
-  function hexInteger(from: number, to: number): number {
-    let value = 0;
-    for (let at = from; at < to; at++) {
-      const digit = hexDigit(bytes[at]!);
-      if (digit < 0) return Number.NaN;
-      value = (value << 4) | digit;
-    }
-    return to === from || to > from + 8 ? Number.NaN : value;
-  }
-
-  function understandGfp(from: number, to: number): void {
-    end.fields |= GFP;
-    if (from === to) {
-      end.notes |= BLANK_GFP;
-      return;
-    }
-    const { bits, isNumber, unknown } = readGfp(fromUtf8(bytes, from, to));
-    end.gfp = bits;
-    if (isNumber) end.notes |= NUMBER_GFP;
-    if (unknown.length > 0) end.notes |= UNKNOWN_GFP;
-    for (const each of unknown)
-      if (notes.unknownGfpNames.size < GFP_NAMES_TOLD) notes.unknownGfpNames.add(each);
   }
 
   function note(which: number, row: number, kind: number): void {
@@ -583,7 +462,8 @@ export function createFieldReader(
     turns = 0;
     endKey = SITE_ROWS + kind;
     const next = readFields(from, row, kind);
-    if (found & PFN && pointerLow[row] === 0 && pointerHigh[row] === 0) readFailedAllocation(from, row);
+    const isFrame0 = found & PFN && pointerLow[row] === 0 && pointerHigh[row] === 0;
+    if (isFrame0 && isFailedAllocation(bytes, from, endOf)) pointerLow[row] = pointerHigh[row] = PFN_NONE;
     if (found & CACHE_NAME) name[row] = cacheNames.text();
     const missing = REQUIRED[kind]! & ~found;
     if (next < 0 || missing === 0) return next;
@@ -596,8 +476,34 @@ export function createFieldReader(
     notes = noNotes();
     sites.clear();
     cacheNames.begin(table);
+    lineEnd.begin(notes.unknownGfpNames);
     ends.clear();
   }
 
   return { begin, read, failure: () => wrong, notes: () => notes };
+}
+
+/** Without the function's size; a bare address gets its 0x. */
+function internSite(strings: Strings, bytes: Uint8Array, from: number, to: number): number {
+  let bare = to - from >= 8;
+  for (let at = from; at < to; at++) {
+    if (bytes[at] === SLASH) {
+      let blank = at;
+      while (blank < to && bytes[blank] !== SPACE) blank++;
+      const text = fromUtf8(bytes, from, at) + fromUtf8(bytes, blank, to);
+      return strings.internText(text);
+    }
+    bare &&= hexDigit(bytes[at]!) >= 0;
+  }
+  return bare ? strings.internText(`0x${fromUtf8(bytes, from, to)}`) : strings.intern(bytes, from, to);
+}
+
+/** A failed allocation prints the frame 0 and no page: that of frame 0 would be a page. */
+function isFailedAllocation(bytes: Uint8Array, from: number, endOf: (at: number) => number): boolean {
+  for (let at = from; bytes[at] !== NEWLINE; at++) {
+    if (bytes[at] !== SPACE || !isKey(bytes, at + 1, 'page=')) continue;
+    const page = fromUtf8(bytes, at + 6, endOf(at + 6));
+    return /^(?:\(nil\)|\(null\)|(?:0x)?0+)$/.test(page);
+  }
+  return false;
 }

@@ -20,7 +20,7 @@ const WITHOUT_BIT: ReadonlySet<string> = new Set([
   '__GFP_CMA',
 ]);
 
-export interface GfpText {
+interface GfpText {
   readonly bits: number;
   /** The text is a number. */
   readonly isNumber: boolean;

@@ -20,7 +20,7 @@ const HEAD_BYTES_MIN = HEAD_BLANKS + 4;
 const COLON = 58;
 const ZERO = 48;
 
-export interface HeadReader {
+interface HeadReader {
   /** Takes task, CPU and whole seconds of a line whose head is known into a row. Returns where the fraction begins, or -1. */
   recall(at: number, row: number): number;
   /** Adds the fraction to the row's time. Returns where its colon stands, -1 if it has not six or nine digits and a colon. */

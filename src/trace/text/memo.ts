@@ -27,7 +27,7 @@ export const TO_BLANK = 0x21212121;
 export const TO_CONTROL = 0x20202020;
 
 /** Finds where runs end, four bytes at a time. May look three bytes past the end. */
-export interface Runs {
+interface Runs {
   /** The first byte from `from` on that is a blank or a control character, such as a newline. */
   endOf(from: number): number;
   /** The first byte from `from` on that ends a run of this kind; the run's hash is `hash()` then, begun with `start`. */

@@ -28,7 +28,7 @@ export interface LineSink {
   tooLong(from: number, to: number): void;
 }
 
-export interface LineWindow {
+interface LineWindow {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly view: DataView<ArrayBuffer>;
   /** Bytes of the input before `bytes[0]`. */

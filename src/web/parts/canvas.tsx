@@ -10,7 +10,7 @@ export type Draw = (
   palette: Palette,
 ) => void;
 
-export interface CanvasProps {
+interface CanvasProps {
   readonly draw: Draw;
   /** What it shows, for those who do not see it. */
   readonly label: string;

@@ -23,7 +23,7 @@ export interface TableColumn<Row> extends OrderedColumn<Row> {
   readonly wide?: boolean;
 }
 
-export interface DataTableProps<Row> {
+interface DataTableProps<Row> {
   /** What the table is, for those who do not see it. */
   readonly label: string;
   readonly columns: readonly TableColumn<Row>[];

@@ -5,7 +5,7 @@
 import { signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 
-export interface KeyBinding {
+interface KeyBinding {
   /** As `KeyboardEvent.key` names it, several with blanks between them: `a ArrowLeft`; `Space` for the blank. */
   readonly keys: string;
   /** How the list shows them, where that is another thing: `← →`. */

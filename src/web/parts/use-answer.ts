@@ -4,7 +4,7 @@
  */
 import { useEffect, useRef, useState } from 'preact/hooks';
 
-export interface Answer<T> {
+interface Answer<T> {
   /** The last one, also while the next is waited for; undefined before the first, and after a failure. */
   readonly value: T | undefined;
   readonly failure: Error | undefined;

@@ -12,7 +12,7 @@ export const opening = signal<
 /** Why the last file could not be opened. */
 export const failure = signal<Failure | undefined>(undefined);
 
-export interface OpenOptions {
+interface OpenOptions {
   /** The address says where to look at: leave cursor, range and selection as they are. */
   readonly keepPlace?: boolean;
 }

@@ -175,7 +175,7 @@ function* membersBehind(packed: Uint8Array, given: number, file: string): Iterab
 }
 
 /** A file's bytes all at once. */
-export async function wholeFile({ pieces }: OpenFile): Promise<Uint8Array> {
+async function wholeFile({ pieces }: OpenFile): Promise<Uint8Array> {
   const all: Uint8Array[] = [];
   for await (const piece of pieces) all.push(piece);
   return joined(all);

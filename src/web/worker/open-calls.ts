@@ -65,7 +65,7 @@ export interface OpenedSnapshots {
   readonly all: readonly NamedSlabinfo[];
 }
 
-export interface NamedSlabinfo {
+interface NamedSlabinfo {
   readonly name: string;
   /** Nanoseconds of the machine's clock; 0 where nobody knows. */
   readonly time: number;

@@ -35,7 +35,7 @@ export interface TimeCalls {
 }
 
 /** Bytes of pages that hold objects. */
-export interface SpanFacts {
+interface SpanFacts {
   /** In front of the first row and behind the last one. */
   readonly begin: number;
   readonly end: number;

@@ -9,7 +9,7 @@ import type { TableOrder } from '../../parts/table-order.js';
 export const FIRST_ORDER: TableOrder = { column: 'bytes', descending: true };
 
 /** What the letters of `slablab info` mean. */
-export const FLAG_WORDS: ReadonlyMap<string, string> = new Map([
+const FLAG_WORDS: ReadonlyMap<string, string> = new Map([
   ['*', 'shared by several names'],
   ['d', 'SLAB_CACHE_DMA'],
   ['D', 'SLAB_CACHE_DMA32'],

@@ -1,7 +1,7 @@
 /** Slabs by how many of their objects are live, in as few bars as can be told apart. */
 
 /** A bar: slabs with `from` to `to` live objects, both included. */
-export interface Bar {
+interface Bar {
   readonly from: number;
   readonly to: number;
   readonly slabs: number;

@@ -26,7 +26,7 @@ export interface Choice {
   readonly era: 'current' | 'v6';
 }
 
-export const SCRIPT = `# A frame buffer, a scattered one, and what is left of them.
+const SCRIPT = `# A frame buffer, a scattered one, and what is left of them.
 map 0x10000000 0x40000000 8M
 map 0x20000000 0x51000000 256K chunk=4K stride=8K
 map 0x30010000 0x60000000 64K prot=READ
@@ -52,7 +52,7 @@ const RECORDED = 'examples/v7s-workload.json.gz';
 const SCRIPT_MAX = 2000;
 const OPS_MAX = 1_000_000;
 
-export type Run =
+type Run =
   | { readonly kind: 'none' }
   | { readonly kind: 'running'; readonly progress: Progress | undefined }
   | { readonly kind: 'failed'; readonly failure: Failure }

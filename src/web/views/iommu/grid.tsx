@@ -8,7 +8,7 @@ import type { Palette } from '../../parts/colours.js';
 import { inkOn } from '../../parts/ink.js';
 import { type Cell, type CellKind, LETTERS, moved } from './levels.js';
 
-export interface GridProps {
+interface GridProps {
   readonly name: string;
   /** What there is, for who does not see it. */
   readonly label: string;

@@ -109,7 +109,7 @@ export function moved(key: string, at: number, cells: number, columns: number): 
 }
 
 /** What RAM is drawn as: where addresses begin and end, and the share of the line at 4 GiB, if it is inside. */
-export interface RamSpan {
+interface RamSpan {
   readonly begin: number;
   readonly end: number;
   readonly limit: number | undefined;
@@ -125,7 +125,7 @@ export function ramSpan(ram: IommuResult['machine']['ram']): RamSpan {
 }
 
 /** Tables by where they lie: those that would be drawn at the same place of `width` are one mark. */
-export interface TableMark {
+interface TableMark {
   /** From 0 to `width`. */
   readonly at: number;
   readonly tables: IommuResult['tables'];
@@ -147,7 +147,7 @@ export function tableMarks(
 }
 
 /** The pages that tables lie on, in order, each with its four places: undefined where no live table is. */
-export interface TablePage {
+interface TablePage {
   readonly address: number;
   readonly slots: readonly (IommuResult['tables'][number] | undefined)[];
 }

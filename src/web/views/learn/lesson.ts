@@ -11,16 +11,7 @@
  * hold. Going back opens the ledger's copy from then (`Machine.open`): nothing is undone, it is the machine as it was. What a kernel
  * answers to nonsense is answered as it does where it survives (the faithful mode); where it would not notice, the act is refused.
  */
-import {
-  ArgumentError,
-  formatAddress,
-  GIB,
-  KIB,
-  lookUp,
-  NULL,
-  type PhysAddr,
-  SlablabError,
-} from '../../../base/index.js';
+import { ArgumentError, GIB, KIB, lookUp, NULL, type PhysAddr, SlablabError } from '../../../base/index.js';
 import type { MemoryMap } from '../../../machine/index.js';
 import {
   type AllocatorName,
@@ -57,7 +48,7 @@ export interface LessonObject {
 }
 
 /** The machine at some moment. */
-export interface LessonState {
+interface LessonState {
   readonly picture: Picture;
   /** Caches by the names that the learner gave; several may be one. */
   readonly names: ReadonlyMap<string, number>;
@@ -342,9 +333,4 @@ interface Done {
 function checkCpu(cpu: number): number {
   if (cpu >= CPUS) throw new ArgumentError(`this machine has CPUs 0 to ${CPUS - 1}, not ${cpu}`);
   return cpu;
-}
-
-/** `#3 at 0xfffc0400`. */
-export function objectWords({ number, address }: LessonObject): string {
-  return `#${number} at ${formatAddress(address)}`;
 }

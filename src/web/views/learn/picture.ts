@@ -51,7 +51,7 @@ import {
   SLAB_DEBUG_FLAGS,
 } from '../../../slab/index.js';
 
-export interface PagePicture {
+interface PagePicture {
   readonly pfn: number;
   readonly holder: 'free' | 'slab' | 'pages';
   /** Of the block that it is in. */
@@ -78,7 +78,7 @@ export interface ObjectPicture {
   readonly cpu?: number;
 }
 
-export type SlabPlace = 'active' | 'cpu-partial' | 'partial' | 'full' | 'free' | 'disabled';
+type SlabPlace = 'active' | 'cpu-partial' | 'partial' | 'full' | 'free' | 'disabled';
 
 export interface SlabPicture {
   /** In the ledger. */
@@ -101,7 +101,7 @@ export interface SlabPicture {
 }
 
 /** An object by its slab's number and its index. */
-export interface ArrayEntry {
+interface ArrayEntry {
   readonly slab: number;
   readonly index: number;
   readonly address: number;
@@ -113,7 +113,7 @@ export interface ArrayPicture {
   readonly entries: readonly ArrayEntry[];
 }
 
-export interface CpuPicture {
+interface CpuPicture {
   readonly cpu: number;
   /** Ids of slabs; none or in their lists' order. */
   readonly active: number | undefined;

@@ -13,13 +13,13 @@ import { Lesson, STEPS_MAX } from './lesson.js';
 import { type Stop, TOURS } from './tour.js';
 
 /** What of a lesson an address says. */
-export type LessonPlace = ReadonlyMap<'allocator' | 'tour' | 'lesson' | 'step', string>;
+type LessonPlace = ReadonlyMap<'allocator' | 'tour' | 'lesson' | 'step', string>;
 
 /** The one that is shown where an address names none. */
 const USUAL = [...ALLOCATORS.values()][0]!;
 
 /** What is shown of a session; another object after each change. */
-export interface Shown {
+interface Shown {
   readonly lesson: Lesson;
   /** The stop of the tour; undefined when the learner goes alone. */
   readonly stop: number | undefined;

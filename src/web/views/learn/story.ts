@@ -10,7 +10,7 @@ import { __GFP } from '../../../machine/index.js';
 import type { Statistic } from '../../../slab/index.js';
 import type { CachePicture, Picture, ZonePicture } from './picture.js';
 
-export interface Sentence {
+interface Sentence {
   /** A function of the kernel's; empty where no single one does it. */
   readonly by: string;
   readonly words: string;
@@ -46,7 +46,7 @@ const when = (condition: boolean, ...sentences: Sentence[]): Sentence[] => (cond
 // ---- pages ---------------------------------------------------------------------------------------------------------------
 
 /** Which zone gave or got back pages, and how blocks were halved or joined. */
-export function pagesStory({ before, after }: Happened): Sentence[] {
+function pagesStory({ before, after }: Happened): Sentence[] {
   return after.zones.flatMap((zone, i) => {
     const old = before.zones[i]!;
     const pages = old.free - zone.free;

@@ -11,7 +11,7 @@ import { cacheColour, type Palette } from '../../parts/colours.js';
 import { cellOf, frontier, gridOf, type MapPlace, type MapView, pageBoxes } from './geometry.js';
 import { type Colour, colourOf, createPixels, mixed, type Pixels } from './pixels.js';
 
-export interface MapDrawing {
+interface MapDrawing {
   readonly view: MapView;
   readonly frames: number;
   readonly pageSize: number;
@@ -297,7 +297,7 @@ function drawPicked(
 
 // ---- the whole memory as a strip -------------------------------------------------------------------------------------------
 
-export interface StripDrawing {
+interface StripDrawing {
   readonly frames: number;
   readonly zones: readonly ZoneMap[];
   readonly overview: FrameCells | undefined;

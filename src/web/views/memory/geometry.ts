@@ -1,11 +1,12 @@
 import { largestOf } from '../../../base/index.js';
+
 /**
  * Page frames in rows of cells, read like a page of text. Zoomed out a cell is many frames; zoomed in it is one, and then it grows until
  * the objects of its slab have room.
  */
 
 /** Frames of a cell, and the height of one in CSS pixels. */
-export interface Zoom {
+interface Zoom {
   readonly framesPerCell: number;
   readonly side: number;
 }
@@ -21,7 +22,7 @@ export interface MapPlace {
   readonly height: number;
 }
 
-export interface Grid {
+interface Grid {
   readonly columns: number;
   readonly rows: number;
   /** Of a cell, in CSS pixels. */
@@ -192,13 +193,13 @@ export function frontier(view: MapView, place: MapPlace, frame: number): (readon
 // ---- objects in a page -----------------------------------------------------------------------------------------------------
 
 /** Where an object of a slab is drawn: the page that it begins in, and its place there. */
-export interface ObjectPlace {
+interface ObjectPlace {
   readonly page: number;
   readonly place: number;
 }
 
 /** How the objects of a slab are put into its pages: as many columns and lines in each as the fullest needs. */
-export interface PageBoxes {
+interface PageBoxes {
   readonly columns: number;
   readonly lines: number;
   /** By index. */

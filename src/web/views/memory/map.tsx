@@ -35,7 +35,7 @@ const WHEEL_STEP = 60;
 const WHEEL_LINE_PX = 16;
 const DRAG_PX = 4;
 
-export interface MapProps {
+interface MapProps {
   readonly at: MemoryAt;
   /** The slab of the picked frame, if that is one. */
   readonly slab: SlabMap | undefined;

@@ -14,7 +14,7 @@ import { freeColour } from './draw-map.js';
 import { SlabFacts } from './slab.js';
 import { byWords, frameWords } from './words.js';
 
-export interface SideProps {
+interface SideProps {
   readonly at: MemoryAt;
   readonly frame: FrameAt | undefined;
   readonly slab: SlabMap | undefined;

@@ -15,7 +15,7 @@ import { moveCursor, selection } from '../../state/store.js';
 import { type Arrow, arrowsOf, boxAt, indexAt, neighbour, type SlabBoxes, slabBoxes } from './slab-boxes.js';
 import { objectWords, pagesWords, rankWords } from './words.js';
 
-export interface SlabProps {
+interface SlabProps {
   readonly slab: SlabMap;
   /** Back to the map. */
   readonly leave: () => void;

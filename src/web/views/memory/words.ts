@@ -16,7 +16,7 @@ export function pagesWords(frames: number): string {
 }
 
 /** Who holds most of a cell: `inode_cache`, `free`, `pages`. */
-export function holderWords(code: number, caches: ReadonlyMap<number, string>): string {
+function holderWords(code: number, caches: ReadonlyMap<number, string>): string {
   const number = code & 0xffff;
   switch (code >>> HOLDER_SHIFT) {
     case HOLDER.FREE:

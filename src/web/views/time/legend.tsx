@@ -7,7 +7,7 @@ import { selection, shownCursor } from '../../state/store.js';
 import { engine } from '../../worker/client.js';
 import type { OpenedTrace } from '../../worker/open-calls.js';
 
-export interface LegendEntry {
+interface LegendEntry {
   readonly name: string;
   /** Of the levels' series. */
   readonly series: number;
@@ -16,7 +16,7 @@ export interface LegendEntry {
   readonly isCache: boolean;
 }
 
-export interface LegendProps {
+interface LegendProps {
   readonly trace: OpenedTrace;
   readonly whole: number | undefined;
   readonly entries: readonly LegendEntry[];

@@ -15,7 +15,7 @@ const WHEEL_LINE_PX = 16;
 /** A pointer that went less far was clicked. */
 const DRAG_PX = 4;
 
-export interface PlotProps {
+interface PlotProps {
   readonly draw: Draw;
   readonly tile: LevelColumns | undefined;
   readonly stretch: Stretch;

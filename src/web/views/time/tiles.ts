@@ -44,13 +44,13 @@ export function serves(
   return reaches && step <= Math.max(2 * perPixel, 1) && step >= perPixel / 8;
 }
 
-export interface TileLoader {
+interface TileLoader {
   /** Asks for what serves a stretch, if nothing that is there does. */
   want(stretch: Stretch, width: number): void;
   readonly tile: LevelColumns | undefined;
 }
 
-export interface TileOptions {
+interface TileOptions {
   readonly rows: number;
   readonly bucket: number;
   readonly ask: (ask: TileAsk) => Promise<LevelColumns>;

@@ -2,7 +2,7 @@
 import type { CacheResult, ReplayResult } from '../../../lab/index.js';
 
 /** What a table tells of a cache in one of the results; caches of one name count together. */
-export interface CacheFigures {
+interface CacheFigures {
   /** Bytes at the peak and at the end. */
   readonly peak: number;
   readonly end: number;

@@ -67,7 +67,7 @@ export function mostOf(curves: readonly Curve[], { from, to }: Stretch): number 
 }
 
 /** Bytes at the lower and at the upper edge of a drawing. */
-export interface Edges {
+interface Edges {
   readonly bottom: number;
   readonly top: number;
 }

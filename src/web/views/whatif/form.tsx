@@ -11,7 +11,7 @@ import {
   withValue,
 } from './settings.js';
 
-export interface FormProps {
+interface FormProps {
   /** What the side is called: A or B. */
   readonly name: string;
   readonly text: string;

@@ -282,8 +282,3 @@ export function problemOf(text: string): string | undefined {
     throw error;
   }
 }
-
-/** The same what-if however it is written. */
-export function isSame(a: string, b: string): boolean {
-  return splitSettings(a).join(' ') === splitSettings(b).join(' ');
-}
