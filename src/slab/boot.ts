@@ -19,6 +19,7 @@ import { bootParameters, type MachineOptions, type SheafDefaults, sheafDefaults 
 import { createSheaves, type SheafAllocator, sheafEntries } from './sheaf/index.js';
 import { createSlab, type Slab } from './slab/index.js';
 import { createSlub, type Slub } from './slub/index.js';
+import { withoutRunTime } from './without-run-time.js';
 import { memoryOf } from './workers/index.js';
 
 /** Kept in the ledger: what a machine was booted with. */
@@ -143,6 +144,8 @@ export function bootAllocator(
 ): { readonly allocator: Slub | Slab; readonly sheaves: SheafAllocator | undefined } {
   if (name === 'slab') return { allocator: createSlab(memory, options, kmalloc), sheaves: undefined };
   const slub = createSlub(memory, options);
+  if (options.profile.has.sheaves)
+    return { allocator: withoutRunTime(slub, memory.ledger, options.profile), sheaves: undefined };
   if (memory.ledger.shape.sheafEntries === 0) return { allocator: slub, sheaves: undefined };
   const sheaves = createSheaves(memory, slub, options.bytes);
   return { allocator: sheaves, sheaves };

@@ -16,6 +16,7 @@ import {
   checkSysfs,
   type KmemCache,
   type Machine,
+  type MoreSysfsFile,
   SLAB,
   STATISTICS,
   type StatisticCounts,
@@ -35,7 +36,9 @@ function slabsCpuPartial(counts: readonly number[], objectsPerSlab: number): str
 const WRITABLE: ReadonlySet<string> = new Set([
   'cpu_partial',
   'min_partial',
+  'remote_node_defrag_ratio',
   'shrink',
+  'skip_kfence',
   'validate',
   ...STATISTICS,
 ]);
@@ -100,8 +103,14 @@ export function sysfsFiles(machine: Machine, cache: KmemCache, view: SysfsView =
     store_user: flag(SLAB.STORE_USER),
     total_objects: counters.totalObjects,
     trace: flag(SLAB.TRACE),
-    ...(machine.kernel.hardenedUsercopy && { usersize: info.usersize }),
   };
+  const more: Readonly<Record<MoreSysfsFile, number>> = {
+    remote_node_defrag_ratio: 100,
+    sheaf_capacity: info.sheafCapacity ?? 0,
+    skip_kfence: 0,
+    usersize: info.usersize,
+  };
+  for (const file of machine.kernel.moreSysfsFiles) files[file] = more[file];
   const texts = Object.entries(files).map(([name, value]): [string, string] => [name, `${value}\n`]);
   for (const [name, counts] of statistics(machine.ledger, cache.id) ?? [])
     texts.push([name, statisticText(counts)]);

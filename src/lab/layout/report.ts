@@ -30,7 +30,6 @@ import {
   Machine,
   type MachineOptions,
   SLAB,
-  SLAB_NEVER_MERGE,
   type SlabPart,
   type SlubLayout,
   slabKernel,
@@ -166,7 +165,7 @@ function aloneLayout(
   const kept = withBootDebug(flags & machine.kernel.createMask, machine.boot.debug);
   const layout = cacheLayout(machine.kernel, machine.boot, { size, align, flags: kept, ctor: false });
   if (layout === null) return null;
-  const mergeable = (layout.flags & SLAB_NEVER_MERGE) === 0;
+  const mergeable = (layout.flags & machine.kernel.neverMerge) === 0;
   const id = sysfsId({ name, flags: layout.flags, size: layout.size, mergeable }, machine.boot);
   return describeCache(machine, map, layout, id, trials);
 }

@@ -4,14 +4,7 @@
  */
 import { ArgumentError, isPowerOfTwo, nearestNames, UnknownNameError } from '../../base/index.js';
 import { KMALLOC_TYPES, kmallocTypeIn } from '../../machine/index.js';
-import {
-  type KernelProfile,
-  type KmemCache,
-  type Machine,
-  SLAB,
-  SLAB_NEVER_MERGE,
-  withBootDebug,
-} from '../../slab/index.js';
+import { type KernelProfile, type KmemCache, type Machine, SLAB, withBootDebug } from '../../slab/index.js';
 import { CLASS_KIND, type ClassCache, cacheOfSite, type TraceClass } from '../../trace/index.js';
 import { type CacheSpec, IN_THE_DISTANCE, layoutOf, type MachinePlan } from '../evidence/index.js';
 import type { CacheChange, WhatIf } from '../what-if/index.js';
@@ -137,7 +130,7 @@ export class PlanCaches {
   #parted(spec: CacheSpec): CacheSpec[] {
     if (spec.names.length < 2) return [spec];
     const { boot } = this.machine;
-    const debugged = withBootDebug(spec.flags, boot.debug, spec.names[0]) & SLAB_NEVER_MERGE;
+    const debugged = withBootDebug(spec.flags, boot.debug, spec.names[0]) & this.kernel.neverMerge;
     const alone = [...this.#whatIf.caches].flatMap(([name, change]) =>
       spec.names.includes(name) && remakes(change) ? [name] : [],
     );

@@ -25,6 +25,7 @@ export { type CacheLink, cacheLinks, linkCache, unlinkCache } from './links.js';
 export { findMergeable, isMergeable, joinCache, sysfsId } from './merge.js';
 export { type Named, named } from './named.js';
 export { type CacheReports, machineReports, unexpectedGfp } from './reports.js';
+export { checkAskedCapacity, sheafCapacity } from './sheaf-capacity.js';
 export {
   clearStatistics,
   createEventCounter,
