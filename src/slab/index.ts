@@ -12,6 +12,7 @@ export {
   cacheIds,
   cacheLayout,
   cacheName,
+  checkAskedCapacity,
   clearStatistics,
   cpuPartialSlabsOf,
   eachCpuLine,
