@@ -69,6 +69,7 @@ export {
   SLAB_DEBUG_FLAGS,
   SLAB_FLAG_NAMES,
   SLAB_INTERNAL_FLAGS,
+  SLAB_OBJ_EXT_IN_OBJ,
   SLAB_OBJECT_POISON,
   type SlabProfile,
   type SlubDebug,

@@ -85,9 +85,15 @@ export interface CacheOptions {
   /** The part of an object that user space may copy. Bytes. */
   useroffset?: number;
   usersize?: number;
-  /** Where the free pointer of a TYPESAFE_BY_RCU cache may lie inside the object, in bytes; kernels from 6.12 on. */
+  /**
+   * Where the free pointer of a TYPESAFE_BY_RCU cache may lie inside the object, in bytes; kernels from 6.12 on, and with 7.3 that of a
+   * cache with a constructor too.
+   */
   freeptrOffset?: number;
-  /** Objects of a sheaf, 0 for none. The machine decides unless told. Who says so gets a cache of its own, unmerged. */
+  /**
+   * Objects of a sheaf, 0 for none. The machine decides unless told. Who says so gets a cache of its own, unmerged. On a kernel that has
+   * sheaves itself: how many at least, and 0 is nothing said.
+   */
   sheafCapacity?: number;
   /** Whether a second free is noticed at once although the cache has sheaves. The machine decides unless told. */
   liveCheck?: boolean;
@@ -113,6 +119,10 @@ export function withDebug(options: MachineOptions): MachineOptions {
 
 export function sheafDefaults(options: MachineOptions, kernel: KernelProfile): SheafDefaults {
   const { sheafCapacity = kernel.sheaves ? null : 0, liveCheck = false } = options;
+  if (kernel.has.sheaves && options.sheafCapacity !== undefined)
+    throw new ArgumentError(
+      `caches of Linux ${kernel.name} have sheaves of their own: \`sheafCapacity\` is for each creation to ask for`,
+    );
   if (sheafCapacity !== null) checkCapacity(sheafCapacity);
   if (sheafCapacity !== 0 && options.allocator === 'slab')
     throw new ArgumentError('SLAB has arrays of its own: sheaves are for SLUB');

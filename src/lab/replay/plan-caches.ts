@@ -234,14 +234,16 @@ export class PlanCaches {
       grownSize: objectSize,
       flags,
     };
-    if (old.flags & SLAB.KMALLOC || flags & ~this.kernel.permittedFlags) {
+    const { permittedFlags, createAdds } = this.kernel;
+    const asked = flags & ~createAdds;
+    if (old.flags & SLAB.KMALLOC || asked & ~permittedFlags) {
       // No caller could create it, so it can share no cache either.
       this.#noteRemade(old, spec, this.adopt(spec, this.#ruled(spec)).cache);
       return;
     }
     const cache = this.machine.kmemCacheCreate(spec.names[0]!, objectSize, {
       align: old.align,
-      flags,
+      flags: asked,
       useroffset: Math.min(old.useroffset, objectSize),
       usersize: Math.min(old.usersize, objectSize - Math.min(old.useroffset, objectSize)),
       ...(old.ctor && { ctor: () => {} }),
