@@ -78,7 +78,7 @@ export interface CommonLayout {
 }
 
 /** What SLUB says of a cache, whatever its CPUs keep. Bytes, but for orders and what counts objects or slabs. */
-interface SlubCommonLayout extends CommonLayout {
+export interface SlubCommonLayout extends CommonLayout {
   readonly allocator: 'slub';
   /** Its directory in /sys/kernel/slab. */
   readonly id: string;
