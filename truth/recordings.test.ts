@@ -37,6 +37,16 @@ const SETS: readonly (readonly [name: string, cases: readonly number[]])[] = [
   ['6.12/sysfs-slub', [126]],
   ['6.12/sysfs-slub-usercopy', [126]],
   ['6.12/computed/order-ranges', [12]],
+  ['7.3/create-slub-default-public', [4097]],
+  ['7.3/create-slub-default-debian-public', [4097]],
+  ['7.3/create-slub-nomerge-public', [4097]],
+  ['7.3/create-slub-debug-public', [4097]],
+  ['7.3/create-slub-params-public', [3400]],
+  ['7.3/create-slub-new73', [195, 2669]],
+  ['7.3/merge-slub-public', [748]],
+  ['7.3/merge-slub-debugF-public', [748]],
+  ['7.3/sysfs-slub', [126]],
+  ['7.3/sysfs-slub-debian', [4]],
 ];
 
 for (const [name, cases] of SETS) testSet(name, cases);
@@ -57,6 +67,15 @@ const PLANTED: readonly (readonly [name: string, path: Path, change: Change])[] 
   ['6.12/seq-slub-tuned-6.12', ['sequences', 70, 'idx', 200], plusOne],
   ['6.12/create-slub-new612', ['cases', 30, 'out', 'flags'], () => '20001'],
   ['6.12/computed/order-ranges', ['settings', 'max_order5', 0, 1], plusOne],
+  ['7.3/create-slub-default-public', ['cases', 4, 'out', 'sheaf_capacity'], plusOne],
+  ['7.3/create-slub-default-debian-public', ['cases', 9, 'out', 'flags'], () => '284000'],
+  ['7.3/create-slub-params-public', ['settings', 'new_debugO', 'cases', 7, 'out', 'offset'], plusOne],
+  ['7.3/create-slub-new73', ['cases', 30, 'out', 'flags'], () => '44001'],
+  ['7.3/create-slub-new73', ['cases', 0, 'out', 'sysfs', 'cpu_partial'], () => '30\n'],
+  ['7.3/merge-slub-public', ['scenarios', 0, 'destroys', 0, 'left', 'refcount'], plusOne],
+  ['7.3/sysfs-slub', ['settings', 'default', 'modes', 'sheaf_capacity'], () => '-rw-------'],
+  ['7.3/sysfs-slub', ['settings', 'nomerge', 'writes', 7, 'ret'], plusOne],
+  ['7.3/sysfs-slub-debian', ['texts', 'sheaf_capacity'], () => '28\n'],
 ];
 
 for (const [name, path, change] of PLANTED) testPlanted({ name, path, change });

@@ -114,7 +114,7 @@ export function bootMemory(options: MachineOptions): Booted & { readonly map: Me
     ...(options.ledger && { ledger: options.ledger }),
     ...(allocator === 'slub' && options.statistics !== undefined && { statistics: options.statistics }),
     ...(allocator === 'slab' && { arrayEntriesPerCache: arrayEntries(cpus, USUAL_TUNABLES) }),
-    ...(allocator === 'slub' && kernel.barn !== undefined && { sheaves: true }),
+    ...(allocator === 'slub' && kernel.sheafRule !== null && { sheaves: true }),
     ...(record.sheaves.sheafCapacity !== 0 && {
       sheafEntriesPerCache: sheafEntries(cpus, record.sheaves.sheafCapacity),
     }),
@@ -155,10 +155,10 @@ export function bootAllocator(
 ): BootedAllocator {
   const none = { sheaves: undefined, barns: undefined };
   if (name === 'slab') return { ...none, allocator: createSlab(memory, options, kmalloc) };
-  const { barn } = options.profile;
-  if (barn !== undefined) {
+  const { sheafRule } = options.profile;
+  if (sheafRule !== null) {
     const source = createSheafMemory(memory.ledger, plain, () => slub);
-    const slub: SheafSlub = createSheafSlub(memory, options, source, barn);
+    const slub: SheafSlub = createSheafSlub(memory, options, source, sheafRule);
     return { ...none, allocator: slub, barns: slub };
   }
   const slub = createSlub(memory, options);

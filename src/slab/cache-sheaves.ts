@@ -2,16 +2,22 @@
  * Which sheaves a new cache gets: those that its creation asks for, else what the machine's caches get, else what suits its objects.
  */
 import { ArgumentError } from '../base/index.js';
-import type { CacheRow } from './cache/index.js';
-import { SLAB_DEBUG_FLAGS } from './kernel/index.js';
+import { type CacheRow, checkAskedCapacity } from './cache/index.js';
+import { type KernelProfile, SLAB_DEBUG_FLAGS } from './kernel/index.js';
 import type { CacheOptions, SheafDefaults } from './machine-options.js';
 import { checkCapacity, type SheafAllocator, type SheafOptions, usualSheafCapacity } from './sheaf/index.js';
 
 /** What a creation says of sheaves, checked; undefined if it says nothing and the machine's caches have none. */
 export function sheavesAsked(
+  kernel: KernelProfile,
   hasSheaves: boolean,
   { sheafCapacity, liveCheck }: CacheOptions,
 ): Partial<SheafOptions> | undefined {
+  if (kernel.has.sheaves) {
+    // They are the kernel's own, and part of the cache's layout.
+    if (sheafCapacity !== undefined) checkAskedCapacity(kernel, sheafCapacity);
+    return undefined;
+  }
   if (sheafCapacity !== undefined) checkCapacity(sheafCapacity);
   if (!hasSheaves) {
     if (sheafCapacity !== undefined && sheafCapacity > 0)

@@ -2,7 +2,7 @@
  * The caches of a machine: rows of its ledger, each behind the one object that all its creations share, and the names that lead to them.
  */
 import { GFP, type Ledger, type ManagedBytes, type PhysicalMemory } from '../machine/index.js';
-import { type PlainKmalloc, type SheafSlub, sheafCapacityOf } from './barn/index.js';
+import type { PlainKmalloc, SheafSlub } from './barn/index.js';
 import {
   addCache,
   type CacheRow,
@@ -126,7 +126,7 @@ export class Caches implements CacheHome {
   /** Adds a cache as it is described. Throws LedgerFullError. */
   adopt(row: CacheRow): KmemCache {
     return whileInTable(this.memory, () => {
-      const capacity = this.#barns === undefined ? 0 : sheafCapacityOf(row);
+      const capacity = this.#barns === undefined ? 0 : (row.sheafCapacity ?? 0);
       if (capacity > 0) this.#bootKmalloc();
       const id = addCache(this.ledger, row, (added) => this.addSheaves(added, row));
       // The row may have belonged to a cache that was destroyed.

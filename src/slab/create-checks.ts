@@ -57,11 +57,12 @@ export function refuseNonsense(
 export function freeptrFits(
   kernel: KernelProfile,
   size: number,
-  { freeptrOffset, flags = 0 }: CacheOptions,
+  { freeptrOffset, ctor, flags = 0 }: CacheOptions,
 ): boolean {
   if (freeptrOffset === undefined || !kernel.freeptrOffset) return true;
   const aligned = freeptrOffset % kernel.wordSize === 0;
-  return freeptrOffset >= 0 && freeptrOffset < size && aligned && (flags & SLAB.TYPESAFE_BY_RCU) !== 0;
+  const owned = (flags & SLAB.TYPESAFE_BY_RCU) !== 0 || (ctor !== undefined && kernel.freeptrOffsetWithCtor);
+  return freeptrOffset >= 0 && freeptrOffset < size && aligned && owned;
 }
 
 /** A region outside the object is warned about and forgotten; the creation goes on. 32-bit arithmetic, as in the kernel. */

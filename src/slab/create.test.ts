@@ -10,7 +10,7 @@ import { gunzipSync } from 'node:zlib';
 import { GIB, KernelPanicError, KernelWouldCrashError, MIB } from '../base/index.js';
 import { GFP } from '../machine/index.js';
 import { SLAB } from './kernel/flags.js';
-import { KERNELS } from './kernel/profile.js';
+import { KERNELS } from './kernel/kernels.js';
 import type { KmemCache } from './kmem-cache.js';
 import { type CacheOptions, Machine, type MachineOptions } from './machine.js';
 

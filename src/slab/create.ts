@@ -27,9 +27,11 @@ export function createCache(
   if (givenFlags & ~kernel.permittedFlags) return fail();
   if (name === null && faithful && ctor !== undefined) return fail(ENOMEM);
   refuseNonsense(caches, name, size, align, options);
-  const flags = givenFlags & kernel.createMask;
+  const asked = options.sheafCapacity ?? 0;
+  const alone = kernel.has.sheaves && asked > 0 ? SLAB.NO_MERGE : SLAB.NONE;
+  const flags = (givenFlags & kernel.createMask) | kernel.createAdds | alone;
   const { useroffset, usersize } = usercopyRegion(kernel, memory.log, options, size);
-  const sheaves = sheavesAsked(caches.hasSheaves, options);
+  const sheaves = sheavesAsked(kernel, caches.hasSheaves, options);
   const request = { name: name!, size, align, flags, ctor: ctor !== undefined, usersize };
   // Who asks for sheaves of its own gets a cache of its own.
   const ownSheaves = sheaves !== undefined && Object.keys(sheaves).length > 0;
@@ -45,6 +47,7 @@ export function createCache(
     ...request,
     flags: withBootDebug(flags, boot.debug, name),
     freeptrOffset: options.freeptrOffset,
+    sheafCapacity: asked,
   });
   if (layout === null) return fail(boot.allocator === 'slab' ? E2BIG : EINVAL);
   if (!faithful && layout.size < size)

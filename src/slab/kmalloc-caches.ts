@@ -1,8 +1,7 @@
 /**
  * A machine's kmalloc: over the caches of its own that are there, or over new ones.
  */
-import type { ManagedBytes } from '../machine/index.js';
-import { sheafCapacityOf } from './barn/index.js';
+import { C_SHEAF_CAPACITY, CACHE_WORDS, type ManagedBytes } from '../machine/index.js';
 import { cacheName } from './cache/index.js';
 import type { Caches } from './caches.js';
 import { SLAB } from './kernel/index.js';
@@ -22,6 +21,14 @@ export function openKmalloc(caches: Caches, bytes: ManagedBytes | undefined): Km
   for (const id of ids.flat()) caches.link(cacheName(ledger, id), caches.of(id));
   caches.plainKmalloc = kernel.kmallocSizes.map(([size], i) => [size, ids[0]![i]!]);
   // Their sheaves come from them: the first ones are single objects of slabs.
-  for (const id of isNew ? ids.flat() : []) caches.openBarn(id, sheafCapacityOf(caches.of(id).info));
+  if (isNew && kernel.sheafRule !== null) openBarns(caches, ids.flat());
   return createKmalloc(memory, kernel, allocator, ids, bytes, caches.ownCpu);
+}
+
+/** As long as a cache has no barn, what is asked of it comes from its slabs. */
+function openBarns(caches: Caches, ids: readonly number[]): void {
+  const { cache } = caches.ledger;
+  const capacities = ids.map((id) => cache[id * CACHE_WORDS + C_SHEAF_CAPACITY]!);
+  for (const id of ids) cache[id * CACHE_WORDS + C_SHEAF_CAPACITY] = 0;
+  for (const [i, id] of ids.entries()) caches.openBarn(id, capacities[i]!);
 }

@@ -116,7 +116,8 @@ export class KmemCache {
   /** The directory in /sys/kernel/slab: `:D-0001024` for a mergeable cache, its own name for any other. */
   get sysfsId(): string {
     const { name, flags, size } = this.info;
-    return sysfsId({ name, flags, size, mergeable: isMergeable(this.#ledger, this.id) }, this.#boot);
+    const mergeable = isMergeable(this.#ledger, this.#kernel, this.id);
+    return sysfsId({ name, flags, size, mergeable }, this.#boot);
   }
 
   /** Objects handed out and not freed. Looks at every slab. */
@@ -251,6 +252,10 @@ export class KmemCache {
   setCpuPartial(objects: number, cpus: readonly number[] = [...Array(this.#ledger.shape.cpus).keys()]): void {
     if (this.#allocator.kind === 'slab')
       throw new ArgumentError(`${this.name}: SLAB has no cpu_partial, but a limit: see setTunables`);
+    if (!this.#kernel.has.cpuSlabs)
+      throw new ArgumentError(
+        `Linux ${this.#kernel.name} has no cpu_partial: since 7.0 CPUs keep sheaves of objects instead of slabs (sheaf_capacity)`,
+      );
     if (!Number.isInteger(objects) || objects < 0 || objects > 0xffffffff) {
       throw new ArgumentError(`cpu_partial is a whole number below 2^32, not ${objects}`);
     }

@@ -3,7 +3,7 @@
  */
 import { ArgumentError, type PhysAddr } from '../base/index.js';
 import type { KernelLog, LedgerLimits, ManagedBytes, MemoryMap, ZoneSpec } from '../machine/index.js';
-import type { MachineBoot } from './cache/index.js';
+import type { FreelistOrder, MachineBoot } from './cache/index.js';
 import { type AllocatorName, type KernelProfile, parseSlubDebug, type SlubDebug } from './kernel/index.js';
 import type { MachineReport } from './leaks/index.js';
 import { checkCapacity } from './sheaf/index.js';
@@ -24,6 +24,11 @@ export interface MachineOptions {
   workers?: number;
   /** 4 unless told. */
   cpus?: number;
+  /**
+   * CONFIG_SLAB_FREELIST_RANDOM: in which order new slabs hand out their objects. Not in the ledger: a machine that is opened again makes
+   * slabs in ascending order. SLUB alone.
+   */
+  freelistOrder?: FreelistOrder;
   /** A kernel's name or a profile. `6.1` unless told. */
   kernel?: string | KernelProfile;
   /** Which of the kernel's allocators makes the caches: `slub` unless told. What is SLUB's alone means nothing to `slab`. */
@@ -85,9 +90,15 @@ export interface CacheOptions {
   /** The part of an object that user space may copy. Bytes. */
   useroffset?: number;
   usersize?: number;
-  /** Where the free pointer of a TYPESAFE_BY_RCU cache may lie inside the object, in bytes; kernels from 6.12 on. */
+  /**
+   * Where the free pointer of a TYPESAFE_BY_RCU cache may lie inside the object, in bytes; kernels from 6.12 on, and with 7.3 that of a
+   * cache with a constructor too.
+   */
   freeptrOffset?: number;
-  /** Objects of a sheaf, 0 for none. The machine decides unless told. Who says so gets a cache of its own, unmerged. */
+  /**
+   * Objects of a sheaf, 0 for none. The machine decides unless told. Who says so gets a cache of its own, unmerged. On a kernel that has
+   * sheaves itself: how many at least, and 0 is nothing said.
+   */
   sheafCapacity?: number;
   /** Whether a second free is noticed at once although the cache has sheaves. The machine decides unless told. */
   liveCheck?: boolean;
@@ -113,6 +124,10 @@ export function withDebug(options: MachineOptions): MachineOptions {
 
 export function sheafDefaults(options: MachineOptions, kernel: KernelProfile): SheafDefaults {
   const { sheafCapacity = kernel.sheaves ? null : 0, liveCheck = false } = options;
+  if (kernel.has.sheaves && options.sheafCapacity !== undefined)
+    throw new ArgumentError(
+      `caches of Linux ${kernel.name} have sheaves of their own: \`sheafCapacity\` is for each creation to ask for`,
+    );
   if (sheafCapacity !== null) checkCapacity(sheafCapacity);
   if (sheafCapacity !== 0 && options.allocator === 'slab')
     throw new ArgumentError('SLAB has arrays of its own: sheaves are for SLUB');

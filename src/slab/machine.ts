@@ -100,7 +100,7 @@ export class Machine {
   private constructor(
     { memory, kernel, record }: Booted,
     { bytes, buffer, base = 0 }: AttachedMemory,
-    { stacks, onLeak }: Pick<MachineOptions, 'stacks' | 'onLeak'> = {},
+    { stacks, onLeak, freelistOrder }: Pick<MachineOptions, 'stacks' | 'onLeak' | 'freelistOrder'> = {},
   ) {
     const { boot, faithful, sheaves: sheafDefaults } = record;
     this.memory = memory;
@@ -120,10 +120,14 @@ export class Machine {
       faithful,
       bytes,
       caller: this.caller,
+      freelistOrder,
       askedFor: () => this.#kmalloc?.asked() ?? 0,
     };
     const bootKmalloc = () => this.#kmallocCaches();
-    const plain = () => this.#caches.plainKmalloc;
+    const plain = () => {
+      if (this.#caches.plainKmalloc.length === 0) bootKmalloc();
+      return this.#caches.plainKmalloc;
+    };
     const booted = bootAllocator(boot.allocator, memory, options, bootKmalloc, plain);
     const { allocator, sheaves, barns } = booted;
     const noting = stacks === undefined ? undefined : withStacks(allocator, stacks, this.caller);

@@ -23,14 +23,17 @@ export function addStandingCaches(caches: Caches, addKmalloc: () => void): void 
 
 function addStanding(caches: Caches, standing: StandingCache, place: number): void {
   const { kernel, boot, ledger } = caches;
-  const [name, size, grown, align, flags, ctor, useroffset, usersize, refcount, freeptrOffset] = standing;
+  const [name, size, grown, align, flags, ctor, useroffset, usersize, refcount, ...rest] = standing;
+  const [freeptrOffset, sheafCapacity] = rest;
   const early = place < (kernel.slab?.standingBeforeCpus ?? 0);
   const layout = cacheLayout(kernel, boot, {
     size,
     align,
     flags: withBootDebug(flags, boot.debug, name),
     ctor: ctor !== 0,
+    usersize,
     freeptrOffset,
+    sheafCapacity,
     ...(early && { cpusCounted: cpusCountedEarly(ledger.shape.cpus) }),
   });
   if (layout === null) throw new ArgumentError(`${name} has no layout under these boot parameters`);

@@ -10,12 +10,13 @@
  *  2. an empty write is 0 and reaches nobody;
  *  3. `min_partial` and `cpu_partial` are decimal digits, with a `+` before them and one newline behind them if need be. Anything else
  *     is -22. A number beyond 64 bits, for cpu_partial beyond 32, is -34, whatever stands behind it beyond 64;
- *  4. `cpu_partial` above 0 is -22 on a debugged cache. The largest number is taken and wraps: its CPUs then keep no slab. Every write
- *     that is taken flushes all CPUs;
+ *  4. `cpu_partial` above 0 is -22 on a debugged cache, and on a kernel whose CPUs have sheaves, where 0 does nothing. Elsewhere the
+ *     largest number is taken and wraps: its CPUs then keep no slab. Every write that is taken flushes all CPUs;
  *  5. `shrink` looks at the first character only: `1`, `10` and `1x` shrink, the rest is -22;
  *  6. `validate` does as well, and is -22 on a cache that is not debugged. What is wrong is in the machine's log;
  *  7. a counter of CONFIG_SLUB_STATS is set to 0 by what begins with `0`; the rest is -22.
  */
+import { ArgumentError } from '../base/index.js';
 import { C_MIN_PARTIAL_HIGH, C_MIN_PARTIAL_LOW, CACHE_WORDS } from '../machine/index.js';
 import {
   clearStatistics,
@@ -52,10 +53,15 @@ export function sysfsWrite(machine: Machine, cache: KmemCache, file: string, tex
     case 'cpu_partial': {
       const objects = parseUnsigned(text, U32_MAX);
       if (typeof objects === 'number') return objects;
-      if (objects > 0n && debugged) return EINVAL;
-      cache.setCpuPartial(Number(objects));
+      // Where CPUs keep no slabs, there is nothing that a 0 would change.
+      const keeps = machine.kernel.has.cpuSlabs;
+      if (objects > 0n && (debugged || !keeps)) return EINVAL;
+      if (keeps) cache.setCpuPartial(Number(objects));
       return bytes;
     }
+    case 'remote_node_defrag_ratio':
+    case 'skip_kfence':
+      throw new ArgumentError(`${file}: the engine has one node and no KFENCE, and keeps no value of it`);
     case 'shrink':
       if (!text.startsWith('1')) return EINVAL;
       cache.shrink();

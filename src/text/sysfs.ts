@@ -13,11 +13,12 @@
  */
 import { C_MIN_PARTIAL_HIGH, C_MIN_PARTIAL_LOW, CACHE_WORDS } from '../machine/index.js';
 import {
+  ALL_STATISTICS,
   checkSysfs,
   type KmemCache,
   type Machine,
+  type MoreSysfsFile,
   SLAB,
-  STATISTICS,
   type StatisticCounts,
   statistics,
   sysfsCounters,
@@ -35,9 +36,11 @@ function slabsCpuPartial(counts: readonly number[], objectsPerSlab: number): str
 const WRITABLE: ReadonlySet<string> = new Set([
   'cpu_partial',
   'min_partial',
+  'remote_node_defrag_ratio',
   'shrink',
+  'skip_kfence',
   'validate',
-  ...STATISTICS,
+  ...ALL_STATISTICS,
 ]);
 
 /** The permissions of a cache's file. */
@@ -73,6 +76,9 @@ function statisticText({ total, cpus }: StatisticCounts): string {
 export function sysfsFiles(machine: Machine, cache: KmemCache, view: SysfsView = {}): Map<string, string> {
   const info = cache.info;
   const counters = sysfsCounters(machine, cache);
+  // A kernel with NUMA says of what is counted by node how much that is of each.
+  const isNuma = machine.kernel.moreSysfsFiles.includes('remote_node_defrag_ratio');
+  const byNode = (count: number) => (isNuma && count > 0 ? `${count} N0=${count}` : count);
   const flag = (bit: number) => (info.flags & bit ? 1 : 0);
   const files: Record<string, number | string> = {
     aliases: Math.max(info.refcount - 1, 0),
@@ -80,28 +86,34 @@ export function sysfsFiles(machine: Machine, cache: KmemCache, view: SysfsView =
     cache_dma: flag(SLAB.CACHE_DMA),
     ...(view.cacheDma32 && { cache_dma32: flag(SLAB.CACHE_DMA32) }),
     cpu_partial: info.cpuPartial,
-    cpu_slabs: counters.cpuSlabs,
+    cpu_slabs: byNode(counters.cpuSlabs),
     destroy_by_rcu: flag(SLAB.TYPESAFE_BY_RCU),
     hwcache_align: flag(SLAB.HWCACHE_ALIGN),
     min_partial: minPartialText(machine, cache),
     object_size: info.objectSize,
-    objects: counters.objects,
-    objects_partial: counters.objectsPartial,
+    objects: byNode(counters.objects),
+    objects_partial: byNode(counters.objectsPartial),
     objs_per_slab: info.oo.objects,
     order: info.oo.order,
-    partial: counters.partial,
+    partial: byNode(counters.partial),
     poison: flag(SLAB.POISON),
     reclaim_account: flag(SLAB.RECLAIM_ACCOUNT),
     red_zone: flag(SLAB.RED_ZONE),
     sanity_checks: flag(SLAB.CONSISTENCY_CHECKS),
     slab_size: info.size,
-    slabs: counters.slabs,
+    slabs: byNode(counters.slabs),
     slabs_cpu_partial: slabsCpuPartial(counters.cpuPartialSlabs, info.oo.objects),
     store_user: flag(SLAB.STORE_USER),
-    total_objects: counters.totalObjects,
+    total_objects: byNode(counters.totalObjects),
     trace: flag(SLAB.TRACE),
-    ...(machine.kernel.hardenedUsercopy && { usersize: info.usersize }),
   };
+  const more: Readonly<Record<MoreSysfsFile, number>> = {
+    remote_node_defrag_ratio: 100,
+    sheaf_capacity: info.sheafCapacity ?? 0,
+    skip_kfence: 0,
+    usersize: info.usersize,
+  };
+  for (const file of machine.kernel.moreSysfsFiles) files[file] = more[file];
   const texts = Object.entries(files).map(([name, value]): [string, string] => [name, `${value}\n`]);
   for (const [name, counts] of statistics(machine.ledger, cache.id) ?? [])
     texts.push([name, statisticText(counts)]);

@@ -25,6 +25,7 @@ interface LayoutFlags {
   readonly ctor?: true;
   readonly useroffset: number;
   readonly usersize: number;
+  readonly sheafCapacity?: number;
   readonly debug: string;
   readonly machine: string;
   readonly kernel?: string[];
@@ -58,6 +59,11 @@ export function addLayout(program: Command, open: OpenSession): void {
     .option('--ctor', 'with a constructor')
     .option('--usersize <bytes>', 'bytes that user space may copy', sizeInBytes('--usersize'), 0)
     .option('--useroffset <bytes>', 'where these bytes begin in the object', sizeInBytes('--useroffset'), 0)
+    .option(
+      '--sheaf-capacity <n>',
+      'objects of a sheaf that the cache asks for, on kernels that have sheaves',
+      wholeNumber('--sheaf-capacity'),
+    )
     .option('--debug <letters>', 'boot with slub_debug=LETTERS, such as FZPU', '')
     .option('--name <name>', 'name of the cache', 'new_cache')
     .option('--machine <name>', [...BOARDS.keys()].join(', '), USUAL_BOARD)
@@ -80,6 +86,7 @@ export function addLayout(program: Command, open: OpenSession): void {
     ['slablab layout --size 1024 --align 1024 --debug FZPU', 'what slub_debug makes of it'],
     ['slablab layout --size 700 --cpus 64', 'on a large machine'],
     ['slablab layout --size 11000 --kernel 6.1,6.12', 'two kernels side by side'],
+    ['slablab layout --size 200 --kernel 7.3 --sheaf-capacity 100', 'more objects in a sheaf'],
     ['slablab layout --size 700 --allocator slab', 'with the other allocator'],
     ['slablab layout --size 136 --json', 'all numbers, and each byte'],
   ]);
@@ -103,6 +110,7 @@ function runLayout(flags: LayoutFlags, session: Session): void {
         ctor: flags.ctor === true,
         useroffset: flags.useroffset,
         usersize: flags.usersize,
+        ...(flags.sheafCapacity !== undefined && { sheafCapacity: flags.sheafCapacity }),
         machine: {
           machine: flags.machine,
           cpus: flags.cpus,

@@ -80,13 +80,19 @@ function nextCommands({ machine }: LayoutReport, typed: string, width: number): 
 
 /** The call as a driver writes it. */
 function callOf({ request }: LayoutReport): string {
-  const { name, size, align, flags, flagNames, ctor, useroffset, usersize } = request;
+  const { name, size, align, flags, flagNames, ctor, useroffset, usersize, sheafCapacity = 0 } = request;
   const named = flagNames
     .replace(/\b(?=[A-Z])/g, 'SLAB_')
     .split('|')
     .join(' | ');
   const flagText = flags === 0 ? '0' : named;
   const last = ctor ? 'ctor' : 'NULL';
+  if (sheafCapacity > 0) {
+    const args = Object.entries({ align, useroffset, usersize, sheaf_capacity: sheafCapacity });
+    const given = args.filter(([, value]) => value > 0).map(([field, value]) => `.${field} = ${value}`);
+    if (ctor) given.push('.ctor = ctor');
+    return `kmem_cache_create("${name}", ${size}, &(struct kmem_cache_args){ ${given.join(', ')} }, ${flagText})`;
+  }
   const first = `"${name}", ${size}, ${align}, ${flagText}`;
   if (useroffset + usersize === 0) return `kmem_cache_create(${first}, ${last})`;
   return `kmem_cache_create_usercopy(${first}, ${useroffset}, ${usersize}, ${last})`;

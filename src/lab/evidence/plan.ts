@@ -48,6 +48,7 @@ import {
   type MachineOptions,
   SLAB,
   SLAB_CMPXCHG_DOUBLE,
+  SLAB_OBJ_EXT_IN_OBJ,
   SLAB_OBJECT_POISON,
 } from '../../slab/index.js';
 import type { SlabinfoRow } from '../../text/index.js';
@@ -157,7 +158,7 @@ function profileOf(
 const cpusOf = (cpus: number) => Math.min(Math.max(cpus, 1), CPUS_MAX);
 
 /** Bits that a layout sets, not a creator. */
-const KERNELS_OWN = SLAB_CMPXCHG_DOUBLE | SLAB_OBJECT_POISON;
+const KERNELS_OWN = SLAB_CMPXCHG_DOUBLE | SLAB_OBJECT_POISON | SLAB_OBJ_EXT_IN_OBJ;
 
 /** The recorded machine as its snapshots tell it. `cpus` is what the trace shows, where they do not tell. */
 export function planFromSnapshots(
@@ -519,6 +520,8 @@ function specFromSysfs(
     oo: { order: cache.order, objects: cache.objsPerSlab },
     minPartial: cache.minPartial,
     cpuPartial: cache.cpuPartial,
+    // A kernel without sheaves says nothing of them, and the rules give what they would be.
+    ...(cache.sheafCapacity > 0 && { sheafCapacity: cache.sheafCapacity }),
   };
   return withLayout(spec, recorded, profile, boot);
 }
@@ -571,7 +574,7 @@ function specFromSlabinfo(
 
 /** What a recording says of a layout. */
 type RecordedLayout = Pick<CacheLayout, 'size' | 'oo'> &
-  Partial<Pick<CacheLayout, 'minPartial' | 'cpuPartial'>> & {
+  Partial<Pick<CacheLayout, 'minPartial' | 'cpuPartial' | 'sheafCapacity'>> & {
     readonly slab?: { readonly limit: number; readonly batchcount: number; readonly sharedFactor: number };
   };
 
@@ -603,6 +606,7 @@ export function withLayout(
     minPartial: recorded.minPartial ?? base.minPartial,
     cpuPartial,
     cpuPartialSlabs,
+    ...(profile.has.sheaves && { sheafCapacity: recorded.sheafCapacity ?? base.sheafCapacity ?? 0 }),
     extraFromNode: profile.has.cpuSlabs ? profile.extraFromNode(cpuPartialSlabs) : 0,
     ...(base.slab && { slab: { ...base.slab, ...recorded.slab } }),
   };
@@ -632,10 +636,7 @@ export function withPageSize(kernel: KernelProfile, pageSize: number): KernelPro
   const sizes = kernel.kmallocSizes.filter(([bytes]) => bytes <= 2 * pageSize);
   for (let bytes = 2 * sizes.at(-1)![0]; bytes <= 2 * pageSize; bytes *= 2)
     sizes.push([bytes, sizeSuffix(bytes)]);
-  const [[, largest], ...smaller] = kernel.cpuPartialBySize as [
-    readonly [number, number],
-    ...(readonly [number, number])[],
-  ];
+  const [largest, ...smaller] = kernel.cpuPartialBySize;
   const slab = kernel.slab && {
     ...kernel.slab,
     ...(pageSize / 256 > kernel.slab.minObjectSize && { indexBytes: 2, maxObjects: 65535 }),
@@ -644,7 +645,7 @@ export function withPageSize(kernel: KernelProfile, pageSize: number): KernelPro
     ...kernel,
     pageSize,
     kmallocSizes: sizes,
-    cpuPartialBySize: [[pageSize, largest], ...smaller],
+    cpuPartialBySize: largest === undefined ? [] : [[pageSize, largest[1]], ...smaller],
     slab,
   };
 }

@@ -117,6 +117,13 @@ export const LAYOUT_FACTS: readonly LayoutFact[] = [
         : `objects: ${l.cpuPartialSlabs} slab${l.cpuPartialSlabs === 1 ? '' : 's'} a CPU`,
   ),
   having(
+    'sheafCapacity',
+    'sheaf_capacity',
+    (l) => l.sheafCapacity,
+    (l) =>
+      l.sheafCapacity === 0 ? 'no sheaves: each object comes from a slab' : 'objects in a sheaf of a CPU',
+  ),
+  having(
     'limit',
     'limit',
     (l) => l.limit,

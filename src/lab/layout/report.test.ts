@@ -284,3 +284,17 @@ test('segments and slabs of SLAB cover their bytes, whatever is asked for', () =
     { seed: 61, numRuns: runsOf(100) },
   );
 });
+
+test('where CPUs have sheaves, their capacity stands in place of cpu_partial', () => {
+  const of = (kernel: string, more: Partial<Parameters<typeof layoutReport>[0]> = {}) =>
+    layoutReport({ size: 300, ...more, machine: { kernel } });
+  const alone = of('7.3').alone!;
+  assert.ok('sheafCapacity' in alone && !('cpuPartial' in alone) && !('cpuPartialSlabs' in alone));
+  assert.equal(alone.sheafCapacity, 28);
+  assert.ok(!('sheafCapacity' in of('6.12').alone!));
+  const asked = of('7.3', { sheafCapacity: 61 });
+  assert.equal(asked.merged, null);
+  assert.equal(asked.request.sheafCapacity, 61);
+  assert.ok('sheafCapacity' in asked.alone! && asked.alone.sheafCapacity === 61);
+  assert.throws(() => of('6.1', { sheafCapacity: 61 }), /6\.1 has no sheaf_capacity/);
+});

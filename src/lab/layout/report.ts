@@ -20,6 +20,7 @@ import {
   type CacheInfo,
   type CacheLayout as CacheShape,
   cacheLayout,
+  checkAskedCapacity,
   type FreelistTrial,
   formatSlabFlags,
   formatSlubDebug,
@@ -30,7 +31,6 @@ import {
   Machine,
   type MachineOptions,
   SLAB,
-  SLAB_NEVER_MERGE,
   type SlabPart,
   type SlubLayout,
   slabKernel,
@@ -59,6 +59,8 @@ export interface LayoutOptions {
   /** The bytes that user space may copy. */
   readonly useroffset?: number;
   readonly usersize?: number;
+  /** Objects of a sheaf that the cache asks for, 0 for none in particular; ArgumentError on a kernel without sheaves. */
+  readonly sheafCapacity?: number;
   /** Made with the standing caches of a booted kernel unless told otherwise. */
   readonly machine?: MachineOptions;
 }
@@ -76,15 +78,24 @@ export function layoutReport(options: LayoutOptions): LayoutReport {
     ctor = false,
     useroffset = 0,
     usersize = 0,
+    sheafCapacity,
   } = options;
   const machine = Machine.create({ standing: true, ...options.machine });
   const before = new Map(machine.caches().map((cache) => [cache.id, cache.info]));
   machine.log.clear();
-  const create = { align, flags, useroffset, usersize, ...(ctor && { ctor: () => {} }) };
+  if (sheafCapacity !== undefined) checkAskedCapacity(machine.kernel, sheafCapacity);
+  const create = {
+    ...{ align, flags, useroffset, usersize },
+    ...(sheafCapacity !== undefined && { sheafCapacity }),
+    ...(ctor && { ctor: () => {} }),
+  };
   const { cache, panic } = orPanic(() => machine.kmemCacheCreate(name, size, create));
   const lines = [...machine.log.lines];
   const report = {
-    request: { name, size, align, flags, flagNames: formatSlabFlags(flags), ctor, useroffset, usersize },
+    request: {
+      ...{ name, size, align, flags, flagNames: formatSlabFlags(flags), ctor, useroffset, usersize },
+      ...(sheafCapacity !== undefined && { sheafCapacity }),
+    },
     machine: summarizeMachine(machine, options.machine),
   };
   if (cache === null) {
@@ -163,10 +174,11 @@ function aloneLayout(
 ): CacheLayout | null {
   const { name = 'new_cache', size, align = 0, flags = 0 } = options;
   // What merges has neither a constructor nor a region for user space.
-  const kept = withBootDebug(flags & machine.kernel.createMask, machine.boot.debug);
-  const layout = cacheLayout(machine.kernel, machine.boot, { size, align, flags: kept, ctor: false });
+  const { kernel, boot } = machine;
+  const kept = withBootDebug((flags & kernel.createMask) | kernel.createAdds, boot.debug);
+  const layout = cacheLayout(kernel, boot, { size, align, flags: kept, ctor: false });
   if (layout === null) return null;
-  const mergeable = (layout.flags & SLAB_NEVER_MERGE) === 0;
+  const mergeable = (layout.flags & kernel.neverMerge) === 0;
   const id = sysfsId({ name, flags: layout.flags, size: layout.size, mergeable }, machine.boot);
   return describeCache(machine, map, layout, id, trials);
 }
@@ -232,8 +244,9 @@ function describeCache(
     redLeftPad: layout.redLeftPad,
     fallback: { order: layout.min.order, objects: layout.min.objects },
     minPartial: layout.minPartial,
-    cpuPartial: layout.cpuPartial,
-    cpuPartialSlabs: layout.cpuPartialSlabs,
+    ...(kernel.has.sheaves
+      ? { sheafCapacity: layout.sheafCapacity ?? 0 }
+      : { cpuPartial: layout.cpuPartial, cpuPartialSlabs: layout.cpuPartialSlabs }),
     segments: objectSegments(layout, kernel),
   };
 }

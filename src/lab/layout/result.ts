@@ -28,6 +28,8 @@ export interface LayoutRequestSummary {
   readonly ctor: boolean;
   readonly useroffset: number;
   readonly usersize: number;
+  /** Objects of a sheaf, where it asks for a number. */
+  readonly sheafCapacity?: number;
 }
 
 /** The machine that it was created on. */
@@ -48,7 +50,7 @@ export interface LayoutMachineSummary {
 }
 
 /** The layout of a cache, by the allocator that made it. */
-export type CacheLayout = SlubCacheLayout | SlabCacheLayout;
+export type CacheLayout = SlubCacheLayout | SheafCacheLayout | SlabCacheLayout;
 
 /** What a cache of either allocator has. */
 export interface CommonLayout {
@@ -75,8 +77,8 @@ export interface CommonLayout {
   readonly segments: readonly Segment[];
 }
 
-/** A cache of SLUB. Bytes, but for orders and what counts objects or slabs. */
-export interface SlubCacheLayout extends CommonLayout {
+/** What SLUB says of a cache, whatever its CPUs keep. Bytes, but for orders and what counts objects or slabs. */
+export interface SlubCommonLayout extends CommonLayout {
   readonly allocator: 'slub';
   /** Its directory in /sys/kernel/slab. */
   readonly id: string;
@@ -90,9 +92,19 @@ export interface SlubCacheLayout extends CommonLayout {
   /** What is tried when a block of that order is not available. */
   readonly fallback: SlabShape;
   readonly minPartial: number;
+}
+
+/** A cache of SLUB whose CPUs keep slabs. */
+export interface SlubCacheLayout extends SlubCommonLayout {
   /** In objects, and the limit in slabs that follows from it. */
   readonly cpuPartial: number;
   readonly cpuPartialSlabs: number;
+}
+
+/** A cache of SLUB whose CPUs have sheaves. */
+export interface SheafCacheLayout extends SlubCommonLayout {
+  /** Objects of one sheaf; 0 for a cache that has none. */
+  readonly sheafCapacity: number;
 }
 
 /** A cache of SLAB. Bytes, but for orders and what counts objects. */

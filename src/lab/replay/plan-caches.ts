@@ -4,14 +4,7 @@
  */
 import { ArgumentError, isPowerOfTwo, nearestNames, UnknownNameError } from '../../base/index.js';
 import { KMALLOC_TYPES, kmallocTypeIn } from '../../machine/index.js';
-import {
-  type KernelProfile,
-  type KmemCache,
-  type Machine,
-  SLAB,
-  SLAB_NEVER_MERGE,
-  withBootDebug,
-} from '../../slab/index.js';
+import { type KernelProfile, type KmemCache, type Machine, SLAB, withBootDebug } from '../../slab/index.js';
 import { CLASS_KIND, type ClassCache, cacheOfSite, type TraceClass } from '../../trace/index.js';
 import { type CacheSpec, IN_THE_DISTANCE, layoutOf, type MachinePlan } from '../evidence/index.js';
 import type { CacheChange, WhatIf } from '../what-if/index.js';
@@ -137,7 +130,7 @@ export class PlanCaches {
   #parted(spec: CacheSpec): CacheSpec[] {
     if (spec.names.length < 2) return [spec];
     const { boot } = this.machine;
-    const debugged = withBootDebug(spec.flags, boot.debug, spec.names[0]) & SLAB_NEVER_MERGE;
+    const debugged = withBootDebug(spec.flags, boot.debug, spec.names[0]) & this.kernel.neverMerge;
     const alone = [...this.#whatIf.caches].flatMap(([name, change]) =>
       spec.names.includes(name) && remakes(change) ? [name] : [],
     );
@@ -241,14 +234,16 @@ export class PlanCaches {
       grownSize: objectSize,
       flags,
     };
-    if (old.flags & SLAB.KMALLOC || flags & ~this.kernel.permittedFlags) {
+    const { permittedFlags, createAdds } = this.kernel;
+    const asked = flags & ~createAdds;
+    if (old.flags & SLAB.KMALLOC || asked & ~permittedFlags) {
       // No caller could create it, so it can share no cache either.
       this.#noteRemade(old, spec, this.adopt(spec, this.#ruled(spec)).cache);
       return;
     }
     const cache = this.machine.kmemCacheCreate(spec.names[0]!, objectSize, {
       align: old.align,
-      flags,
+      flags: asked,
       useroffset: Math.min(old.useroffset, objectSize),
       usersize: Math.min(old.usersize, objectSize - Math.min(old.useroffset, objectSize)),
       ...(old.ctor && { ctor: () => {} }),

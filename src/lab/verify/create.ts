@@ -22,6 +22,8 @@ interface CreateRequest {
   readonly usersize?: number;
   readonly use_freeptr_offset?: number;
   readonly freeptr_offset?: number;
+  /** Objects of a sheaf that the caller wants; 0 for the usual number. */
+  readonly sheaf_capacity?: number;
 }
 
 interface CreateOutcome extends Partial<Omit<RecordedSlubCache & RecordedSlabCache, 'name'>> {
@@ -67,6 +69,7 @@ export function createAsRecorded(
     useroffset: request.useroffset ?? 0,
     usersize: request.usersize ?? 0,
     ...(request.ctor && { ctor: someConstructor }),
+    ...(request.sheaf_capacity && { sheafCapacity: request.sheaf_capacity }),
     ...(request.use_freeptr_offset && { freeptrOffset: request.freeptr_offset ?? 0 }),
   });
 }

@@ -14,7 +14,14 @@ import { type PageFragRecording, verifyPageFrag } from './page-frag.js';
 import type { SetResult } from './result.js';
 import { type SeqRecording, verifySeq } from './seq.js';
 import { isSlabZones, verifySlabZones } from './slab-zones.js';
-import { isSysfsRecording, type SysfsRecording, verifySysfs } from './sysfs.js';
+import {
+  isSysfsListing,
+  isSysfsRecording,
+  type SysfsListing,
+  type SysfsRecording,
+  verifySysfs,
+  verifySysfsListing,
+} from './sysfs.js';
 import { type V7sRecording, verifyV7s } from './v7s.js';
 import { type V7sWorkloadRecording, verifyV7sWorkload } from './v7s-workload.js';
 
@@ -43,6 +50,7 @@ export function verifyRecording(recording: unknown, set: string): SetResult[] {
     return verifyCreate(recording as CreateRecording, set);
   if (slub && has('settings') && isSysfsRecording((recording as { settings: unknown }).settings))
     return verifySysfs(recording as SysfsRecording, set);
+  if (slub && isSysfsListing(recording)) return verifySysfsListing(recording as SysfsListing, set);
   if (either && has('settings')) return [verifyCreateParams(recording as ParamsRecording, set)];
   if (either && has('ranges') && has('misuse')) return verifyKmalloc(recording as KmallocRecording, set);
   if (isOverrun(recording)) return [verifyOverrun(recording as OverrunRecording, set)];

@@ -4,16 +4,17 @@
 
 import { ArgumentError, parseSize } from '../../base/index.js';
 import {
+  builtWith,
   type CacheInfo,
   type CacheRow,
+  type FlagBit,
   freelistPlace,
   KERNELS,
   type KernelProfile,
   kernelWith,
   Machine,
-  SLAB,
-  SLAB_CMPXCHG_DOUBLE,
-  SLAB_OBJECT_POISON,
+  type MachineOptions,
+  SLAB_FLAG_NAMES,
   withSlabPart,
 } from '../../slab/index.js';
 import { bootOptions } from '../boot/index.js';
@@ -41,6 +42,8 @@ export interface RecordedBoot {
 export type RecordedCache = RecordedSlubCache | RecordedSlabCache;
 
 interface RecordedFields {
+  /** The permutation of a shuffled list of free objects. */
+  readonly random_seq?: readonly number[];
   readonly name: string;
   readonly flags: string;
   readonly size: number;
@@ -60,8 +63,11 @@ export interface RecordedSlubCache extends RecordedFields {
   readonly oo: readonly [order: number, objects: number];
   readonly min: readonly [order: number, objects: number];
   readonly min_partial: number;
-  readonly cpu_partial: number;
-  readonly cpu_partial_slabs: number;
+  /** Both only of a kernel whose CPUs keep slabs. */
+  readonly cpu_partial?: number;
+  readonly cpu_partial_slabs?: number;
+  /** Only of a kernel with sheaves. */
+  readonly sheaf_capacity?: number;
 }
 
 export interface RecordedSlabCache extends RecordedFields {
@@ -87,24 +93,32 @@ export interface RecordingHead {
   readonly config?: Readonly<Record<string, string>>;
   /** Names of flags and their values in that kernel, hex. */
   readonly constants?: { readonly slab_flags?: Readonly<Record<string, string>> };
+  /** The reverse, with those that only the kernel sets (`__OBJECT_POISON`). */
+  readonly flag_names?: Readonly<Record<string, string>>;
 }
 
 const hex = (flags: number) => (flags >>> 0).toString(16);
 
 /**
- * Bits that kernels set themselves, as far as recordings without a table of them show them. SLAB's two, which say where a slab's list of
- * free objects lies, have the places of SLUB's two, there and here.
+ * A kernel's bits as its recording names them. Where bits depend on the configuration, one that it does not name has moved by as much as
+ * the one before it.
  */
-const INTERNAL_FLAGS: Readonly<Record<string, readonly (readonly [recorded: number, ours: number])[]>> = {
-  '6.1': [
-    [0x80000000, SLAB_OBJECT_POISON],
-    [0x40000000, SLAB_CMPXCHG_DOUBLE],
-  ],
-  '6.12': [
-    [0x10000, SLAB_OBJECT_POISON],
-    [0x20000, SLAB_CMPXCHG_DOUBLE],
-  ],
-};
+function recordedBits(
+  profile: readonly FlagBit[],
+  named: readonly (readonly [name: string, hex: string])[],
+): FlagBit[] {
+  const recorded = new Map<number, number>();
+  for (const [name, bit] of named) {
+    const ours = SLAB_FLAG_NAMES.get(name.replace(/^(SLAB_|__)/, ''));
+    if (ours !== undefined && bit !== '0') recorded.set(ours, Number.parseInt(bit, 16));
+  }
+  let moved = 1;
+  return profile.map(([theirs, ours]) => {
+    const bit = recorded.get(ours);
+    if (bit !== undefined) moved = bit / theirs;
+    return [theirs * moved, ours];
+  });
+}
 
 /** A flag that no kernel permits stands for every recorded bit without a name that we know. */
 const ILLEGAL_FLAG = 0x2000000;
@@ -115,25 +129,25 @@ const ILLEGAL_FLAG = 0x2000000;
  */
 export class RecordedKernel {
   readonly profile: KernelProfile;
-  readonly #flags: readonly (readonly [recorded: number, ours: number])[];
+  readonly #flags: readonly FlagBit[];
 
   /** Throws UnknownKernelError for a kernel that there is no profile of. */
-  constructor({ kernel, allocator, config, constants }: RecordingHead) {
+  constructor({ kernel, allocator, config, constants, flag_names = {} }: RecordingHead) {
     const release = kernel.split('.').slice(0, 2).join('.');
     const profile = KERNELS.get(release);
     if (profile === undefined) {
       throw new UnknownKernelError(kernel);
     }
-    const hardened = config?.CONFIG_HARDENED_USERCOPY;
-    const configured = hardened === undefined ? profile : { ...profile, hardenedUsercopy: hardened === 'y' };
-    this.profile = kernelWith(configured, allocator === 'SLAB' ? 'slab' : 'slub');
-    const named = Object.entries(constants?.slab_flags ?? {}).flatMap(([name, value]) => {
-      const ours = (SLAB as Readonly<Record<string, number>>)[name.replace(/^SLAB_/, '')];
-      return ours === undefined || ours === 0 ? [] : [[Number.parseInt(value, 16), ours] as const];
+    const option = (name: string) => (config?.[name] === undefined ? undefined : config[name] === 'y');
+    const configured = builtWith(profile, {
+      hardenedUsercopy: option('CONFIG_HARDENED_USERCOPY'),
+      numa: option('CONFIG_NUMA'),
+      kfence: option('CONFIG_KFENCE'),
     });
-    // Without a table the values are those of 6.1, which are ours.
-    const same = Object.values(SLAB).map((flag) => [flag, flag] as const);
-    this.#flags = [...(named.length > 0 ? named : same), ...INTERNAL_FLAGS[release]!];
+    this.profile = kernelWith(configured, allocator === 'SLAB' ? 'slab' : 'slub');
+    const bits = Object.entries(constants?.slab_flags ?? {});
+    for (const [bit, name] of Object.entries(flag_names)) bits.push([name, bit]);
+    this.#flags = recordedBits(profile.flagBits, bits);
   }
 
   /** Our flags for recorded ones, hex. */
@@ -168,7 +182,7 @@ export class RecordedKernel {
       useroffset: info.useroffset,
       usersize: info.usersize,
       ctor: info.ctor ? 1 : 0,
-      ...(info.slab === undefined ? slubFields(info) : slabFields(info, info.slab)),
+      ...(info.slab === undefined ? slubFields(info, this.profile.has.sheaves) : slabFields(info, info.slab)),
     };
   }
 
@@ -181,10 +195,11 @@ export class RecordedKernel {
       align: c.align,
       allocflags: Number.parseInt(c.allocflags, 16),
     };
+    const { cpu_partial_slabs = 0 } = c as Partial<RecordedSlubCache>;
     return {
       ...('num' in c
         ? withSlabPart({ ...common, ...slabPart(c) })
-        : { ...common, ...slubPart(c), extraFromNode: this.profile.extraFromNode(c.cpu_partial_slabs) }),
+        : { ...common, ...slubPart(c), extraFromNode: this.profile.extraFromNode(cpu_partial_slabs) }),
       name: c.name,
       refcount: c.refcount,
       useroffset: c.useroffset,
@@ -194,7 +209,11 @@ export class RecordedKernel {
   }
 
   /** A machine booted like the recorded one, with the caches that were there before the first case. */
-  machine(boot: RecordedBoot, standing: readonly RecordedCache[] = []): Machine {
+  machine(
+    boot: RecordedBoot,
+    standing: readonly RecordedCache[] = [],
+    more: Pick<MachineOptions, 'statistics' | 'freelistOrder'> = {},
+  ): Machine {
     const machine = Machine.create({
       ...bootOptions(boot.cmdline, this.profile),
       machine: 'x86_64',
@@ -203,6 +222,7 @@ export class RecordedKernel {
       kernel: this.profile,
       faithful: true,
       ledger: { slabs: 1 << 16, linkPages: 1 << 12 },
+      ...more,
     });
     for (const cache of [...standing].reverse()) machine.adoptCache(this.row(cache));
     return machine;
@@ -219,12 +239,13 @@ function slubPart(c: RecordedSlubCache) {
     oo: { order: c.oo[0], objects: c.oo[1] },
     min: { order: c.min[0], objects: c.min[1] },
     minPartial: c.min_partial,
-    cpuPartial: c.cpu_partial,
-    cpuPartialSlabs: c.cpu_partial_slabs,
+    cpuPartial: c.cpu_partial ?? 0,
+    cpuPartialSlabs: c.cpu_partial_slabs ?? 0,
+    ...(c.sheaf_capacity !== undefined && { sheafCapacity: c.sheaf_capacity }),
   };
 }
 
-function slubFields(info: CacheInfo): Omit<RecordedSlubCache, keyof RecordedFields> {
+function slubFields(info: CacheInfo, sheaves: boolean): Omit<RecordedSlubCache, keyof RecordedFields> {
   return {
     inuse: info.inuse,
     offset: info.offset,
@@ -232,8 +253,9 @@ function slubFields(info: CacheInfo): Omit<RecordedSlubCache, keyof RecordedFiel
     oo: [info.oo.order, info.oo.objects],
     min: [info.min.order, info.min.objects],
     min_partial: info.minPartial,
-    cpu_partial: info.cpuPartial,
-    cpu_partial_slabs: info.cpuPartialSlabs,
+    ...(sheaves
+      ? { sheaf_capacity: info.sheafCapacity ?? 0 }
+      : { cpu_partial: info.cpuPartial, cpu_partial_slabs: info.cpuPartialSlabs }),
   };
 }
 

@@ -7,7 +7,7 @@
  *     S          h on every CPU, then a shrink                                         uCPU:h,n   sheaf h is refilled to n objects
  *     DCPU       the CPU goes offline and comes back
  */
-import { NULL, type PhysAddr } from '../../base/index.js';
+import { type Gfp, NULL, type PhysAddr } from '../../base/index.js';
 import {
   C_BARN_EMPTY,
   C_BARN_FULL,
@@ -46,10 +46,12 @@ export interface SequenceBooks {
 export class SheafSteps {
   readonly #machine: Machine;
   readonly #cache: KmemCache;
+  readonly #gfp: Gfp | undefined;
   /** By number: the sheaves that a caller has; 0 for none. */
   readonly #prefilled: number[] = [];
 
-  constructor(machine: Machine, cache: KmemCache) {
+  constructor(machine: Machine, cache: KmemCache, gfp: Gfp | undefined) {
+    this.#gfp = gfp;
     this.#machine = machine;
     this.#cache = cache;
   }
@@ -68,11 +70,11 @@ export class SheafSteps {
       sheaves.offline(cpu);
       books.returned(op, 0);
     } else if (kind === 'p') {
-      const sheaf = sheaves.prefill(first, undefined, cpu);
+      const sheaf = sheaves.prefill(first, this.#gfp, cpu);
       this.#prefilled.push(sheaf);
       books.returned(op, sheaf === 0 ? -1 : this.#count(sheaf));
     } else if (kind === 'u') {
-      const sheaf = sheaves.refill(this.#prefilled[first]!, second, undefined, cpu);
+      const sheaf = sheaves.refill(this.#prefilled[first]!, second, this.#gfp, cpu);
       this.#prefilled[first] = sheaf;
       books.returned(op, this.#count(sheaf));
     } else return false;
@@ -94,7 +96,7 @@ export class SheafSteps {
   }
 
   #giveBack(number: number, cpu: number): void {
-    this.#cache.sheaves.giveBack(this.#prefilled[number]!, undefined, cpu);
+    this.#cache.sheaves.giveBack(this.#prefilled[number]!, this.#gfp, cpu);
     this.#prefilled[number] = 0;
   }
 

@@ -3,7 +3,7 @@
  * allocation, birth, death, zone and colour of every slab, and at each checkpoint the sysfs counters (SLAB has none), /proc/slabinfo where
  * it was recorded, and the state of all lists, arrays and sheaves (seq-sheaves.ts).
  */
-import { ArgumentError, type PhysAddr } from '../../base/index.js';
+import { ArgumentError, type Gfp, type PhysAddr } from '../../base/index.js';
 import {
   C_NR_SLABS,
   C_PARTIAL_HEAD,
@@ -32,6 +32,9 @@ import { type SequenceBooks, SheafSteps } from './seq-sheaves.js';
 import { slabCacheState } from './seq-slab.js';
 
 const EINVAL = -22;
+
+/** The name of the cache that a sequence makes. */
+const CACHE = 'seq';
 
 interface Checkpoint {
   readonly op: number;
@@ -74,6 +77,10 @@ interface Sequence {
   readonly cp: readonly Checkpoint[];
   readonly cache: RecordedCache;
   readonly shrink_ret: number;
+  /** The cache is one of kmalloc's. */
+  readonly kmalloc_cache?: string;
+  /** Of every allocation; GFP_KERNEL unless it says so. */
+  readonly gfp?: string;
   /** Asked for; 0 by default. */
   readonly sheaf_capacity?: number;
   /** What operations returned. */
@@ -120,7 +127,7 @@ function runSequence(kernel: RecordedKernel, boot: RecordedBoot, sequence: Seque
   const cpus = Array.from({ length: boot.smp }, (_, cpu) => cpu);
   let differences: Parameters<Expect>[] | undefined;
   for (const order of races ? permutations(cpus) : [cpus]) {
-    const machine = kernel.machine(boot);
+    const machine = kernel.machine(boot, [], recordedOptions(sequence));
     const found: Parameters<Expect>[] = [];
     const note: Expect = (field, expected, got) => {
       if (!deepEqual(expected, got)) found.push([field, expected, got]);
@@ -131,6 +138,22 @@ function runSequence(kernel: RecordedKernel, boot: RecordedBoot, sequence: Seque
     differences ??= found;
   }
   for (const difference of differences!) expect(...difference);
+}
+
+/** What the recorded kernel was built with that a sequence tells: counters, and where each slab's shuffled list of free objects begins. */
+function recordedOptions({ cp, cache, slabs }: Sequence): Parameters<RecordedKernel['machine']>[2] {
+  const permutation = cache.random_seq;
+  return {
+    statistics: cp.some(({ sysfs }) => sysfs?.alloc_fastpath !== undefined),
+    ...(permutation !== undefined && {
+      freelistOrder: (name: string, serial: number, objects: number) => {
+        // Other caches have permutations of their own, which nobody recorded.
+        if (name !== CACHE) return Array.from({ length: objects }, (_, i) => i);
+        const at = Math.max(permutation.indexOf(slabs[serial]?.[3] ?? permutation[0]!), 0);
+        return [...permutation.slice(at), ...permutation.slice(0, at)];
+      },
+    }),
+  };
 }
 
 /** All orders of some numbers, the given one first. */
@@ -217,6 +240,9 @@ class SequenceRun {
   readonly #cache: KmemCache;
   /** On a kernel with sheaves of 7.0 and later. */
   readonly #sheaves: SheafSteps | undefined;
+  readonly #gfp: Gfp | undefined;
+  /** The last number of a recorded slab is then the first index that it hands out, and no colour. */
+  readonly #isShuffled: boolean;
   readonly #returned: [op: number, value: number][] = [];
   /** By allocation: its address, 0 once it is freed. */
   readonly #addresses: PhysAddr[] = [];
@@ -238,13 +264,19 @@ class SequenceRun {
     this.#sequence = sequence;
     this.#expect = expect;
     const { size, align = 0, flags = '0', ctor = sequence.cache.ctor, sheaf_capacity: asked = 0 } = sequence;
-    this.#cache = machine.kmemCacheCreate('seq', size, {
-      align,
-      flags: kernel.flags(flags),
-      ...(ctor && { ctor: () => {} }),
-      ...(asked > 0 && { sheafCapacity: asked }),
-    })!;
-    this.#sheaves = machine.kernel.barn && new SheafSteps(machine, this.#cache);
+    this.#isShuffled = sequence.cache.random_seq !== undefined;
+    this.#gfp = sequence.gfp === undefined ? undefined : parseGfp(sequence.gfp);
+    this.#cache =
+      sequence.kmalloc_cache === undefined
+        ? machine.kmemCacheCreate(CACHE, size, {
+            align,
+            flags: kernel.flags(flags),
+            ...(ctor && { ctor: () => {} }),
+            ...(asked > 0 && { sheafCapacity: asked }),
+          })!
+        : kmallocCache(machine, sequence.kmalloc_cache);
+    this.#sheaves =
+      machine.kernel.sheafRule === null ? undefined : new SheafSteps(machine, this.#cache, this.#gfp);
   }
 
   run(): void {
@@ -282,10 +314,10 @@ class SequenceRun {
     const colon = token.indexOf(':');
     const cpu = Number(colon < 0 ? token.slice(1) : token.slice(1, colon));
     const rest = colon < 0 ? '' : token.slice(colon + 1);
-    if (kind === 'a') this.#allocated(this.#cache.alloc(undefined, cpu));
+    if (kind === 'a') this.#allocated(this.#cache.alloc(this.#gfp, cpu));
     else if (kind === 'f') this.#free(Number(rest), cpu);
     else if (kind === 'A')
-      for (const address of this.#cache.allocBulk(Number(rest), undefined, cpu)) this.#allocated(address);
+      for (const address of this.#cache.allocBulk(Number(rest), this.#gfp, cpu)) this.#allocated(address);
     else if (kind === 'F') this.#freeBulk(rest.split(',').map(Number), cpu);
     else if (kind === 's') this.#cache.shrink();
     else if (kind === 'w') return this.#tune(token.slice(1), op);
@@ -370,7 +402,7 @@ class SequenceRun {
     this.#expect(`slab ${this.#born}: born, zone, colour`, recorded && [recorded[0], ...recorded.slice(2)], [
       op,
       this.#machine.zoneOf(address),
-      colour,
+      this.#isShuffled ? recorded?.[3] : colour,
     ]);
   }
 
@@ -461,4 +493,12 @@ function slabinfoNumbers(machine: Machine, cache: KmemCache): number[] {
     nrSlabs,
     0,
   ];
+}
+
+/** One of kmalloc's caches, by its name, as long as nobody else uses it. */
+function kmallocCache(machine: Machine, name: string): KmemCache {
+  machine.kfree(machine.kmalloc(8));
+  const cache = machine.findCache(name);
+  if (cache === undefined) throw new ArgumentError(`kmalloc has no cache ${name} here`);
+  return cache;
 }

@@ -11,14 +11,7 @@
  */
 
 import { ArgumentError, parseSize } from '../../base/index.js';
-import {
-  KERNELS,
-  type KmemCache,
-  Machine,
-  SLAB,
-  SLAB_CMPXCHG_DOUBLE,
-  SLAB_OBJECT_POISON,
-} from '../../slab/index.js';
+import { KERNELS, type KmemCache, Machine, SLAB, SLAB_INTERNAL_FLAGS } from '../../slab/index.js';
 import { type SysfsTree, sysfsFiles, sysfsMode, sysfsTree, sysfsWrite } from '../../text/index.js';
 import { bootOptions } from '../boot/index.js';
 import { type RecordedBoot, type RecordedCache, RecordedKernel, type RecordingHead } from './recording.js';
@@ -36,10 +29,12 @@ interface RecordedWrite {
 
 interface SysfsSetting {
   readonly cache: Partial<RecordedCache> & Pick<RecordedCache, 'name' | 'object_size' | 'align' | 'flags'>;
-  readonly cache_after: Partial<RecordedCache>;
+  readonly cache_after?: Partial<RecordedCache>;
   /** As `ls -l` prints them. */
   readonly modes: Readonly<Record<string, string>>;
-  readonly writes: readonly RecordedWrite[];
+  /** What the files read as, in a recording without writes. */
+  readonly texts?: Readonly<Record<string, string>>;
+  readonly writes?: readonly RecordedWrite[];
   /** As `ls` lists: names, and `name -> target`. */
   readonly directory: readonly string[];
 }
@@ -47,6 +42,18 @@ interface SysfsSetting {
 export interface SysfsRecording extends RecordingHead {
   /** By the label of the boot. */
   readonly settings: Readonly<Record<string, SysfsSetting>>;
+}
+
+/** A recording of one boot, whose one setting stands in its head. */
+export type SysfsListing = RecordingHead & SysfsSetting;
+
+export function isSysfsListing(recording: object): boolean {
+  return 'modes' in recording && 'texts' in recording && 'directory' in recording;
+}
+
+export function verifySysfsListing(recording: SysfsListing, set: string): SetResult[] {
+  const label = Object.keys(recording.boots)[0] ?? 'default';
+  return verifySysfs({ ...recording, settings: { [label]: recording } }, set);
 }
 
 export function isSysfsRecording(settings: unknown): boolean {
@@ -83,15 +90,21 @@ function verifySetting(
     const modes = Object.fromEntries(files.map((file) => [file, modeText(sysfsMode(file))]));
     expect('modes', setting.modes, modes);
   });
-  setting.writes.forEach(({ file, write, ret, open, reads }, i) => {
+  if (setting.texts !== undefined)
+    tally.case(`${label}: texts`, (expect) =>
+      expectTexts(expect, setting.texts!, sysfsFiles(machine, cache)),
+    );
+  setting.writes?.forEach(({ file, write, ret, open, reads }, i) => {
     tally.case(`${label}: write ${i}, '${write}' to ${file}`, (expect) => {
       expect('returned', open ?? ret, sysfsWrite(machine, cache, file, write));
       expect('reads', reads, sysfsFiles(machine, cache).get(file));
     });
   });
-  tally.case(`${label}: the cache after the writes`, (expect) => {
-    expectFields(expect, kernel, cache, setting.cache_after);
-  });
+  const after = setting.cache_after;
+  if (after !== undefined)
+    tally.case(`${label}: the cache after the writes`, (expect) =>
+      expectFields(expect, kernel, cache, after),
+    );
   tally.case(`${label}: directory`, (expect) => {
     const recorded = setting.directory.filter((line) => !/^total \d+$/.test(line));
     let tree = sysfsTree(machine);
@@ -115,7 +128,8 @@ function bootedMachine({ profile }: RecordedKernel, boot: RecordedBoot): Machine
     kernel: profile,
     standing,
   });
-  machine.kfree(machine.kmalloc(1));
+  // Makes the caches of kmalloc, and takes nothing from them.
+  machine.kmalloc(0);
   return machine;
 }
 
@@ -124,13 +138,25 @@ function recordedCache(kernel: RecordedKernel, machine: Machine, recorded: Sysfs
   const { name, object_size, align, flags, useroffset = 0, usersize = 0, ctor } = recorded;
   const cache = machine.kmemCacheCreate(name, object_size, {
     align,
-    flags: (kernel.flags(flags) & ~(SLAB_OBJECT_POISON | SLAB_CMPXCHG_DOUBLE)) >>> 0,
+    flags: (kernel.flags(flags) & ~SLAB_INTERNAL_FLAGS) >>> 0,
     useroffset,
     usersize,
     ...(ctor && { ctor: () => {} }),
   });
   if (cache === null) throw new ArgumentError(`${name}: ${machine.log.lines.at(-1)}`);
   return cache;
+}
+
+function expectTexts(
+  expect: Expect,
+  recorded: Readonly<Record<string, string>>,
+  ours: ReadonlyMap<string, string>,
+): void {
+  for (const [file, text] of Object.entries(recorded)) {
+    // The symbol of a constructor is the recorder's own function.
+    if (file === 'ctor') expect(file, text !== '', ours.has(file));
+    else expect(file, text, ours.get(file));
+  }
 }
 
 function expectFields(

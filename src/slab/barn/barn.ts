@@ -1,7 +1,7 @@
 /**
  * # The barn of a cache, and what is done with whole sheaves
  *
- *     barn     full  ─▸ (sheaf) ─▸ (sheaf)  …        at most BarnProfile.full, wherever somebody looks at their number
+ *     barn     full  ─▸ (sheaf) ─▸ (sheaf)  …        at most barnFull, wherever somebody looks at their number
  *              empty ─▸ (sheaf) ─▸ (sheaf)  …
  *
  * Both lists are stacks: whatever comes, comes to the head, and the head goes first. Slabs are touched only where a sheaf is filled from them
@@ -37,7 +37,7 @@ import {
   SHEAF_WORDS,
 } from '../../machine/index.js';
 import { createEventCounter, STAT } from '../cache/index.js';
-import type { BarnProfile } from '../kernel/index.js';
+import type { SheafRule } from '../kernel/index.js';
 import { findGroup, type ObjectAddresses } from '../slabs/index.js';
 import type { SlubNode } from '../slub/index.js';
 import { createSheafRows, readAddress, writeAddress } from './sheaves.js';
@@ -87,7 +87,8 @@ export function createBarn(
   { slabAt }: ObjectAddresses,
   node: SlubNode,
   sheafMemory: SheafMemory,
-  profile: BarnProfile,
+  rule: SheafRule,
+  wordSize: number,
 ): Barn {
   const { ledger } = memory;
   const { cache, sheaf: rows, slotAddress, slotLink, slabCache, slabLinks, link, shape } = ledger;
@@ -126,7 +127,7 @@ export function createBarn(
   }
 
   const takeEmpty = (c: number) => pop(c, C_BARN_EMPTY, C_BARN_NR_EMPTY);
-  const hasRoom = (c: number) => cache[c + C_BARN_NR_FULL]! < profile.full;
+  const hasRoom = (c: number) => cache[c + C_BARN_NR_FULL]! < rule.barnFull;
 
   function putFull(c: number, p: number, sheaf: number): void {
     push(c, C_BARN_FULL, C_BARN_NR_FULL, sheaf, SHEAF_BARN_FULL);
@@ -144,7 +145,7 @@ export function createBarn(
   // ---- sheaves come and go ---------------------------------------------------------------------------------------------
 
   function make(id: number, p: number, capacity: number, gfp: Gfp): number {
-    const bytes = profile.sheafHead + profile.sheafEach * capacity;
+    const bytes = rule.headerBytes + wordSize * capacity;
     const address = sheafMemory.alloc(id, bytes, gfp, cpuOf(p));
     if (address === NULL) return 0;
     let sheaf = 0;
@@ -244,7 +245,7 @@ export function createBarn(
 
   function build(id: number, gfp: Gfp, cpu: number): boolean {
     const c = id * CACHE_WORDS;
-    const address = sheafMemory.alloc(id, profile.barnBytes, gfp, cpu);
+    const address = sheafMemory.alloc(id, rule.barnBytes, gfp, cpu);
     if (address === NULL) return false;
     writeAddress(cache, c + C_BARN_MEMORY_LOW, address);
     return true;

@@ -48,7 +48,7 @@ import {
   SHEAF_WORDS,
 } from '../../machine/index.js';
 import { createEventCounter, STAT } from '../cache/index.js';
-import type { BarnProfile } from '../kernel/index.js';
+import type { SheafRule } from '../kernel/index.js';
 import type { Barn } from './barn.js';
 
 /** `id` is a cache with sheaves, `c` its row's first word, `p` the line of a CPU. */
@@ -73,7 +73,7 @@ export interface CpuSheaves {
   close(p: number): number;
 }
 
-export function createCpuSheaves(memory: PhysicalMemory, barn: Barn, profile: BarnProfile): CpuSheaves {
+export function createCpuSheaves(memory: PhysicalMemory, barn: Barn, rule: SheafRule): CpuSheaves {
   const { cache, cpuCache, sheaf: rows } = memory.ledger;
   const count = createEventCounter(memory.ledger);
   const holds = (sheaf: number) => rows[sheaf * SHEAF_WORDS + S_COUNT]!;
@@ -195,7 +195,7 @@ export function createCpuSheaves(memory: PhysicalMemory, barn: Barn, profile: Ba
 
   function flushMain(p: number, whole: boolean): void {
     for (let left = cpuCache[p + P_AVAIL]!; left > 0; ) {
-      const piece = whole ? left : Math.min(left, profile.flushPiece);
+      const piece = whole ? left : Math.min(left, rule.flushPiece);
       left -= piece;
       barn.flushSlots(p, cpuCache[p + P_ENTRIES]! + left, piece);
       cpuCache[p + P_AVAIL] = left;

@@ -30,7 +30,7 @@ import {
   SHEAF_WORDS,
 } from '../../machine/index.js';
 import { createEventCounter, STAT } from '../cache/index.js';
-import type { BarnProfile } from '../kernel/index.js';
+import type { SheafRule } from '../kernel/index.js';
 import type { Barn } from './barn.js';
 import type { CpuSheaves } from './cpu-sheaves.js';
 
@@ -48,7 +48,7 @@ export function createRcuSheaves(
   { ledger }: PhysicalMemory,
   barn: Barn,
   cpuSheaves: CpuSheaves,
-  profile: BarnProfile,
+  rule: SheafRule,
 ): RcuSheaves {
   const { cache, cpuCache, sheaf: rows, slotAddress, slotLink } = ledger;
   const count = createEventCounter(ledger);
@@ -104,7 +104,7 @@ export function createRcuSheaves(
     if (barn.hasRoom(c)) return barn.putFull(c, p, sheaf);
     count(p, STAT.barn_put_fail);
     barn.flush(p, sheaf);
-    if (cache[c + C_BARN_NR_EMPTY]! < profile.empty) barn.putEmpty(c, sheaf);
+    if (cache[c + C_BARN_NR_EMPTY]! < rule.barnEmpty) barn.putEmpty(c, sheaf);
     else barn.free(id, p, sheaf);
   }
 

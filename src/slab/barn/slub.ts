@@ -61,7 +61,7 @@ import {
   zeroTaken,
 } from '../cache/index.js';
 import { BAD_FREE, createDebugParts, createDebugSlabs, type DebugSlabs, zeroing } from '../debug/index.js';
-import { type BarnProfile, SLAB_DEBUG_FLAGS } from '../kernel/index.js';
+import { type SheafRule, SLAB_DEBUG_FLAGS } from '../kernel/index.js';
 import {
   countInUse,
   countOnNode,
@@ -113,7 +113,7 @@ function createParts(
   memory: PhysicalMemory,
   options: AllocatorOptions,
   sheafMemory: SheafMemory,
-  profile: BarnProfile,
+  rule: SheafRule,
 ) {
   const { ledger } = memory;
   const isDebug = (id: number) => (ledger.cache[id * CACHE_WORDS + C_FLAGS]! & SLAB_DEBUG_FLAGS) !== 0;
@@ -131,23 +131,23 @@ function createParts(
   const { discard } = pages;
   const debugOptions = { ...options, ...debugParts, ...lists, ...addresses, newSlab: node.newSlab, discard };
   const debugged = createDebuggedCaches(memory, createDebugSlabs(memory, debugOptions));
-  const barn = createBarn(memory, addresses, node, sheafMemory, profile);
-  const cpuSheaves = createCpuSheaves(memory, barn, profile);
-  const rcu = createRcuSheaves(memory, barn, cpuSheaves, profile);
+  const barn = createBarn(memory, addresses, node, sheafMemory, rule, options.profile.wordSize);
+  const cpuSheaves = createCpuSheaves(memory, barn, rule);
+  const rcu = createRcuSheaves(memory, barn, cpuSheaves, rule);
   const prefilled = createPrefilledSheaves(memory, barn, cpuSheaves);
   return { addresses, checks, node, debugged, barn, cpuSheaves, rcu, prefilled, isDebug };
 }
 
-/** SLUB with sheaves over a machine's memory. All of its state is in the ledger. `profile` says what barns and sheaves are. */
+/** SLUB with sheaves over a machine's memory. All of its state is in the ledger. `rule` says what barns and sheaves are. */
 export function createSheafSlub(
   memory: PhysicalMemory,
   options: AllocatorOptions,
   sheafMemory: SheafMemory,
-  profile: BarnProfile,
+  rule: SheafRule,
 ): SheafSlub {
   const { ledger } = memory;
   const { faithful, bytes } = options;
-  const parts = createParts(memory, options, sheafMemory, profile);
+  const parts = createParts(memory, options, sheafMemory, rule);
   const { addresses, checks, node, debugged, barn, cpuSheaves, rcu, prefilled, isDebug } = parts;
   const { slabAt, indexIn, badFree } = addresses;
   const { cache, cpuCache, slabCache, slabLinks, link, slotAddress, slotLink, sheaf: rows } = ledger;

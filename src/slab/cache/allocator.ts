@@ -55,6 +55,12 @@ export interface Caller {
   now: number;
 }
 
+/**
+ * CONFIG_SLAB_FREELIST_RANDOM: the order in which the slab with this number, counted over its cache's life, hands out its objects. Returns
+ * each index below `objects` once.
+ */
+export type FreelistOrder = (cache: string, serial: number, objects: number) => ArrayLike<number>;
+
 /** What an allocator is given by the machine that it works for. */
 export interface AllocatorOptions {
   /** Called for each object of a new slab, in ascending order. */
@@ -68,6 +74,8 @@ export interface AllocatorOptions {
   readonly bytes: ManagedBytes | undefined;
   /** Who the tracks name. */
   readonly caller: Readonly<Caller>;
+  /** In which order a new slab hands out its objects, by their indices; ascending where this is left out. */
+  readonly freelistOrder?: FreelistOrder | undefined;
   /** Bytes that kmalloc was asked for in the call that is going on, else 0. */
   askedFor(): number;
 }

@@ -1,5 +1,11 @@
 /** Caches as rows of the ledger: layouts, merging, the table in which they stand, what is counted and said of them. */
-export type { AllocatorOptions, CacheAllocator, Caller, WholeCacheChecks } from './allocator.js';
+export type {
+  AllocatorOptions,
+  CacheAllocator,
+  Caller,
+  FreelistOrder,
+  WholeCacheChecks,
+} from './allocator.js';
 export { arrayEntries, findEntries, type SlabTunables, setArrays } from './array-entries.js';
 export { divide } from './divide.js';
 export { type CacheLayout, cacheLayout, type MachineBoot, type SlabPart, withSlabPart } from './layout.js';
@@ -25,7 +31,9 @@ export { type CacheLink, cacheLinks, linkCache, unlinkCache } from './links.js';
 export { findMergeable, isMergeable, joinCache, sysfsId } from './merge.js';
 export { type Named, named } from './named.js';
 export { type CacheReports, machineReports, unexpectedGfp } from './reports.js';
+export { checkAskedCapacity, sheafCapacity } from './sheaf-capacity.js';
 export {
+  ALL_STATISTICS,
   clearStatistics,
   createEventCounter,
   STAT,

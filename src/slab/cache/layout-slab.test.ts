@@ -7,7 +7,8 @@ import fc from 'fast-check';
 import { ArgumentError, KernelWouldCrashError, MIB } from '../../base/index.js';
 import { __GFP } from '../../machine/index.js';
 import { SLAB } from '../kernel/flags.js';
-import { KERNELS, slabKernel } from '../kernel/profile.js';
+import { KERNELS } from '../kernel/kernels.js';
+import { slabKernel } from '../kernel/profile.js';
 import {
   CFLGS_OBJFREELIST_SLAB,
   CFLGS_OFF_SLAB,

@@ -30,9 +30,12 @@ import {
   SLAB_CMPXCHG_DOUBLE,
   SLAB_DEBUG_FLAGS,
   SLAB_DEBUG_METADATA_FLAGS,
+  SLAB_MAY_ACCOUNT,
+  SLAB_OBJ_EXT_IN_OBJ,
   SLAB_OBJECT_POISON,
   type SlubDebug,
 } from '../kernel/index.js';
+import { sheafCapacity } from './sheaf-capacity.js';
 
 /** What the kernel was booted with, as far as caches see it. */
 export interface BootParameters {
@@ -57,8 +60,12 @@ export interface LayoutRequest {
   /** With the boot's debug flags already in. */
   readonly flags: number;
   readonly ctor: boolean;
-  /** Where the caller wants the free pointer of a TYPESAFE_BY_RCU cache, in bytes from the object's start. */
+  /** Where the caller wants the free pointer, in bytes from the object's start, in a cache that may have one inside nevertheless. */
   readonly freeptrOffset?: number | undefined;
+  /** Bytes that user space may copy; 0 unless told. */
+  readonly usersize?: number | undefined;
+  /** Objects of a sheaf that the caller wants at least, on a kernel that has sheaves; 0 or nothing for the usual number. */
+  readonly sheafCapacity?: number | undefined;
 }
 
 /** Orders and objects of a slab. */
@@ -92,6 +99,8 @@ export interface SlubLayout {
   readonly cpuPartialSlabs: number;
   /** How many more partial slabs a CPU takes from the node with the one it needs. */
   readonly extraFromNode: number;
+  /** Objects of a sheaf, 0 without; on a kernel that has sheaves. */
+  readonly sheafCapacity?: number;
 }
 
 /**
@@ -137,7 +146,10 @@ export function slubLayout(
   const layout = layoutWithFlags(profile, boot, request, request.flags);
   if (layout === null || !boot.debug.avoidHigherOrders) return layout;
   const grew = orderOf(layout.size, profile.pageSize) > orderOf(layout.objectSize, profile.pageSize);
-  return grew ? layoutWithFlags(profile, boot, request, request.flags & ~SLAB_DEBUG_METADATA_FLAGS) : layout;
+  if (!grew) return layout;
+  // What the first layout found room for stays said of the second.
+  const kept = (request.flags & ~SLAB_DEBUG_METADATA_FLAGS) | (layout.flags & SLAB_OBJ_EXT_IN_OBJ);
+  return layoutWithFlags(profile, boot, request, kept);
 }
 
 function layoutWithFlags(
@@ -167,7 +179,9 @@ function layoutWithFlags(
     redLeftPad = alignMask32(wordSize, align);
     size += wordSize + redLeftPad;
   }
-  size = alignMask32(size >>> 0, align);
+  const used = size >>> 0;
+  size = alignMask32(used, align);
+  if (accountsInObject(profile, boot, request, flags, size - used)) flags |= SLAB_OBJ_EXT_IN_OBJ;
   if (size === 0)
     throw new KernelWouldCrashError(
       `an object of ${objectSize} bytes makes a slab size of 0`,
@@ -197,7 +211,22 @@ function layoutWithFlags(
     cpuPartial,
     cpuPartialSlabs,
     extraFromNode: profile.extraFromNode(cpuPartialSlabs),
+    ...(profile.sheafRule !== null && {
+      sheafCapacity: sheafCapacity(profile, { size, flags }, request.sheafCapacity),
+    }),
   };
+}
+
+/** Whether the padding behind an object has room for what it is accounted to. A cache that others may join has no such rule for them. */
+function accountsInObject(
+  { objExtInObject, neverMerge, wordSize }: KernelProfile,
+  { noMerge }: BootParameters,
+  { ctor, usersize = 0 }: LayoutRequest,
+  flags: number,
+  padding: number,
+): boolean {
+  const alone = noMerge || ctor || usersize !== 0 || (flags & neverMerge) !== 0;
+  return objExtInObject && alone && padding >= (flags & SLAB_MAY_ACCOUNT ? wordSize : 0);
 }
 
 function defaultMinPartial(profile: KernelProfile, size: number, order: number): number {
@@ -215,23 +244,24 @@ function freePointer(
 ): { offset: number; outside: boolean } {
   const { wordSize } = profile;
   const { size: objectSize, ctor, freeptrOffset } = request;
-  const given = freeptrOffset !== undefined && profile.freeptrOffset;
-  // The owner of such a cache says which bytes nobody reads after a free; poison and constructors leave no such bytes.
-  const reserved = Boolean(flags & SLAB.TYPESAFE_BY_RCU) && !given;
+  const rcu = (flags & SLAB.TYPESAFE_BY_RCU) !== 0;
+  // The owner of such a cache says which bytes nobody reads after a free; poison leaves no such bytes.
+  const given =
+    freeptrOffset !== undefined && profile.freeptrOffset && (ctor ? profile.freeptrOffsetWithCtor : rcu);
+  const reserved = (rcu || ctor) && !given;
   const redZoned = flags & SLAB.RED_ZONE;
   const asked = flags & SLAB.KMALLOC && flags & SLAB.STORE_USER && profile.kmallocRedZonesRequest;
-  if (reserved || flags & SLAB.POISON || ctor || (redZoned && (objectSize < wordSize || asked))) {
+  if (reserved || flags & SLAB.POISON || (redZoned && (objectSize < wordSize || asked))) {
     return { offset: inuse, outside: true };
   }
-  if (flags & SLAB.TYPESAFE_BY_RCU && freeptrOffset !== undefined)
-    return { offset: freeptrOffset, outside: false };
+  if (given) return { offset: freeptrOffset, outside: false };
   return { offset: Math.floor(objectSize / 2 / wordSize) * wordSize, outside: false };
 }
 
 /** Debugging takes the per-CPU slabs away, so there is nothing to keep partial. */
 function defaultCpuPartial(profile: KernelProfile, flags: number, size: number): number {
   if (flags & SLAB_DEBUG_FLAGS) return 0;
-  return profile.cpuPartialBySize.find(([minSize]) => size >= minSize)![1];
+  return profile.cpuPartialBySize.find(([minSize]) => size >= minSize)?.[1] ?? 0;
 }
 
 /**

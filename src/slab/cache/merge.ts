@@ -3,9 +3,10 @@
  *
  * A new cache whose objects would fit into a standing cache's becomes an alias of it: one list of slabs instead of two. The kernel
  * asks the oldest cache first; the first that satisfies all of this is taken:
- *  1. neither side has a constructor, a usercopy region, or a flag of SLAB_NEVER_MERGE (with what `slub_debug` adds), and the standing
- *     cache is not one of those that are kept apart (refcount below 0);
- *  2. RECLAIM_ACCOUNT, CACHE_DMA, CACHE_DMA32 and ACCOUNT are equal: a cache in ZONE_DMA32 merges with its like alone;
+ *  1. neither side has a constructor, a usercopy region, or a flag of the profile's `neverMerge` (with what `slub_debug` adds), and the
+ *     standing cache is not one of those that are kept apart (refcount below 0);
+ *  2. RECLAIM_ACCOUNT, CACHE_DMA, CACHE_DMA32 and ACCOUNT are equal (the profile's `mergeSame`): a cache in ZONE_DMA32 merges with its like
+ *     alone;
  *  3. the new object, rounded up to a word and its alignment, is at most as large as the standing one's slab size;
  *  4. that slab size is a multiple of the new alignment;
  *  5. less than a word is wasted;
@@ -29,14 +30,7 @@ import {
   CACHE_WORDS,
   type Ledger,
 } from '../../machine/index.js';
-import {
-  type AllocatorName,
-  type KernelProfile,
-  SLAB,
-  SLAB_DEBUG_METADATA_FLAGS,
-  SLAB_MERGE_SAME,
-  SLAB_NEVER_MERGE,
-} from '../kernel/index.js';
+import { type AllocatorName, type KernelProfile, SLAB, SLAB_DEBUG_METADATA_FLAGS } from '../kernel/index.js';
 import { type BootParameters, calculateAlignment, withBootDebug } from './layout-slub.js';
 import { cacheIds } from './table.js';
 
@@ -62,14 +56,15 @@ export function findMergeable(
 ): number {
   if (boot.noMerge || request.ctor || request.usersize !== 0) return 0;
   const flags = withBootDebug(request.flags, boot.debug, request.name);
-  if (flags & SLAB_NEVER_MERGE) return 0;
+  if (flags & profile.neverMerge) return 0;
   const wordSized = alignMask32(request.size, profile.wordSize);
   const align = calculateAlignment(profile, flags, request.align, wordSized);
   const size = alignMask32(wordSized, align);
   const { cache } = ledger;
   for (const id of cacheIds(ledger)) {
     const c = id * CACHE_WORDS;
-    if (!isMergeable(ledger, id) || ((flags ^ cache[c + C_FLAGS]!) & SLAB_MERGE_SAME) !== 0) continue;
+    if (!isMergeable(ledger, profile, id) || ((flags ^ cache[c + C_FLAGS]!) & profile.mergeSame) !== 0)
+      continue;
     const has = cache[c + C_SIZE]! >>> 0;
     const aligned = cache[c + C_ALIGN]! >>> 0;
     if (profile.allocator === 'slab' && (align > aligned || aligned % align !== 0)) continue;
@@ -79,11 +74,11 @@ export function findMergeable(
 }
 
 /** Whether other creations may share this cache. */
-export function isMergeable(ledger: Ledger, id: number): boolean {
+export function isMergeable(ledger: Ledger, { neverMerge }: KernelProfile, id: number): boolean {
   const { cache } = ledger;
   const c = id * CACHE_WORDS;
   return (
-    (cache[c + C_FLAGS]! & SLAB_NEVER_MERGE) === 0 &&
+    (cache[c + C_FLAGS]! & neverMerge) === 0 &&
     cache[c + C_CTOR] === 0 &&
     cache[c + C_USERSIZE] === 0 &&
     cache[c + C_REFCOUNT]! >= 0

@@ -71,7 +71,38 @@ const SHEAF_STATISTICS = [
 /** An event that CONFIG_SLUB_STATS counts: the name of its file in /sys/kernel/slab. */
 export type Statistic = (typeof STATISTICS)[number] | (typeof SHEAF_STATISTICS)[number];
 
-const ALL_STATISTICS: readonly Statistic[] = [...STATISTICS, ...SHEAF_STATISTICS];
+/** Those of SLUB with sheaves, in the order of the kernel's files. */
+const STATISTICS_WITH_SHEAVES: readonly Statistic[] = [
+  'alloc_fastpath',
+  'alloc_slowpath',
+  'free_rcu_sheaf',
+  'free_rcu_sheaf_fail',
+  'free_fastpath',
+  'free_slowpath',
+  'free_add_partial',
+  'free_remove_partial',
+  'alloc_slab',
+  'alloc_node_mismatch',
+  'free_slab',
+  'order_fallback',
+  'cmpxchg_double_fail',
+  'sheaf_flush',
+  'sheaf_refill',
+  'sheaf_alloc',
+  'sheaf_free',
+  'barn_get',
+  'barn_get_fail',
+  'barn_put',
+  'barn_put_fail',
+  'sheaf_prefill_fast',
+  'sheaf_prefill_slow',
+  'sheaf_prefill_oversize',
+  'sheaf_return_fast',
+  'sheaf_return_slow',
+];
+
+/** Of every kernel. */
+export const ALL_STATISTICS: readonly Statistic[] = [...STATISTICS, ...SHEAF_STATISTICS];
 
 /** The index of an event's counter. */
 export const STAT = Object.fromEntries(ALL_STATISTICS.map((name, i) => [name, i])) as Readonly<
@@ -83,6 +114,11 @@ export interface StatisticCounts {
   readonly total: number;
   /** By CPU. */
   readonly cpus: readonly number[];
+}
+
+/** What the SLUB of a ledger's machine counts: its files in /sys/kernel/slab, in their order. */
+export function statisticNames({ shape }: Ledger): readonly Statistic[] {
+  return shape.sheaves > 0 ? STATISTICS_WITH_SHEAVES : STATISTICS;
 }
 
 /** The first counter of a CPU's line. */
@@ -104,7 +140,7 @@ export function createEventCounter({
 export function statistics(
   ledger: Ledger,
   cache: number,
-  names: readonly Statistic[] = STATISTICS,
+  names = statisticNames(ledger),
 ): ReadonlyMap<Statistic, StatisticCounts> | undefined {
   if (ledger.statistics.length === 0) return undefined;
   return new Map(
@@ -120,7 +156,7 @@ export function statistics(
 export function clearStatistics(
   ledger: Ledger,
   cache: number,
-  names: readonly Statistic[] = STATISTICS,
+  names: readonly Statistic[] = ALL_STATISTICS,
 ): void {
   eachCpuLine(ledger, cache, (p) => {
     for (const name of names)

@@ -96,8 +96,7 @@ export interface SlabInfo extends SlabPart {
 export interface CacheInfo extends SlubLayout {
   /** On a machine with SLAB, which has all this instead of the limits of SLUB. */
   readonly slab?: SlabInfo;
-  /** On a machine with sheaves: objects of one, 0 without; whether each free looks at the link; and how many lie in them. */
-  readonly sheafCapacity?: number;
+  /** On a machine with the library's sheaves, beside `sheafCapacity`: whether each free looks at the link; and how many lie in them. */
   readonly liveCheck?: boolean;
   readonly sheafObjects?: number;
   readonly id: number;
@@ -146,6 +145,7 @@ export function cacheName(ledger: Ledger, id: number): string {
 export function readCache(ledger: Ledger, id: number): CacheInfo {
   const word = (at: number) => ledger.cache[id * CACHE_WORDS + at]!;
   const unsigned = (at: number) => word(at) >>> 0;
+  const sheafCapacity = word(C_SHEAF_CAPACITY);
   return {
     id,
     name: cacheName(ledger, id),
@@ -174,12 +174,9 @@ export function readCache(ledger: Ledger, id: number): CacheInfo {
     orderFallbacks: unsigned(C_ORDER_FALLBACK),
     failed: unsigned(C_FAILED),
     ...(hasArrays(ledger) && { slab: readSlabInfo(word) }),
-    ...(ledger.shape.sheaves > 0 && {
-      sheafCapacity: word(C_SHEAF_CAPACITY),
-      sheafObjects: sheafObjects(ledger, id),
-    }),
+    ...((sheafCapacity > 0 || ledger.shape.sheafEntries > 0) && { sheafCapacity }),
+    ...(ledger.shape.sheaves > 0 && { sheafObjects: sheafObjects(ledger, id) }),
     ...(ledger.shape.sheafEntries > 0 && {
-      sheafCapacity: word(C_SHEAF_CAPACITY),
       liveCheck: word(C_LIVE_CHECK) !== 0,
       sheafObjects: sheafObjects(ledger, id),
     }),
@@ -273,6 +270,8 @@ export function addCache(ledger: Ledger, row: CacheRow, complete?: (id: number) 
   set(C_CPU_PARTIAL, row.cpuPartial);
   set(C_CPU_PARTIAL_SLABS, row.cpuPartialSlabs);
   set(C_EXTRA_FROM_NODE, row.extraFromNode);
+  // The library's sheaves say so themselves, when they are made.
+  if (ledger.shape.sheafEntries === 0) set(C_SHEAF_CAPACITY, row.sheafCapacity ?? 0);
   set(C_REFCOUNT, row.refcount);
   set(C_USEROFFSET, row.useroffset);
   set(C_USERSIZE, row.usersize);

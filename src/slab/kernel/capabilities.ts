@@ -7,6 +7,8 @@
 export interface Capabilities {
   /** A CPU keeps slabs of its own: the active one, and a list of partial ones (`cpu_partial`). */
   readonly cpuSlabs: boolean;
+  /** A CPU keeps sheaves of objects and a node keeps a barn of them, instead of a CPU's slabs (`sheaf_capacity`). */
+  readonly sheaves: boolean;
   /** A CPU keeps an array of single objects, and all CPUs share one more (`limit`, `batchcount`, `shared`). */
   readonly cpuArrays: boolean;
   /**
@@ -33,6 +35,7 @@ export interface Capabilities {
 /** SLUB up to Linux 6.12, as recorded in truth/. */
 export const SLUB_HAS: Capabilities = {
   cpuSlabs: true,
+  sheaves: false,
   cpuArrays: false,
   indexFreelist: false,
   freeSlabs: false,
@@ -44,9 +47,13 @@ export const SLUB_HAS: Capabilities = {
   tunables: false,
 };
 
+/** SLUB since Linux 7.0, as recorded in truth/7.3. */
+export const SLUB_WITH_SHEAVES_HAS: Capabilities = { ...SLUB_HAS, cpuSlabs: false, sheaves: true };
+
 /** SLAB, which was not built with CONFIG_DEBUG_SLAB, as recorded in truth/. It was the same in every kernel that had it. */
 export const SLAB_HAS: Capabilities = {
   cpuSlabs: false,
+  sheaves: false,
   cpuArrays: true,
   indexFreelist: true,
   freeSlabs: true,

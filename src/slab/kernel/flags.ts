@@ -36,22 +36,50 @@ export const SLAB_OBJECT_POISON = 0x80000000;
 /** Set by the engine, never by a caller: a slab's two words can change as one. */
 export const SLAB_CMPXCHG_DOUBLE = 0x40000000;
 
+/** Set by kmem_cache_create of kernels that have it, never by a caller: the cache's memory may be accounted, object by object. */
+export const SLAB_MAY_ACCOUNT = 0x1000000;
+/** Set by the engine, never by a caller: the padding behind an object holds what it is accounted to. */
+export const SLAB_OBJ_EXT_IN_OBJ = 0x200;
+/** Set for the first caches of a boot alone: nothing of them is accounted, and they have no sheaves. */
+export const SLAB_NO_OBJ_EXT = 0x80;
+export const SLAB_NO_SHEAVES = 0x40;
+
+/** What no caller passes: people are shown a cache's flags without these. */
+export const SLAB_INTERNAL_FLAGS =
+  SLAB_OBJECT_POISON |
+  SLAB_CMPXCHG_DOUBLE |
+  SLAB_MAY_ACCOUNT |
+  SLAB_OBJ_EXT_IN_OBJ |
+  SLAB_NO_OBJ_EXT |
+  SLAB_NO_SHEAVES;
+
 /** The flags that `slub_debug` can add. Any of them takes the per-CPU slabs away. */
 export const SLAB_DEBUG_FLAGS =
   SLAB.CONSISTENCY_CHECKS | SLAB.RED_ZONE | SLAB.POISON | SLAB.STORE_USER | SLAB.TRACE;
 /** The ones that need room in a slab; `slub_debug=…O` drops them where they would raise its order. */
 export const SLAB_DEBUG_METADATA_FLAGS = SLAB.RED_ZONE | SLAB.POISON | SLAB.STORE_USER;
-/** A cache with one of these is never merged with another. */
-export const SLAB_NEVER_MERGE =
-  SLAB.RED_ZONE |
-  SLAB.POISON |
-  SLAB.STORE_USER |
-  SLAB.TRACE |
-  SLAB.TYPESAFE_BY_RCU |
-  SLAB.NOLEAKTRACE |
-  SLAB.NO_MERGE;
-/** Caches that merge agree in these. */
-export const SLAB_MERGE_SAME = SLAB.RECLAIM_ACCOUNT | SLAB.CACHE_DMA | SLAB.CACHE_DMA32 | SLAB.ACCOUNT;
+
+/** A flag's bit in some kernel, and what the engine has for it. */
+export type FlagBit = readonly [theirs: number, ours: number];
+
+/**
+ * The flags of a kernel whose bits depend on its configuration (from 6.9 on, an enum): those that it was built with, in its order, each
+ * have the next bit.
+ */
+export function flagBits(order: readonly number[]): readonly FlagBit[] {
+  return order.map((ours, bit) => [2 ** bit, ours] as const);
+}
+
+/** All flags by their names in the kernel's source, without the prefix. */
+export const SLAB_FLAG_NAMES: ReadonlyMap<string, number> = new Map([
+  ...Object.entries(SLAB).filter(([name]) => name !== 'NONE'),
+  ['OBJECT_POISON', SLAB_OBJECT_POISON],
+  ['CMPXCHG_DOUBLE', SLAB_CMPXCHG_DOUBLE],
+  ['MAY_ACCOUNT', SLAB_MAY_ACCOUNT],
+  ['OBJ_EXT_IN_OBJ', SLAB_OBJ_EXT_IN_OBJ],
+  ['NO_OBJ_EXT', SLAB_NO_OBJ_EXT],
+  ['NO_SHEAVES', SLAB_NO_SHEAVES],
+]);
 
 const NAMES: ReadonlyMap<string, number> = new Map(Object.entries(SLAB).filter(([name]) => name !== 'NONE'));
 
@@ -63,7 +91,7 @@ export function formatSlabFlags(flags: number): string {
     if (rest & bit) names.push(name);
     rest = (rest & ~bit) >>> 0;
   }
-  rest = (rest & ~(SLAB_OBJECT_POISON | SLAB_CMPXCHG_DOUBLE)) >>> 0;
+  rest = (rest & ~SLAB_INTERNAL_FLAGS) >>> 0;
   if (rest !== 0) names.push(`0x${rest.toString(16)}`);
   return names.length === 0 ? 'none' : names.join('|');
 }

@@ -10,9 +10,10 @@
  * powers of two lose a third.
  */
 
+import { LINUX_6_12 } from './linux-6.12.js';
 import type { OrderRule } from './order.js';
 import { objectsInOrder } from './order.js';
-import { type KernelProfile, LINUX_6_12 } from './profile.js';
+import type { KernelProfile } from './profile.js';
 
 const WORD = 8;
 /** Sizes up to here are all multiples of a word. */

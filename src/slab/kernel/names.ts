@@ -1,6 +1,7 @@
 /** Kernels by what people call them: a release that has no profile is taken for the last one before it that has. */
 import { lookUp, UnknownNameError } from '../../base/index.js';
-import { KERNELS, type KernelProfile } from './profile.js';
+import { KERNELS } from './kernels.js';
+import type { KernelProfile } from './profile.js';
 
 /** The last profile that is not newer than a release such as `6.18` or `6.18.44`; undefined where all are, or for no release. */
 export function kernelBefore(release: string): string | undefined {

@@ -2,25 +2,38 @@
  * A kernel as data: everything in which kernels differ and the engine must follow. Code asks the profile, never the version.
  */
 import { ArgumentError } from '../../base/index.js';
-import { GFP_NUMBERS_6_1, GFP_NUMBERS_6_12, type PageProfile } from '../../machine/index.js';
-import type { BarnProfile } from './barn-profile.js';
-import { type Capabilities, SLAB_HAS, SLUB_HAS } from './capabilities.js';
-import { DEBUG_6_1, DEBUG_6_12, type DebugProfile } from './debug-profile.js';
-import { SLAB } from './flags.js';
-import { KMALLOC_SIZES } from './kmalloc-sizes.js';
-import { type OrderRule, orderByFewerObjects, orderByMoreWaste } from './order.js';
-import { SLAB_6_1, type SlabProfile } from './slab-profile.js';
-import { STANDING_6_1, type StandingCache } from './standing-6.1.js';
-import { STANDING_6_12 } from './standing-6.12.js';
-import { STANDING_ALIASES_6_1, STANDING_ALIASES_6_12, type StandingAliases } from './standing-aliases.js';
+import type { PageProfile } from '../../machine/index.js';
+import { type Capabilities, SLAB_HAS } from './capabilities.js';
+import type { DebugProfile } from './debug-profile.js';
+import type { FlagBit } from './flags.js';
+import type { OrderRule } from './order.js';
+import type { SlabProfile } from './slab-profile.js';
+import type { StandingCache } from './standing-6.1.js';
+import type { StandingAliases } from './standing-aliases.js';
 
 /** Which of the kernel's allocators makes the caches. */
 export type AllocatorName = 'slub' | 'slab';
 
+/** A file of /sys/kernel/slab that not every kernel has. */
+export type MoreSysfsFile = 'remote_node_defrag_ratio' | 'sheaf_capacity' | 'skip_kfence' | 'usersize';
+
+/** The sheaves and barns that SLUB has since Linux 7.0: what they hold, and what they are made of. */
+export interface SheafRule {
+  /** Objects by slab size in bytes, before the sheaf's own size is rounded up: the first row whose size is reached. */
+  readonly capacityBySize: readonly (readonly [minSize: number, objects: number])[];
+  /** Bytes of a sheaf in front of its pointers to objects. */
+  readonly headerBytes: number;
+  /** Bytes of a barn. */
+  readonly barnBytes: number;
+  /** Full sheaves that a barn holds at most, and empty ones where a sheaf comes back from a grace period. */
+  readonly barnFull: number;
+  readonly barnEmpty: number;
+  /** Objects of main that go back to the slabs at a time when a CPU is flushed. */
+  readonly flushPiece: number;
+}
+
 /** A kernel: what its allocators do differently from those of other kernels. */
 export interface KernelProfile extends PageProfile {
-  /** What sheaves and barns of SLUB are, since 7.0; undefined where CPUs have slabs instead. */
-  readonly barn?: BarnProfile;
   /** Such as `6.1`. */
   readonly name: string;
   /** The one that makes this profile's caches: `kernelWith` gives that of a kernel built with the other one. */
@@ -37,6 +50,16 @@ export interface KernelProfile extends PageProfile {
   readonly permittedFlags: number;
   /** What the allocator keeps of it. */
   readonly createMask: number;
+  /** What kmem_cache_create adds to it. */
+  readonly createAdds: number;
+  /** A cache with one of these is never merged with another. */
+  readonly neverMerge: number;
+  /** Caches that merge agree in these. */
+  readonly mergeSame: number;
+  /** The bits that this kernel has for the engine's flags, and for those alone. */
+  readonly flagBits: readonly FlagBit[];
+  /** Whether SLAB_OBJ_EXT_IN_OBJ is set where padding has room for it. */
+  readonly objExtInObject: boolean;
   /** How the preferred order of a slab is found. */
   readonly orderRule: OrderRule;
   /** `slub_max_order` unless told: PAGE_ALLOC_COSTLY_ORDER. */
@@ -49,8 +72,10 @@ export interface KernelProfile extends PageProfile {
   readonly trackSize: number;
   /** Bytes that kmalloc caches add to the tracks, for the size that was asked for. */
   readonly kmallocTrackExtra: number;
-  /** `cpu_partial` in objects by slab size in bytes: the first row whose size is reached. */
+  /** `cpu_partial` in objects by slab size in bytes: the first row whose size is reached. None where CPUs keep no slabs. */
   readonly cpuPartialBySize: readonly (readonly [minSize: number, objects: number])[];
+  /** What the kernel itself has in front of the slabs instead: sheaves and a barn. Null where CPUs keep slabs. */
+  readonly sheafRule: SheafRule | null;
   /** `min_partial` lies between these. */
   readonly minPartial: readonly [low: number, high: number];
   /** But it is at least as many slabs as these bytes are. */
@@ -74,22 +99,30 @@ export interface KernelProfile extends PageProfile {
   readonly kmallocRedZonesRequest: boolean;
   /** Whether kmem_cache_create can put the free pointer at an offset inside an object of a TYPESAFE_BY_RCU cache. */
   readonly freeptrOffset: boolean;
+  /** And in a cache with a constructor. */
+  readonly freeptrOffsetWithCtor: boolean;
   /** How many partial slabs a CPU takes from the node beside the one it needs, by the limit of its own list. */
   readonly extraFromNode: (cpuPartialSlabs: number) => number;
   /** Whether a `slub_min_order` above `slub_max_order`, or the reverse, moves the other along as it is read; the later one wins. */
   readonly ordersFollow: boolean;
   /** Whether a dma_pool uses the block that ends exactly at its page's end. */
   readonly dmaPoolExactFit: boolean;
+  /** Files of a cache's directory in /sys/kernel/slab beside those that every kernel has. */
+  readonly moreSysfsFiles: readonly MoreSysfsFile[];
   /** How the names of boot parameters begin: `slub_min_order`. */
   readonly parameterPrefixes: readonly string[];
   /** The name in the kernel's messages about a create that failed. */
   readonly createFunction: string;
-  /** Whether caches have sheaves unless told otherwise (sheaf.ts). */
+  /** Whether caches have the library's sheaves unless told otherwise (sheaf.ts). They are none of `sheafRule`. */
   readonly sheaves: boolean;
   /** Whether caches of a kind merge unless told otherwise. */
   readonly merges: boolean;
   /** Whether kmalloc has caches for reclaimable and accounted memory beside the plain ones and those of ZONE_DMA. */
   readonly kmallocTypes: boolean;
+  /** The order in which they are made: indices of KMALLOC_TYPES. */
+  readonly kmallocTypeOrder: readonly number[];
+  /** Whether of one type those whose size is no power of two are made before all others, and not by their size among them. */
+  readonly kmallocOddFirst: boolean;
   /** What the debug checks notice and say. */
   readonly debug: DebugProfile;
   /** The caches of a machine that has just booted, beside kmalloc's, which come behind the first few of them. */
@@ -100,102 +133,6 @@ export interface KernelProfile extends PageProfile {
   /** The kernel's other allocator; null where it was removed ("mm/slab: remove mm/slab.c and slab_def.h", 6.8). */
   readonly slab: SlabProfile | null;
 }
-
-/** Linux 6.1, x86_64, as recorded in truth/. */
-export const LINUX_6_1: KernelProfile = {
-  name: '6.1',
-  allocator: 'slub',
-  has: SLUB_HAS,
-  pageSize: 4096,
-  orders: 11,
-  watermarkScaleFactor: 10,
-  gfp: GFP_NUMBERS_6_1,
-  lowmemReserveRatio: { DMA: 256, DMA32: 256, Normal: 32 },
-  wordSize: 8,
-  cacheLineSize: 64,
-  minAlign: 8,
-  permittedFlags: 0x14bfed00,
-  createMask: 0x14bfed00 & ~SLAB.MEM_SPREAD,
-  orderRule: orderByFewerObjects,
-  defaultMaxOrder: 3,
-  alwaysCompound: false,
-  hardenedUsercopy: true,
-  trackSize: 32,
-  kmallocTrackExtra: 4,
-  cpuPartialBySize: [
-    [4096, 6],
-    [1024, 24],
-    [256, 52],
-    [0, 120],
-  ],
-  minPartial: [5, 10],
-  minPartialBytes: 0,
-  kmallocSizes: KMALLOC_SIZES,
-  kmallocBounces: false,
-  kmallocFlags: SLAB.NONE,
-  kmallocFirst: 0,
-  kmallocAlignsToDivisor: false,
-  plainKmalloc: { flags: SLAB.NONE, refcount: -1 },
-  kmallocRedZonesRequest: false,
-  freeptrOffset: false,
-  extraFromNode: (cpuPartialSlabs) => Math.floor(cpuPartialSlabs / 2) + 1,
-  ordersFollow: false,
-  dmaPoolExactFit: false,
-  parameterPrefixes: ['slub'],
-  createFunction: 'kmem_cache_create_usercopy',
-  sheaves: false,
-  merges: true,
-  kmallocTypes: true,
-  debug: DEBUG_6_1,
-  standing: STANDING_6_1,
-  standingBeforeKmalloc: 2,
-  standingAliases: STANDING_ALIASES_6_1,
-  slab: SLAB_6_1,
-};
-
-/** Linux 6.12, x86_64, as recorded in truth/6.12. What is not named here is as in 6.1. */
-export const LINUX_6_12: KernelProfile = {
-  ...LINUX_6_1,
-  name: '6.12',
-  // SLAB_KMALLOC may come from outside ("mm/slub, kunit: Add a test case for kmalloc redzone check", 6.2); SLAB_NO_MERGE is new ("mm/slab:
-  // introduce kmem_cache flag SLAB_NO_MERGE", 6.5); SLAB_MEM_SPREAD is gone ("mm, slab: deprecate SLAB_MEM_SPREAD flag", 6.9).
-  permittedFlags: (LINUX_6_1.permittedFlags | SLAB.KMALLOC | SLAB.NO_MERGE) & ~SLAB.MEM_SPREAD,
-  createMask: (LINUX_6_1.createMask | SLAB.KMALLOC | SLAB.NO_MERGE) & ~SLAB.MEM_SPREAD,
-  orderRule: orderByMoreWaste,
-  // "slub: Set __GFP_COMP in kmem_cache by default", 6.10.
-  alwaysCompound: true,
-  // Only with CONFIG_HARDENED_USERCOPY: "mm, slab: ignore hardened usercopy parameters when disabled", 6.2.
-  hardenedUsercopy: false,
-  gfp: GFP_NUMBERS_6_12,
-  kmallocTrackExtra: 8,
-  // "arm64: enable the DMA bouncing of unaligned kmalloc caches" (DMA_BOUNCE_UNALIGNED_KMALLOC), 6.5.
-  kmallocBounces: true,
-  // "slab, rust: extend kmalloc() alignment guarantees to remove Rust padding", 6.11.
-  kmallocAlignsToDivisor: true,
-  plainKmalloc: { flags: SLAB.NO_MERGE, refcount: 1 },
-  // "mm/slub: extend redzone check to extra allocated kmalloc space than requested", 6.2.
-  kmallocRedZonesRequest: true,
-  // "mm: add kmem_cache_create_rcu()", 6.12.
-  freeptrOffset: true,
-  // "mm/slub: simplify get_partial_node()", 6.10: a CPU that may keep none takes just the one it needs.
-  extraFromNode: (cpuPartialSlabs) => (cpuPartialSlabs === 0 ? 0 : Math.floor(cpuPartialSlabs / 2) + 1),
-  // "mm/slub: add sanity check for slub_min/max_order cmdline setup", 6.7.
-  ordersFollow: true,
-  // "dmapool: fix boundary comparison", merged between the two.
-  dmaPoolExactFit: true,
-  // "mm/slub: unify all sl[au]b parameters with "slab_$param"", 6.9; the old names still work.
-  parameterPrefixes: ['slub', 'slab'],
-  createFunction: '__kmem_cache_create_args',
-  debug: DEBUG_6_12,
-  standing: STANDING_6_12,
-  standingAliases: STANDING_ALIASES_6_12,
-  slab: null,
-};
-
-/** The kernels that `kernel` can name, by their version. */
-export const KERNELS: ReadonlyMap<string, KernelProfile> = new Map(
-  [LINUX_6_1, LINUX_6_12].map((profile) => [profile.name, profile]),
-);
 
 /** Profiles are compared as objects: a kernel on machines of one kind is one. */
 const onMachines = new WeakMap<KernelProfile, Map<number, KernelProfile>>();

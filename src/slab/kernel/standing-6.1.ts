@@ -3,9 +3,9 @@
  * What a new cache merges with depends on them, so a machine can be made with them (`standing: true`).
  *
  * Without the kmalloc caches, which follow from the profile and come behind the first two rows.
- * Oldest first: name, size as created, size now (other creations were merged into it), alignment, flags,
- * constructor, usercopy offset and size, how
- * many creations share it. All else follows from the layout rules, which the recording confirms (truth/create-slub-default-public.json.gz).
+ * Oldest first: name, size as created, size now (other creations were merged into it), alignment, flags, constructor, usercopy offset and
+ * size, how many creations share it; of later kernels also where its maker wants the free pointer, and objects of a sheaf. All else
+ * follows from the layout rules, which the recording confirms (truth/create-slub-default-public.json.gz).
  */
 export type StandingCache = readonly [
   name: string,
@@ -17,7 +17,8 @@ export type StandingCache = readonly [
   useroffset: number,
   usersize: number,
   refcount: number,
-  freeptrOffset?: number,
+  freeptrOffset?: number | undefined,
+  sheafCapacity?: number,
 ];
 
 // biome-ignore format: a table

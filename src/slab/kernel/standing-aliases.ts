@@ -1,6 +1,7 @@
 /**
  * The names that share a cache on a machine that has just booted, behind the name of the one that made it (standing-6.1.ts,
- * standing-6.12.ts): the links of /sys/kernel/slab, as truth/sysfs-slub.json.gz and truth/6.12/sysfs-slub.json.gz list them.
+ * standing-6.12.ts, standing-7.3.ts): the links of /sys/kernel/slab, as the files sysfs-slub.json.gz in truth/, truth/6.12 and truth/7.3
+ * list them.
  */
 export type StandingAliases = readonly [cache: string, ...aliases: string[]];
 
@@ -57,5 +58,37 @@ export const STANDING_ALIASES_6_12: readonly StandingAliases[] = [
   ['ip_fib_trie', 'fasync_cache'],
   ['mb_cache_entry', 'ext4_free_data', 'jbd2_journal_handle'],
   ['UDPv6', 'UDPLITEv6'],
+  ['RAWv6', 'PINGv6'],
+];
+
+// biome-ignore format: a table
+export const STANDING_ALIASES_7_3: readonly StandingAliases[] = [
+  ['kmalloc-rcl-96', 'buffer_head'],
+  ['kmalloc-rcl-192', 'jbd2_transaction_s'],
+  ['kmalloc-rcl-16', 'jbd2_revoke_table_s'],
+  ['kmalloc-rcl-32', 'jbd2_revoke_record_s', 'pending_reservation'],
+  ['kmalloc-rcl-64', 'ext4_io_end'],
+  ['kmalloc-cg-192', 'cred', 'netfs_subrequest', 'pid'],
+  ['kmalloc-cg-32', 'task_exec_state'],
+  ['kmalloc-cg-64', 'anon_vma_chain', 'eventpoll_pwq', 'fib6_node', 'fs_cache'],
+  ['kmalloc-cg-128', 'eventpoll_epi', 'tcp_bind2_bucket', 'tcp_bind_bucket'],
+  ['kmalloc-cg-256', 'ip6_dst_cache'],
+  ['kmalloc-cg-1k', 'PING', 'signal_cache'],
+  ['vmap_area', 'Acpi-Operand'],
+  ['pool_workqueue', 'mem_cgroup_per_node', 'sgpool-16'],
+  ['ftrace_event_field', 'file_lock_ctx'],
+  ['Acpi-State', 'Acpi-Parse', 'kernfs_iattrs_cache'],
+  ['names_cache', 'aio_kiocb', 'file_lock_cache', 'inet_peer', 'proc_dir_entry', 'rtable', 'uid_cache'],
+  ['mnt_cache', 'posix_timers_cache'],
+  ['sigqueue', 'inotify_inode_mark'],
+  ['fsnotify_inode_mark_connector', 'ext4_system_zone'],
+  ['iommu_iova', 'jbd2_inode'],
+  ['iommu_iova_magazine', 'biovec-64', 'sgpool-32'],
+  ['biovec-16', 'sgpool-8'],
+  ['biovec-128', 'sgpool-64'],
+  ['biovec-max', 'sgpool-128'],
+  ['ip_fib_trie', 'fasync_cache'],
+  ['UNIX', 'UNIX-STREAM'],
+  ['mb_cache_entry', 'ext4_free_data', 'jbd2_journal_handle'],
   ['RAWv6', 'PINGv6'],
 ];

@@ -57,11 +57,13 @@ import {
 import {
   addCache,
   type CacheAllocator,
+  type CacheLayout,
   type CacheRow,
   cacheLayout,
   cpusCountedEarly,
   type MachineBoot,
   removeCache,
+  sheafCapacity,
   unexpectedGfp,
   withBootDebug,
 } from '../cache/index.js';
@@ -110,13 +112,15 @@ function kmallocRows(memory: PhysicalMemory, profile: KernelProfile, boot: Machi
       const name = `${prefix}${suffix}`;
       const flags = withBootDebug(kmallocCacheFlags(type, profile), boot.debug, name);
       const cpusCounted = cpusCountedEarly(boot.cpus);
-      const layout = cacheLayout(profile, boot, { size: bytes, align, flags, ctor: false, cpusCounted });
-      if (layout === null) throw new ArgumentError(`${name} has no layout under these boot parameters`);
       const usersize = profile.hardenedUsercopy ? bytes : 0;
+      const request = { size: bytes, align, flags, ctor: false, cpusCounted, usersize };
+      const layout = cacheLayout(profile, boot, request);
+      if (layout === null) throw new ArgumentError(`${name} has no layout under these boot parameters`);
       // The very first one is made before that rule holds.
       const isPlain = type === KMALLOC_NORMAL && bytes !== profile.kmallocFirst;
       return {
         ...layout,
+        ...withBootSheaves(profile, layout),
         name,
         refcount: isPlain ? profile.plainKmalloc.refcount : 1,
         useroffset: 0,
@@ -126,6 +130,12 @@ function kmallocRows(memory: PhysicalMemory, profile: KernelProfile, boot: Machi
       };
     }),
   );
+}
+
+/** Sheaves are memory of kmalloc: its own caches get theirs when all of them are there, whatever SLAB_KMALLOC says of others. */
+function withBootSheaves(profile: KernelProfile, { size, flags }: CacheLayout): Partial<CacheLayout> {
+  if (profile.sheafRule === null) return {};
+  return { sheafCapacity: sheafCapacity(profile, { size, flags: flags & ~SLAB.KMALLOC }) };
 }
 
 /** Adds the kmalloc caches as the newest, each completed by `complete`. Returns ids by type and size; throws LedgerFullError, adds none. */
@@ -145,9 +155,12 @@ export function addKmallocCaches(
     };
     const first = profile.kmallocSizes.findIndex(([bytes]) => bytes === profile.kmallocFirst);
     const firstId = first < 0 ? 0 : add(rowsByType[KMALLOC_NORMAL]![first]!);
-    return rowsByType.map((rows, type) =>
-      rows.map((row, size) => (type === KMALLOC_NORMAL && size === first ? firstId : add(row))),
-    );
+    const ids = new Map<CacheRow, number>(first < 0 ? [] : [[rowsByType[KMALLOC_NORMAL]![first]!, firstId]]);
+    const odd = ({ size }: CacheRow) => (profile.kmallocOddFirst && !isPowerOfTwo(size) ? 0 : 1);
+    for (const type of profile.kmallocTypeOrder)
+      for (const row of [...(rowsByType[type] ?? [])].sort((a, b) => odd(a) - odd(b)))
+        if (!ids.has(row)) ids.set(row, add(row));
+    return rowsByType.map((rows) => rows.map((row) => ids.get(row)!));
   } catch (error) {
     for (const id of added.reverse()) removeCache(memory.ledger, id);
     throw error;

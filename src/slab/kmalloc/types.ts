@@ -8,6 +8,6 @@ const TYPE_FLAGS: readonly number[] = [SLAB.NONE, SLAB.ACCOUNT, SLAB.RECLAIM_ACC
 /** `SLAB_*` flags of the kmalloc caches of a type. */
 export function kmallocCacheFlags(type: number, profile: KernelProfile): number {
   // The plain ones are kept from merging; the others only by their usercopy region, where there is one.
-  const own = type === KMALLOC_NORMAL ? profile.plainKmalloc.flags : TYPE_FLAGS[type]!;
+  const own = type === KMALLOC_NORMAL ? profile.plainKmalloc.flags : TYPE_FLAGS[type]! | profile.createAdds;
   return own | profile.kmallocFlags | SLAB.KMALLOC;
 }

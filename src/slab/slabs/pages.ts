@@ -42,13 +42,20 @@ import {
   takeLinks,
   takeSlabId,
 } from '../../machine/index.js';
-import { type CacheReports, createEventCounter, STAT, unexpectedGfp } from '../cache/index.js';
+import {
+  type CacheReports,
+  createEventCounter,
+  type FreelistOrder,
+  STAT,
+  unexpectedGfp,
+} from '../cache/index.js';
 
 interface SlabPagesOptions {
   construct(cache: number, address: PhysAddr): void;
   hasConstructor(cache: number): boolean;
   readonly reports: CacheReports;
   readonly bytes: ManagedBytes | undefined;
+  readonly freelistOrder?: FreelistOrder | undefined;
   objectAddress(slab: number, index: number): PhysAddr;
   /** A slab has its objects, which are not constructed yet; a slab is about to go. */
   onNew(id: number, slab: number): void;
@@ -95,7 +102,7 @@ export function createSlabPages(memory: PhysicalMemory, options: SlabPagesOption
   const { pageSize } = memory.profile;
   const { reports, bytes, objectAddress, onNew, onDiscard } = options;
   const count = createEventCounter(ledger);
-  const { cache, slabNext, slabPrev, slabCache, slabFrame, slabOffset, slabLinks } = ledger;
+  const { cache, slabCounters, slabNext, slabPrev, slabCache, slabFrame, slabOffset, slabLinks } = ledger;
   const { slabShape, slabSerial, frameSlab, frameCache, header, journal, link } = ledger;
   const { locks } = memory;
   /** Caches whose new slab is being constructed. */
@@ -208,17 +215,29 @@ export function createSlabPages(memory: PhysicalMemory, options: SlabPagesOption
   function makeSlab(id: number, c: number, pfn: Pfn, shape: number, offset: number): number {
     const objects = shapeObjects(shape);
     const slab = takeSlab(id, c, pfn, shape);
-    const links = slabLinks[slab]!;
     const frame = pfn - basePfn;
     slabFrame[slab] = frame;
     slabOffset[slab] = offset;
     slabNext[slab] = 0;
     slabPrev[slab] = 0;
-    for (let i = 0; i < objects; i++) link[links + i] = i + 1 < objects ? i + 2 : LINK_END;
+    listAll(id, slab, objects);
     nameFrames(frame, shapeOrder(shape), slab, frameCacheOf(ledger, slab));
     onNew(id, slab);
     if (options.hasConstructor(id)) constructAll(id, c, slab);
     return slab;
+  }
+
+  /** All objects of a new slab are on its list, in ascending order unless the kernel shuffles them. */
+  function listAll(id: number, slab: number, objects: number): void {
+    const links = slabLinks[slab]!;
+    const order = options.freelistOrder?.(reports.cacheName(id), slabSerial[slab]!, objects);
+    if (order === undefined) {
+      for (let i = 0; i < objects; i++) link[links + i] = i + 1 < objects ? i + 2 : LINK_END;
+      return;
+    }
+    for (let i = 0; i < objects; i++)
+      link[links + order[i]!] = i + 1 < objects ? order[i + 1]! + 1 : LINK_END;
+    slabCounters[slab] = packCounters(order[0]! + 1, 0, slabCounters[slab]! & COUNTERS_FROZEN);
   }
 
   /** The frames of a block name a slab and its cache (ledger.ts, `frameCache`), or with 0 none. */
