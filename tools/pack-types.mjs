@@ -32,22 +32,12 @@ function reachedFrom(exported) {
   return reached;
 }
 
-/** The files that an entry passes names on from, itself first. */
-function passing(file, found = new Set()) {
-  if (found.has(file.href)) return found;
-  found.add(file.href);
-  for (const { from } of readDeclarations(file).passed) passing(from, found);
-  return found;
-}
-
 /** The declarations of one package: text by path from its lib/. Comments stay above what an entry exports. */
 export function declarationsOf(manifest) {
   const entries = entriesOf(manifest);
   const commented = new Set(entries.flatMap(({ file }) => [...exportsOf(file).values()]));
   const reached = reachedFrom(commented);
-  const files = new Set([...reached].map(({ file }) => file.href));
-  for (const { file } of entries)
-    for (const href of passing(file)) if (keepsAny(new URL(href), reached)) files.add(href);
+  const files = new Set([...entries, ...reached].map(({ file }) => file.href));
   const texts = new Map();
   for (const href of [...files].sort()) {
     const path = relative(DIST, fileURLToPath(href)).split(sep).join('/');
@@ -59,6 +49,7 @@ export function declarationsOf(manifest) {
 /** Who compiles for an older JavaScript has no `Symbol.dispose`, which Node has from 20 on: the compiler's own library is asked for it. */
 const DISPOSABLE = '/// <reference lib="esnext.disposable" />';
 
+/** A name is taken, and passed on, from where it is declared: files that only pass names on are none of the package, but for its entries. */
 function textOf({ url, own, taken, passed }, commented, reached) {
   const kept = [...own.values()].filter((entry) => reached.has(entry));
   const statements = kept.map((entry) => {
@@ -67,24 +58,20 @@ function textOf({ url, own, taken, passed }, commented, reached) {
     return `${entry.comment === '' ? '' : `${entry.doc}\n`}${text}`;
   });
   const used = new Set(kept.flatMap((entry) => [...wordsOf(entry)]));
-  const imports = new Map();
-  // A name is imported from where it is declared: an index on the way may have no other name that is wanted.
-  for (const here of taken.keys()) {
-    const entry = used.has(here) ? meaningOf(url, here) : undefined;
-    if (entry === undefined) continue;
-    const names = imports.get(entry.file.href) ?? [];
-    names.push(entry.name === here ? here : `${entry.name} as ${here}`);
-    imports.set(entry.file.href, names);
-  }
+  const imported = [...taken.keys()]
+    .filter((here) => used.has(here))
+    .map((here) => [here, meaningOf(url, here)])
+    .filter(([, entry]) => entry !== undefined);
+  const given =
+    passed.length === 0 ? [] : [...exportsOf(url)].filter(([, { file }]) => file.href !== url.href);
   const lines = [
     ...(statements.some((text) => text.includes('[Symbol.dispose]')) ? [DISPOSABLE] : []),
-    ...[...imports].map(
-      ([from, names]) => `import type { ${names.join(', ')} } from '${pathTo(url, from)}';`,
+    ...byFile(imported, ({ name }) => name).map(
+      ([file, names]) => `import type { ${names} } from '${pathTo(url, file)}';`,
     ),
-    ...passed
-      .map(({ from, names }) => ({ from, what: passedNames(from, names, reached) }))
-      .filter(({ what }) => what !== undefined)
-      .map(({ from, what }) => `export ${what} from '${pathTo(url, from.href)}';`),
+    ...byFile(given, ({ kind, name }) =>
+      kind === 'type' || kind === 'interface' ? `type ${name}` : name,
+    ).map(([file, names]) => `export { ${names} } from '${pathTo(url, file)}';`),
     ...statements,
   ];
   // A file without an export would be a script.
@@ -92,22 +79,15 @@ function textOf({ url, own, taken, passed }, commented, reached) {
   return `${lines.join('\n')}\n`;
 }
 
-/** What a file passes on from another one, of what is reached; undefined for nothing. */
-function passedNames(from, names, reached) {
-  const there = exportsOf(from);
-  if (names === null) return keepsAny(from, reached) ? '*' : undefined;
-  const kept = names.filter(([name]) => reached.has(there.get(name)));
-  return kept.length > 0 ? `{ ${kept.map((pair) => passedName(there, pair)).join(', ')} }` : undefined;
-}
-
-function keepsAny(file, reached) {
-  return [...exportsOf(file).values()].some((entry) => reached.has(entry));
-}
-
-function passedName(entries, [there, here]) {
-  const { kind } = entries.get(there);
-  const type = kind === 'type' || kind === 'interface' ? 'type ' : '';
-  return type + (there === here ? there : `${there} as ${here}`);
+/** Names by the file that declares each: its name there as `wordOf` says it, and the one that it has here if that is another. */
+function byFile(names, wordOf) {
+  const files = new Map();
+  for (const [here, entry] of names) {
+    const words = files.get(entry.file.href) ?? [];
+    words.push(entry.name === here ? wordOf(entry) : `${wordOf(entry)} as ${here}`);
+    files.set(entry.file.href, words);
+  }
+  return [...files].map(([file, words]) => [file, words.join(', ')]);
 }
 
 function pathTo(from, to) {

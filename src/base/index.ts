@@ -6,7 +6,6 @@ export * from './brands.js';
 export * from './errors.js';
 export * from './json.js';
 export * from './names.js';
-export * from './packers.js';
 export * from './printable.js';
 export * from './random.js';
 export * from './units.js';

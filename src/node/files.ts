@@ -8,7 +8,8 @@
  */
 import { readFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
-import { beginsWith, InputError, PACKERS, SlablabError } from '../base/index.js';
+import { InputError, SlablabError } from '../base/index.js';
+import { beginsWith, PACKERS } from '../trace/index.js';
 
 /** The system does not let us read or write this. */
 export class NoPermissionError extends SlablabError {

@@ -34,6 +34,7 @@ export {
 } from './batch/index.js';
 export type { Inflate } from './binary/index.js';
 export {
+  beginsWith,
   createTextTraceReader,
   createTraceFile,
   createTraceStore,
@@ -42,6 +43,8 @@ export {
   type GivenSymbols,
   joined,
   openTraceFile,
+  PACKERS,
+  type Packer,
   type Pieces,
   type PlainFormat,
   readSymbols,

@@ -10,7 +10,7 @@
  * Binary formats begin with bytes of their own. Texts are told by their lines: a header that only one tool prints decides, else each line
  * that can be taken apart has a vote. The first 64 KiB are more than enough, a few lines will do.
  */
-import { beginsWith, InputError, PACKERS, printable } from '../../base/index.js';
+import { InputError, printable } from '../../base/index.js';
 import { type EventSink, fromUtf8, type StreamReader } from '../batch/index.js';
 import {
   createFtraceReader,
@@ -22,6 +22,7 @@ import {
   readTaskHead,
 } from '../text/index.js';
 import { isForeignJson, isPerfReport, lookAlike } from './look-alikes.js';
+import { beginsWith, PACKERS } from './packers.js';
 import { isHtml } from './systrace.js';
 
 /** Formats of text, each with its reader. */

@@ -8,6 +8,7 @@ export {
 } from './detect.js';
 export { createNamingSink, type GivenSymbols, readSymbols, withNames } from './name-sites.js';
 export { otherFileWords, refuseOtherFile, type WantedFile } from './other-file.js';
+export { beginsWith, PACKERS, type Packer } from './packers.js';
 export { tracesOfPage } from './systrace.js';
 export {
   createTraceFile,

@@ -2,8 +2,9 @@
  * What people have beside a trace that slablab reads: each is told by what it begins with, and refused by its right name, with what to do
  * instead. Looked at only when a file is none of the formats that are read, but for the JSON of other tools.
  */
-import { beginsWith } from '../../base/index.js';
+
 import { fromUtf8 } from '../batch/index.js';
+import { beginsWith } from './packers.js';
 
 const RECORD =
   "record kmem events with trace-cmd record -e kmem COMMAND, or perf record -a -e 'kmem:*' COMMAND";

@@ -1,5 +1,5 @@
 /** How packed files begin, other than gzip, and what unpacks them. */
-interface Packer {
+export interface Packer {
   readonly name: string;
   /** The first bytes, a character a byte. */
   readonly magic: string;
