@@ -40,7 +40,6 @@ export {
 
 export {
   type AllocatorName,
-  type BuildOptions,
   builtWith,
   type Capabilities,
   type DebugProfile,
@@ -56,7 +55,6 @@ export {
   LIBRARY,
   LINUX_6_1,
   LINUX_6_12,
-  LINUX_7_3,
   type MoreSysfsFile,
   type OrderRule,
   type OrderSearch,
