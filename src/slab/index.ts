@@ -41,7 +41,6 @@ export {
 
 export {
   type AllocatorName,
-  type BuildOptions,
   builtWith,
   type Capabilities,
   type DebugProfile,
@@ -57,7 +56,6 @@ export {
   LIBRARY,
   LINUX_6_1,
   LINUX_6_12,
-  LINUX_7_3,
   type MoreSysfsFile,
   type OrderRule,
   type OrderSearch,

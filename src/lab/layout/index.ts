@@ -19,6 +19,8 @@ export type {
   MergedCache,
   Segment,
   SegmentKind,
+  SheafCacheLayout,
   SlabCacheLayout,
   SlubCacheLayout,
+  SlubCommonLayout,
 } from './result.js';

@@ -2,7 +2,7 @@
 import type { KernelProfile, MoreSysfsFile } from './profile.js';
 
 /** Options of a kernel's configuration that caches depend on. One that is left out is as the profile has it. */
-export interface BuildOptions {
+interface BuildOptions {
   /** CONFIG_HARDENED_USERCOPY: a cache remembers which bytes user space may copy. Kernels before 6.2 do in any case. */
   readonly hardenedUsercopy?: boolean | undefined;
   /** CONFIG_NUMA, on a machine of one node. */

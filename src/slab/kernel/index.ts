@@ -1,5 +1,5 @@
 /** What kernels do differently, as data: profiles, what allocators have, standing caches, flags, sizes, the order of a slab. */
-export { type BuildOptions, builtWith } from './build-options.js';
+export { builtWith } from './build-options.js';
 export { type Capabilities, SLAB_HAS } from './capabilities.js';
 export type { DebugProfile } from './debug-profile.js';
 export {
