@@ -36,8 +36,8 @@
  *  8. free: all of its objects are on its list.
  *
  * An object is live (its link says LIVE), on one list, in one array of free objects (ARRAY; SLAB has one a CPU and one that the CPUs
- * share; SLUB since 7.0 has sheaves), in a sheaf of the library (slab/sheaf/sheaf.ts: its link says ARRAY where the cache checks links, else
- * it still says LIVE), or lost (LOST): a debug check could not find it on the kernel's list any more.
+ * share; SLUB since 7.0 has sheaves), in a sheaf of the library (slab/sheaf/sheaf.ts: its link says ARRAY where the cache checks links,
+ * else it still says LIVE), or lost (LOST): a debug check could not find it on the kernel's list any more.
  *
  * ## A sheaf of Linux 7.0 and later (slab/barn/slub.ts) is in exactly one of these states
  *  1. main, spare or rcu_free of one CPU and cache;
@@ -84,7 +84,7 @@
  *
  * Links are 16-bit stores of their own: packed two to a word they would be wrong as soon as two CPUs free neighbours.
  */
-import { ArgumentError, LedgerFullError } from '../base/index.js';
+import { ArgumentError } from '../base/index.js';
 
 /** How many rows each table has. */
 export interface LedgerShape {
@@ -310,7 +310,6 @@ export const C_RCU_WAITING = 38;
 export const C_RCU_WAITING_TAIL = 39;
 /** The barn's own memory, an address of 64 bits; 0 where it came from no kmalloc. */
 export const C_BARN_MEMORY_LOW = 40;
-export const C_BARN_MEMORY_HIGH = 41;
 /** The node's lock. */
 export const C_LOCK = 60;
 /** How many caches were made before it. */
@@ -379,7 +378,6 @@ export const S_NEXT = 4;
 export const S_PLACE = 5;
 /** Its own memory: the address of an object of kmalloc, 64 bits; 0 where it came from no kmalloc. */
 export const S_MEMORY_LOW = 6;
-export const S_MEMORY_HIGH = 7;
 
 /** S_PLACE */
 export const SHEAF_NOWHERE = 0;
@@ -686,28 +684,4 @@ export function readText(from: Uint16Array, at: number, length: number): string 
   let text = '';
   for (let i = 0; i < length; i++) text += String.fromCharCode(from[at + i]!);
   return text;
-}
-
-// ---- Slab ids: a free chain in front of a high-water mark --------------------------------------------------------------
-
-/** A slab id of its own, its row to be filled by the caller. Throws LedgerFullError. */
-export function takeSlabId(ledger: Ledger): number {
-  const { header, slabNext } = ledger;
-  const free = header[H_SLAB_FREE]!;
-  if (free !== 0) {
-    header[H_SLAB_FREE] = slabNext[free]!;
-    return free;
-  }
-  const id = header[H_SLAB_HIGH]! + 1;
-  if (id > ledger.shape.slabs) throw new LedgerFullError('slabs', ledger.shape.slabs, 'ledger.slabs');
-  header[H_SLAB_HIGH] = id;
-  return id;
-}
-
-/** Gives a slab id back: the next one that is wanted is this one. */
-export function giveSlabId(ledger: Ledger, id: number): void {
-  const { header, slabNext, slabCache } = ledger;
-  slabCache[id] = 0;
-  slabNext[id] = header[H_SLAB_FREE]!;
-  header[H_SLAB_FREE] = id;
 }

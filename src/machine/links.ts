@@ -16,6 +16,8 @@ import {
   H_LINK_CLASSES,
   H_LINKPAGE_FREE,
   H_LINKPAGE_HIGH,
+  H_SLAB_FREE,
+  H_SLAB_HIGH,
   L_CLASS,
   L_FREE_SLOT,
   L_NEXT,
@@ -250,4 +252,28 @@ export function checkLinkPages(ledger: Ledger, fail: (term: string, message: str
       );
     }
   }
+}
+
+// ---- Slab ids: a free chain in front of a high-water mark --------------------------------------------------------------
+
+/** A slab id of its own, its row to be filled by the caller. Throws LedgerFullError. */
+export function takeSlabId(ledger: Ledger): number {
+  const { header, slabNext } = ledger;
+  const free = header[H_SLAB_FREE]!;
+  if (free !== 0) {
+    header[H_SLAB_FREE] = slabNext[free]!;
+    return free;
+  }
+  const id = header[H_SLAB_HIGH]! + 1;
+  if (id > ledger.shape.slabs) throw new LedgerFullError('slabs', ledger.shape.slabs, 'ledger.slabs');
+  header[H_SLAB_HIGH] = id;
+  return id;
+}
+
+/** Gives a slab id back: the next one that is wanted is this one. */
+export function giveSlabId(ledger: Ledger, id: number): void {
+  const { header, slabNext, slabCache } = ledger;
+  slabCache[id] = 0;
+  slabNext[id] = header[H_SLAB_FREE]!;
+  header[H_SLAB_FREE] = id;
 }

@@ -144,6 +144,12 @@ export class Caches implements CacheHome {
     if (this.#sheaves !== undefined) addSheaves(this.#sheaves, this.#sheafDefaults, id, row);
   }
 
+  /** The plain caches of kmalloc, which are made where there are none yet. */
+  plain(): PlainKmalloc {
+    if (this.plainKmalloc.length === 0) this.#bootKmalloc();
+    return this.plainKmalloc;
+  }
+
   /** A cache gets its barn, and every CPU its main sheaf, where the machine has such. Throws LedgerFullError. */
   openBarn(id: number, capacity: number): void {
     this.#barns?.open(id, capacity, GFP.KERNEL, Math.max(this.ownCpu, 0));

@@ -1,5 +1,6 @@
 /** kmem caches: layout, create and merge, SLUB, kmalloc, and the machine that has them. */
 
+export type { CacheSheaves } from './barn/index.js';
 export { ALLOCATORS, capabilitiesOf } from './boot.js';
 export {
   ALL_STATISTICS,
@@ -17,6 +18,7 @@ export {
   clearStatistics,
   cpuPartialSlabsOf,
   eachCpuLine,
+  type FreelistOrder,
   type FreelistPlace,
   type FreelistTrial,
   freelistPlace,

@@ -124,10 +124,7 @@ export class Machine {
       askedFor: () => this.#kmalloc?.asked() ?? 0,
     };
     const bootKmalloc = () => this.#kmallocCaches();
-    const plain = () => {
-      if (this.#caches.plainKmalloc.length === 0) bootKmalloc();
-      return this.#caches.plainKmalloc;
-    };
+    const plain = () => this.#caches.plain();
     const booted = bootAllocator(boot.allocator, memory, options, bootKmalloc, plain);
     const { allocator, sheaves, barns } = booted;
     const noting = stacks === undefined ? undefined : withStacks(allocator, stacks, this.caller);

@@ -1,11 +1,10 @@
 /**
  * Sequences on a kernel with sheaves of Linux 7.0 and later: the operations that only it has, and the content of every sheaf in its order.
  *
- *     rCPU:k,k   kfree_rcu of these; the grace period of what is handed over ends      pCPU:n     prefill a sheaf, which gets the next number
- *     bCPU       what the CPU put off, and did not hand over, is flushed               qCPU:h     an object from sheaf h
- *     hCPU       all sheaves of the CPU are flushed                                    tCPU:h     sheaf h is given back
- *     S          h on every CPU, then a shrink                                         uCPU:h,n   sheaf h is refilled to n objects
- *     DCPU       the CPU goes offline and comes back
+ *     rCPU:k,k kfree_rcu of these; the grace period of what is handed over ends pCPU:n prefill a sheaf, which gets the next number bCPU
+ *     what the CPU put off, and did not hand over, is flushed qCPU:h an object from sheaf h hCPU all sheaves of the CPU are flushed
+ *     tCPU:h sheaf h is given back S h on every CPU, then a shrink uCPU:h,n sheaf h is refilled to n objects DCPU the CPU goes offline
+ *     and comes back
  */
 import { type Gfp, NULL, type PhysAddr } from '../../base/index.js';
 import {

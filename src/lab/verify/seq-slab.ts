@@ -36,7 +36,7 @@ interface RecordedArray {
 }
 
 /** Slabs by ordinal, from the head of their list. */
-export interface SlabCacheState {
+interface SlabCacheState {
   readonly cpu: readonly RecordedArray[];
   readonly shared: RecordedArray | null;
   readonly slabs_full: readonly (readonly [ordinal: number, active: number])[];

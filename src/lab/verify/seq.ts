@@ -477,7 +477,10 @@ class SequenceRun {
   }
 }
 
-/** Of a cache's row of /proc/slabinfo: active and all objects, object size, objects and pages of a slab, tunables, active and all slabs, 0. */
+/**
+ * Of a cache's row of /proc/slabinfo: active and all objects, object size, objects and pages of a slab, tunables, active and all slabs,
+ * 0.
+ */
 function slabinfoNumbers(machine: Machine, cache: KmemCache): number[] {
   const { totalObjects, nrSlabs, size, oo } = cache.info;
   return [

@@ -4,8 +4,8 @@
  *     barn     full  ─▸ (sheaf) ─▸ (sheaf)  …        at most barnFull, wherever somebody looks at their number
  *              empty ─▸ (sheaf) ─▸ (sheaf)  …
  *
- * Both lists are stacks: whatever comes, comes to the head, and the head goes first. Slabs are touched only where a sheaf is filled from them
- * or emptied into them:
+ * Both lists are stacks: whatever comes, comes to the head, and the head goes first. Slabs are touched only where a sheaf is filled from
+ * them or emptied into them:
  *  - `fill` takes what is missing from the node (slub/node.ts, `take`), in the order in which it lies in the sheaf from the bottom up;
  *  - `flush` gives a run of slots back in groups of one slab, from the end, as a bulk free does (slabs/bulk-free.ts). Of a group the object
  *    that lay lowest becomes the head of its slab's list.

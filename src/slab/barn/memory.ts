@@ -1,7 +1,8 @@
 /**
  * Where the memory of sheaves and barns comes from: plain kmalloc, by their size.
  *
- * A cache of kmalloc's needs sheaves too. What it asks for is taken without recursion: an object that lies at hand, else a single one of a slab.
+ * A cache of kmalloc's needs sheaves too. What it asks for is taken without recursion: an object that lies at hand, else a single one of
+ * a slab.
  */
 import type { Gfp } from '../../base/index.js';
 import { __GFP, C_FLAGS, CACHE_WORDS, type Ledger } from '../../machine/index.js';

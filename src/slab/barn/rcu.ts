@@ -4,8 +4,8 @@
  *     rcu_free ─ full ─▸ waiting ─ grace period ─▸ barn, or the slabs
  *
  *  1. Where a CPU has no rcu_free sheaf, its spare becomes it if that is empty, else an empty one of the barn, else a new one.
- *  2. A full one is handed over. When its grace period ends it goes to the barn if that takes a full one; else it is flushed, and kept as an
- *     empty one where the barn has few.
+ *  2. A full one is handed over. When its grace period ends it goes to the barn if that takes a full one; else it is flushed, and kept as
+ *     an empty one where the barn has few.
  *  3. One that is not full stays until somebody waits for it (kvfree_rcu_barrier, a shrink, a CPU that goes): then it is flushed and freed.
  *
  * Rules: truth/7.3/README.md, 3.7.
@@ -35,7 +35,7 @@ import type { Barn } from './barn.js';
 import type { CpuSheaves } from './cpu-sheaves.js';
 
 /** `id` is a cache with sheaves, `p` the line of a CPU. */
-export interface RcuSheaves {
+interface RcuSheaves {
   /** Puts an object off. Its link says already that a sheaf has it. Returns false if there was no memory for a sheaf. */
   add(id: number, p: number, address: PhysAddr, at: number): boolean;
   /** The grace period of all sheaves that wait is over, in the order in which they were handed over. */

@@ -22,10 +22,7 @@ import {
   SHEAF_WORDS,
 } from '../../machine/index.js';
 
-/** Most objects of a sheaf: what the largest class of rows holds. */
-export const SHEAF_OBJECTS_MAX = 2 ** 24 - 4;
-
-export interface SheafRows {
+interface SheafRows {
   /** An empty sheaf of a cache, in no place yet. Throws LedgerFullError. */
   take(cache: number, capacity: number, memory: number): number;
   /** The row is free again. Returns the address of its memory. */

@@ -14,13 +14,13 @@
  * alloc takes main's top (2 → 3), free puts it there (3 → 2), whichever CPU allocated it and whatever slab it is of. Slabs are touched only
  * when a whole sheaf is filled (1 → 2) or emptied (2 → 1). So the first object of a fresh cache is the last one of the first refill.
  *
- * A cache has no sheaves with a debug flag, with NOLEAKTRACE, as one of the two that caches are made of, or if its maker passed SLAB_KMALLOC:
- * then each object comes from the node's first slab and goes back to its own.
+ * A cache has no sheaves with a debug flag, with NOLEAKTRACE, as one of the two that caches are made of, or if its maker passed
+ * SLAB_KMALLOC: then each object comes from the node's first slab and goes back to its own.
  *
  * ## What is checked
- * Each free looks up the object's slab, its index and its link: what is not live is refused before anything changed. In the faithful mode such
- * a pointer goes into main as a kernel would put it there, as a slot without a link: it is handed out again as it is, and a flush to the slabs
- * drops it.
+ * Each free looks up the object's slab, its index and its link: what is not live is refused before anything changed. In the faithful mode
+ * such a pointer goes into main as a kernel would put it there, as a slot without a link: it is handed out again as it is, and a flush to
+ * the slabs drops it.
  *
  * ## Several CPUs at once
  * There are none: like SLAB's, a machine with this allocator is one thread's, which plays all CPUs.
@@ -37,7 +37,6 @@ import {
   CACHE_ALIVE,
   CACHE_WORDS,
   CPU_WORDS,
-  H_SHEAF_HIGH,
   LINK_ARRAY,
   LINK_LIVE,
   noSuchCpu,
@@ -45,12 +44,6 @@ import {
   P_ENTRIES,
   P_LIMIT,
   type PhysicalMemory,
-  S_CACHE,
-  S_COUNT,
-  S_PLACE,
-  S_SLOTS,
-  SHEAF_PREFILLED,
-  SHEAF_WORDS,
 } from '../../machine/index.js';
 import {
   type AllocatorOptions,
@@ -84,8 +77,8 @@ export interface SheafSlub extends CacheAllocator {
   readonly kind: 'slub';
   readonly debug: DebugSlabs;
   /**
-   * Gives a new cache its barn and every CPU its main sheaf. Returns false if there is no memory for them, and gives back what it took; throws
-   * LedgerFullError.
+   * Gives a new cache its barn and every CPU its main sheaf. Returns false if there is no memory for them, and gives back what it took;
+   * throws LedgerFullError.
    */
   open(cache: number, capacity: number, gfp: Gfp, cpu: number): boolean;
   /** Takes them away again from a cache without objects. */
@@ -134,7 +127,7 @@ function createParts(
   const barn = createBarn(memory, addresses, node, sheafMemory, rule, options.profile.wordSize);
   const cpuSheaves = createCpuSheaves(memory, barn, rule);
   const rcu = createRcuSheaves(memory, barn, cpuSheaves, rule);
-  const prefilled = createPrefilledSheaves(memory, barn, cpuSheaves);
+  const prefilled = createPrefilledSheaves(memory, barn, cpuSheaves, options.reports);
   return { addresses, checks, node, debugged, barn, cpuSheaves, rcu, prefilled, isDebug };
 }
 
@@ -150,7 +143,7 @@ export function createSheafSlub(
   const parts = createParts(memory, options, sheafMemory, rule);
   const { addresses, checks, node, debugged, barn, cpuSheaves, rcu, prefilled, isDebug } = parts;
   const { slabAt, indexIn, badFree } = addresses;
-  const { cache, cpuCache, slabCache, slabLinks, link, slotAddress, slotLink, sheaf: rows } = ledger;
+  const { cache, cpuCache, slabCache, slabLinks, link, slotAddress, slotLink } = ledger;
   const cacheRows = ledger.shape.caches + 1;
   const { cpus } = ledger.shape;
   const COUNTING = ledger.statistics.length > 0;
@@ -387,21 +380,6 @@ export function createSheafSlub(
     return true;
   }
 
-  /** The first word of a sheaf that a caller has of this cache. Throws ArgumentError for any other number. */
-  function prefilledRow(id: number, sheaf: number): number {
-    const s = sheaf * SHEAF_WORDS;
-    const known = Number.isInteger(sheaf) && sheaf >= 1 && sheaf <= ledger.header[H_SHEAF_HIGH]!;
-    if (!known || rows[s + S_CACHE] !== id || rows[s + S_PLACE] !== SHEAF_PREFILLED)
-      throw new ArgumentError(`${sheaf} is no prefilled sheaf of ${options.reports.cacheName(id)}`);
-    return s;
-  }
-
-  function allocFromSheaf(id: number, sheaf: number): PhysAddr {
-    const s = prefilledRow(id, sheaf);
-    if (rows[s + S_COUNT] === 0) return NULL;
-    return liveFrom(slotAddress, slotLink, rows[s + S_SLOTS]! + --rows[s + S_COUNT]!);
-  }
-
   // ---- a cache comes and goes, a CPU gives up what it has --------------------------------------------------------------
 
   function open(id: number, capacity: number, gfp: Gfp, cpu: number): boolean {
@@ -467,15 +445,9 @@ export function createSheafSlub(
     endGracePeriod: (id, cpu) => (capacityOf(id) === 0 ? undefined : rcu.endGracePeriod(id, lineOf(id, cpu))),
     flushRcu: (id, cpu) => rcu.flush(id, lineOf(id, cpu)),
     prefillSheaf: (id, wanted, gfp, cpu) => prefilled.prefill(id, lineOf(id, cpu), wanted, gfp),
-    allocFromSheaf,
-    returnSheaf: (id, sheaf, gfp, cpu) => {
-      prefilledRow(id, sheaf);
-      prefilled.giveBack(id, lineOf(id, cpu), sheaf, gfp);
-    },
-    refillSheaf: (id, sheaf, wanted, gfp, cpu) => {
-      prefilledRow(id, sheaf);
-      return prefilled.refill(id, lineOf(id, cpu), sheaf, wanted, gfp);
-    },
+    allocFromSheaf: prefilled.alloc,
+    returnSheaf: (id, sheaf, gfp, cpu) => prefilled.giveBack(id, lineOf(id, cpu), sheaf, gfp),
+    refillSheaf: (id, sheaf, wanted, gfp, cpu) => prefilled.refill(id, lineOf(id, cpu), sheaf, wanted, gfp),
     open,
     close,
     offline,

@@ -49,7 +49,6 @@ export {
   cacheIds,
   cacheName,
   eachCpuLine,
-  eachSheaf,
   hasArrays,
   isCache,
   leakCache,

@@ -117,7 +117,7 @@ export interface StatisticCounts {
 }
 
 /** What the SLUB of a ledger's machine counts: its files in /sys/kernel/slab, in their order. */
-export function statisticNames({ shape }: Ledger): readonly Statistic[] {
+function statisticNames({ shape }: Ledger): readonly Statistic[] {
   return shape.sheaves > 0 ? STATISTICS_WITH_SHEAVES : STATISTICS;
 }
 

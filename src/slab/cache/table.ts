@@ -204,7 +204,7 @@ export function sheafObjects(ledger: Ledger, id: number): number {
 }
 
 /** Calls back with the first word of each sheaf of a cache, by id. Only 7.0's SLUB has such. */
-export function eachSheaf({ header, sheaf }: Ledger, id: number, visit: (s: number) => void): void {
+function eachSheaf({ header, sheaf }: Ledger, id: number, visit: (s: number) => void): void {
   const end = (header[H_SHEAF_HIGH]! + 1) * SHEAF_WORDS;
   for (let s = SHEAF_WORDS; s < end; s += SHEAF_WORDS) if (sheaf[s + S_CACHE] === id) visit(s);
 }

@@ -52,8 +52,8 @@ interface Found {
 }
 
 /**
- * Looks at the sheaves of all caches, and notes by slab how many of its objects lie in them. `cheap` looks at places and counts only. Nothing
- * that a list or a row leads to is read before it was found good. `strays`: slots may name addresses that nobody looked at.
+ * Looks at the sheaves of all caches, and notes by slab how many of its objects lie in them. `cheap` looks at places and counts only.
+ * Nothing that a list or a row leads to is read before it was found good. `strays`: slots may name addresses that nobody looked at.
  */
 export function checkBarns(
   memory: PhysicalMemory,

@@ -7,9 +7,10 @@
  * What stands in front of it takes slabs from here and gives objects back: the slabs of a CPU (cpu-slab.ts), or nothing, in a cache with a
  * debug flag (debugged.ts). Steps:
  *  1. `pull` takes the first slab off the list, with all that is free on it. When there is none, a new one is made (slabs/pages.ts).
- *     `take` takes n objects: slabs leave the list from its head until they hold so many free ones; each hands out its own list from the head.
- *     What is left of the last one goes to the list's tail. Are there still too few, new slabs come, one at a time, and what is left of the
- *     last of them goes to the head. `takeOne` takes a single object of the first slab, which leaves the list when it is full.
+ *     `take` takes n objects: slabs leave the list from its head until they hold so many free ones; each hands out its own list from the
+ *     head. What is left of the last one goes to the list's tail. Are there still too few, new slabs come, one at a time, and what is
+ *     left of the last of them goes to the head. `takeOne` takes a single object of the first slab, which leaves the list when it is
+ *     full.
  *  2. `give` puts a chain of objects in front of the own list of a slab that is on the node's list, and leaves it where it is. If it is
  *     empty by that, and the node has at least minPartial partial slabs, this one included, it is discarded. A slab that was full goes to
  *     the list's tail; if it is empty by that and the node has minPartial slabs without it, it is discarded.
@@ -64,8 +65,8 @@ export interface SlubNode {
     freed: number,
   ): void;
   /**
-   * n objects at once, or as many as memory is there for: their addresses and links are written into two arrays, from `at` on. Each one's link
-   * says LINK_ARRAY. Returns how many.
+   * n objects at once, or as many as memory is there for: their addresses and links are written into two arrays, from `at` on. Each one's
+   * link says LINK_ARRAY. Returns how many.
    */
   take(
     id: number,
