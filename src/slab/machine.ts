@@ -126,19 +126,17 @@ export class Machine {
     const bootKmalloc = () => this.#kmallocCaches();
     const plain = () => this.#caches.plain();
     const booted = bootAllocator(boot.allocator, memory, options, bootKmalloc, plain);
-    const { allocator, sheaves, barns } = booted;
-    const noting = stacks === undefined ? undefined : withStacks(allocator, stacks, this.caller);
+    const noting = stacks === undefined ? undefined : withStacks(booted.allocator, stacks, this.caller);
     this.#stacks = noting?.stacks;
-    this.#allocator = noting?.allocator ?? allocator;
+    this.#allocator = noting?.allocator ?? booted.allocator;
     this.#caches = new Caches({
+      ...booted,
       memory,
       kernel,
       boot,
       faithful,
       bytes,
       allocator: this.#allocator,
-      sheaves,
-      barns,
       bootKmalloc,
       sheafDefaults,
       constructors,
