@@ -340,12 +340,13 @@ export class KmemCache {
     const { cache } = this.#ledger;
     if (cache[c + C_STATE] !== CACHE_ALIVE || cache[c + C_REFCOUNT] === 0)
       throw new ArgumentError('this cache was destroyed before');
-    if (cache[c + C_KERNEL_OWNED] !== 0) {
-      throw new ArgumentError(`${this.name} belongs to the kernel and cannot be destroyed`);
-    }
+    // A creation may have merged with a cache of kmalloc's: it gives up its own share.
     if (cache[c + C_REFCOUNT]! > 1) {
       cache[c + C_REFCOUNT]!--;
       return;
+    }
+    if (cache[c + C_KERNEL_OWNED] !== 0) {
+      throw new ArgumentError(`${this.name} belongs to the kernel and cannot be destroyed`);
     }
     if (this.#kernel.debug.destroyWaitsForRcu) this.rcuBarrier();
     const live = this.live;

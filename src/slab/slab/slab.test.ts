@@ -36,6 +36,7 @@ import { firstReap } from './reap.js';
 testAllocator({
   name: 'SLAB',
   allocator: 'slab',
+  usesKmalloc: true,
   boots: fc.record({ slabMaxOrder: fc.constantFrom(0, 0, 1, 3) }),
 });
 
