@@ -360,7 +360,7 @@ export const P_SLAB_OBJECTS = 15;
 export const PD_FIRST = 6;
 // With sheaves of Linux 7.0 and later, where no CPU has slabs: P_AVAIL objects in main, P_LIMIT the most that it holds, P_ENTRIES its first
 // slot; and the ids of main, spare and rcu_free, 0 none.
-export const P_RCU_FREE = 3;
+export const P_RCU_FREE = 11;
 export const P_MAIN = 12;
 export const P_SPARE = 13;
 
