@@ -28,38 +28,39 @@ export function findGroup(slabs: Int32Array, last: number, places: Int32Array): 
   return found;
 }
 
-/** Slabs of the objects that are freed, and places of a group: scratch, nothing while no call is going on. */
-let slabs = new Int32Array(64);
-let places = new Int32Array(64);
-
 /** Calls back with each group: its slab, and where in the array it begins and ends. Leaves the array's order changed. */
-export function eachGroup(
-  addresses: PhysAddr[],
-  slabAt: (address: number) => number,
-  visit: (slab: number, from: number, to: number) => void,
-): void {
-  if (slabs.length < addresses.length) {
-    slabs = new Int32Array(2 * addresses.length);
-    places = new Int32Array(2 * addresses.length);
-  }
-  for (let i = 0; i < addresses.length; i++) slabs[i] = slabAt(addresses[i]!);
-  let left = addresses.length;
-  while (left > 0) {
-    const slab = slabs[left - 1]!;
-    const count = findGroup(slabs, left - 1, places);
-    let start = left;
-    for (let k = 0; k < count; k++) {
-      const i = places[k]!;
-      start--;
-      // What was passed over moves to the front, so that the group lies together at the end.
-      const passed = addresses[start]!;
-      addresses[start] = addresses[i]!;
-      addresses[i] = passed;
-      slabs[i] = slabs[start]!;
+type EachGroup = (addresses: PhysAddr[], visit: (slab: number, from: number, to: number) => void) => void;
+
+/** For one allocator of one thread: while a call goes on, another thread's own goes on with memory of its own. */
+export function createEachGroup(slabAt: (address: number) => number): EachGroup {
+  /** Slabs of the objects that are freed, and places of a group: scratch, nothing while no call is going on. */
+  let slabs = new Int32Array(64);
+  let places = new Int32Array(64);
+
+  return (addresses, visit) => {
+    if (slabs.length < addresses.length) {
+      slabs = new Int32Array(2 * addresses.length);
+      places = new Int32Array(2 * addresses.length);
     }
-    visit(slab, start, left);
-    left = start;
-  }
+    for (let i = 0; i < addresses.length; i++) slabs[i] = slabAt(addresses[i]!);
+    let left = addresses.length;
+    while (left > 0) {
+      const slab = slabs[left - 1]!;
+      const count = findGroup(slabs, left - 1, places);
+      let start = left;
+      for (let k = 0; k < count; k++) {
+        const i = places[k]!;
+        start--;
+        // What was passed over moves to the front, so that the group lies together at the end.
+        const passed = addresses[start]!;
+        addresses[start] = addresses[i]!;
+        addresses[i] = passed;
+        slabs[i] = slabs[start]!;
+      }
+      visit(slab, start, left);
+      left = start;
+    }
+  };
 }
 
 /**

@@ -3,7 +3,7 @@
  */
 import type { PhysAddr } from '../../base/index.js';
 import { CPU_WORDS, LINK_LIVE, P_OWN, P_SLAB, type PhysicalMemory } from '../../machine/index.js';
-import { eachGroup, firstBad, firstNot, type ObjectAddresses } from '../slabs/index.js';
+import { createEachGroup, firstBad, firstNot, type ObjectAddresses } from '../slabs/index.js';
 import type { SlabFrees } from './slab-frees.js';
 
 /** Frees of many objects at once. */
@@ -48,6 +48,7 @@ export function createBulkFree(
   const { slabAt, indexIn, badFree } = addresses;
   const { cpuCache, slabCounters, slabCache, slabFrame, slabLinks, link } = ledger;
   const cacheRows = ledger.shape.caches + 1;
+  const eachGroup = createEachGroup(slabAt);
   /** Indices of a group that is freed: scratch. */
   let going = new Int32Array(64);
 
@@ -61,7 +62,7 @@ export function createBulkFree(
 
   function freeKnown(id: number, objects: PhysAddr[], cpu: number): void {
     const p = (cpu * cacheRows + id) * CPU_WORDS;
-    eachGroup(objects, slabAt, (slab, from, to) => freeGroup(id, p, slab, objects, from, to));
+    eachGroup(objects, (slab, from, to) => freeGroup(id, p, slab, objects, from, to));
   }
 
   function freeGroup(
