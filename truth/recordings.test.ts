@@ -45,6 +45,12 @@ const SETS: readonly (readonly [name: string, cases: readonly number[]])[] = [
   ['7.3/create-slub-new73', [195, 2669]],
   ['7.3/merge-slub-public', [748]],
   ['7.3/merge-slub-debugF-public', [748]],
+  ['7.3/seq-slub-public', [66, 16]],
+  ['7.3/seq-slub-debug-public', [33, 16]],
+  ['7.3/seq-slub-kmalloc-public', [74]],
+  ['7.3/seq-slub-sheaves-public', [121]],
+  ['7.3/seq-slub-sheaves-debian-public', [26]],
+  ['7.3/seq-slub-stats-public', [68]],
   ['7.3/sysfs-slub', [126]],
   ['7.3/sysfs-slub-debian', [4]],
 ];

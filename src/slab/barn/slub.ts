@@ -58,11 +58,11 @@ import { type SheafRule, SLAB_DEBUG_FLAGS } from '../kernel/index.js';
 import {
   countInUse,
   countOnNode,
+  createEachGroup,
   createNodeLists,
   createObjectAddresses,
   createSlabLocks,
   createSlabPages,
-  eachGroup,
   firstBad,
 } from '../slabs/index.js';
 import { createDebuggedCaches, createSlubNode } from '../slub/index.js';
@@ -146,6 +146,7 @@ export function createSheafSlub(
   const { cache, cpuCache, slabCache, slabLinks, link, slotAddress, slotLink } = ledger;
   const cacheRows = ledger.shape.caches + 1;
   const { cpus } = ledger.shape;
+  const eachGroup = createEachGroup(slabAt);
   const COUNTING = ledger.statistics.length > 0;
   const count = createEventCounter(ledger);
 
@@ -344,7 +345,7 @@ export function createSheafSlub(
     if (objects.length === 0) return;
     const debug = isDebug(id);
     if (!debug) count(p, STAT.free_slowpath, objects.length);
-    eachGroup(objects, slabAt, (slab, from, to) => {
+    eachGroup(objects, (slab, from, to) => {
       const chain = objects.slice(from, to);
       if (turned) chain.reverse();
       if (debug) debugged.freeGroup(id, p, slab, chain);
