@@ -84,7 +84,7 @@ export interface LedgerLimits {
   arrayEntries?: number;
   /** Of a machine with sheaves: objects that the sheaves of all caches can hold together. */
   sheafEntries?: number;
-  /** Of a machine with SLUB from 7.0 on: sheaves, and the objects that they can hold together. */
+  /** Of a machine with SLUB from 7.0 on: sheaves, and the objects that they can hold together. With 0 its caches are only described. */
   sheaves?: number;
   sheafSlots?: number;
 }

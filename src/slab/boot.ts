@@ -20,6 +20,7 @@ import { bootParameters, type MachineOptions, type SheafDefaults, sheafDefaults 
 import { createSheaves, type SheafAllocator, sheafEntries } from './sheaf/index.js';
 import { createSlab, type Slab } from './slab/index.js';
 import { createSlub, type Slub } from './slub/index.js';
+import { withoutRunTime } from './without-run-time.js';
 import { memoryOf } from './workers/index.js';
 
 /** Kept in the ledger: what a machine was booted with. */
@@ -156,6 +157,11 @@ export function bootAllocator(
   const none = { sheaves: undefined, barns: undefined };
   if (name === 'slab') return { ...none, allocator: createSlab(memory, options, kmalloc) };
   const { sheafRule } = options.profile;
+  if (sheafRule !== null && memory.ledger.shape.sheaves === 0)
+    return {
+      ...none,
+      allocator: withoutRunTime(createSlub(memory, options), memory.ledger, options.profile),
+    };
   if (sheafRule !== null) {
     const source = createSheafMemory(memory.ledger, plain, () => slub);
     const slub: SheafSlub = createSheafSlub(memory, options, source, sheafRule);

@@ -83,6 +83,10 @@ export class Caches implements CacheHome {
     return this.memory.locks.cpu;
   }
 
+  get hasBarns(): boolean {
+    return this.#barns !== undefined;
+  }
+
   get hasSheaves(): boolean {
     return this.#sheaves !== undefined;
   }

@@ -21,7 +21,7 @@ export function openKmalloc(caches: Caches, bytes: ManagedBytes | undefined): Km
   for (const id of ids.flat()) caches.link(cacheName(ledger, id), caches.of(id));
   caches.plainKmalloc = kernel.kmallocSizes.map(([size], i) => [size, ids[0]![i]!]);
   // Their sheaves come from them: the first ones are single objects of slabs.
-  if (isNew && kernel.sheafRule !== null) openBarns(caches, ids.flat());
+  if (isNew && caches.hasBarns) openBarns(caches, ids.flat());
   return createKmalloc(memory, kernel, allocator, ids, bytes, caches.ownCpu);
 }
 

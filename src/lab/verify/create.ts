@@ -2,6 +2,7 @@ import { ArgumentError } from '../../base/index.js';
 import type { CacheInfo, KmemCache, Machine } from '../../slab/index.js';
 import { sysfsFiles } from '../../text/index.js';
 import {
+  DESCRIBED,
   onlyBoot,
   type RecordedCache,
   RecordedKernel,
@@ -153,7 +154,7 @@ function expectSysfs(
 /** create-*: each case alone, on the caches that the boot had made. */
 export function verifyCreate(recording: CreateRecording, set: string): SetResult[] {
   const kernel = new RecordedKernel(recording);
-  const machine = kernel.machine(onlyBoot(recording.boots), recording.caches_already_there);
+  const machine = kernel.machine(onlyBoot(recording.boots), recording.caches_already_there, DESCRIBED);
   const results = [verifyAlone(kernel, machine, recording.cases, set)];
   if (recording.args_cases) results.push(verifyAlone(kernel, machine, recording.args_cases, `${set}/args`));
   machine.validate();
@@ -193,7 +194,7 @@ export function verifyCreateParams(recording: ParamsRecording, set: string): Set
     const boot = recording.boots[setting.boot];
     if (boot === undefined)
       throw new ArgumentError(`setting ${label} names the boot '${setting.boot}', which is not there`);
-    const machine = kernel.machine(boot);
+    const machine = kernel.machine(boot, [], DESCRIBED);
     const undone = undoing(machine);
     setting.cases.forEach((recorded, i) => {
       const name = `${label}/${i}`;

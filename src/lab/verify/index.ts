@@ -11,6 +11,7 @@ import { type KmallocRecording, type OverrunRecording, verifyKmalloc, verifyOver
 import { type MergeRecording, verifyMerge } from './merge.js';
 import { isOrderRanges, verifyOrderRanges } from './order-ranges.js';
 import { type PageFragRecording, verifyPageFrag } from './page-frag.js';
+import { UnknownRecordingError } from './recording.js';
 import type { SetResult } from './result.js';
 import { type SeqRecording, verifySeq } from './seq.js';
 import { isSlabZones, verifySlabZones } from './slab-zones.js';
@@ -25,11 +26,8 @@ import {
 import { type V7sRecording, verifyV7s } from './v7s.js';
 import { type V7sWorkloadRecording, verifyV7sWorkload } from './v7s-workload.js';
 
-export { UnknownKernelError } from './recording.js';
+export { UnknownKernelError, UnknownRecordingError } from './recording.js';
 export type { Disagreement, SetResult } from './result.js';
-
-/** A file that is no recording of a kind that is known here. */
-export class UnknownRecordingError extends ArgumentError {}
 
 /**
  * Holds the engine against one parsed recording. `set` names it in the result. Throws UnknownRecordingError for what is none that is

@@ -16,7 +16,13 @@ import { Machine, SLAB, SLAB_DEBUG_FLAGS, ZERO_SIZE_PTR } from '../../slab/index
 import { bootOptions } from '../boot/index.js';
 import { type Bytes, type Outcome, runCase, tracksAt } from './kmalloc-cases.js';
 import { maskedLines, maskLike, reportLines } from './kmalloc-log.js';
-import { type RecordedBoot, type RecordedCache, RecordedKernel, type RecordingHead } from './recording.js';
+import {
+  type RecordedBoot,
+  type RecordedCache,
+  RecordedKernel,
+  type RecordingHead,
+  UnknownRecordingError,
+} from './recording.js';
 import { type Expect, type SetResult, SetTally } from './result.js';
 
 type Row = readonly [from: number, to: number, name: string | null, ksize: number, zone: string | null];
@@ -52,16 +58,24 @@ export function verifyKmalloc(recording: KmallocRecording, set: string): SetResu
   const kernel = new RecordedKernel(recording);
   const boot = Object.values(recording.boots)[0];
   if (boot === undefined) throw new ArgumentError('expected a boot beside the ranges');
-  return [
-    verifyRanges(recording, bootMachine(kernel, boot, '', 0), `${set}/ranges`),
-    verifyCaches(recording, kernel, bootMachine(kernel, boot, '', 0), `${set}/caches`),
-    verifyMisuse(recording.misuse, kernel, boot, `${set}/misuse`),
-  ];
+  if (!Array.isArray(recording.kmalloc_caches))
+    throw new UnknownRecordingError('caches of kmalloc by a list of names are not read yet');
+  const ranges = verifyRanges(recording, bootMachine(kernel, boot, '', 0), `${set}/ranges`);
+  const caches = verifyCaches(recording, kernel, bootMachine(kernel, boot, '', 0), `${set}/caches`);
+  if (kernel.profile.sheafRule !== null) {
+    const note = `${recording.misuse.length} cases of misuse are passed over: what a kernel with sheaves says of it is not modelled yet`;
+    return [ranges, { ...caches, note }];
+  }
+  return [ranges, caches, verifyMisuse(recording.misuse, kernel, boot, `${set}/misuse`)];
 }
 
 /** kmalloc-overrun-*: bytes written behind the size that was asked for. Nothing is recorded of the machine but its boot parameters. */
 export function verifyOverrun(recording: OverrunRecording, set: string): SetResult {
   const kernel = new RecordedKernel({ kernel: recording.kernel, boots: {} });
+  if (kernel.profile.sheafRule !== null)
+    throw new UnknownRecordingError(
+      `what Linux ${recording.kernel} says of bytes written behind an object is not modelled yet`,
+    );
   return verifyMisuse(recording.cases, kernel, { cmdline: '', smp: 4, mem: '6G' }, `${set}/overrun`);
 }
 

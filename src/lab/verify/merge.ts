@@ -1,5 +1,12 @@
 import { createAsRecorded, expectOutcome } from './create.js';
-import { onlyBoot, type RecordedCache, RecordedKernel, type RecordingHead, undoing } from './recording.js';
+import {
+  DESCRIBED,
+  onlyBoot,
+  type RecordedCache,
+  RecordedKernel,
+  type RecordingHead,
+  undoing,
+} from './recording.js';
 import { type SetResult, SetTally } from './result.js';
 
 interface MergeScenario {
@@ -28,7 +35,7 @@ export interface MergeRecording extends RecordingHead {
 /** merge-*: caches made one after the other, kept until all are there, then destroyed in the recorded order. */
 export function verifyMerge(recording: MergeRecording, set: string): SetResult {
   const kernel = new RecordedKernel(recording);
-  const machine = kernel.machine(onlyBoot(recording.boots), recording.caches_already_there);
+  const machine = kernel.machine(onlyBoot(recording.boots), recording.caches_already_there, DESCRIBED);
   const tally = new SetTally(set);
   const undone = undoing(machine);
   recording.scenarios.forEach((scenario, n) => {

@@ -19,6 +19,9 @@ import {
 } from '../../slab/index.js';
 import { bootOptions } from '../boot/index.js';
 
+/** A file that is no recording of a kind that is known here. */
+export class UnknownRecordingError extends ArgumentError {}
+
 /** A recording of a kernel that there is no profile of. */
 export class UnknownKernelError extends ArgumentError {
   /** As the recording names it. */
@@ -212,8 +215,9 @@ export class RecordedKernel {
   machine(
     boot: RecordedBoot,
     standing: readonly RecordedCache[] = [],
-    more: Pick<MachineOptions, 'statistics' | 'freelistOrder'> = {},
+    more: Pick<MachineOptions, 'statistics' | 'freelistOrder'> & { readonly described?: boolean } = {},
   ): Machine {
+    const { described = false, ...options } = more;
     const machine = Machine.create({
       ...bootOptions(boot.cmdline, this.profile),
       machine: 'x86_64',
@@ -221,8 +225,8 @@ export class RecordedKernel {
       cpus: boot.smp,
       kernel: this.profile,
       faithful: true,
-      ledger: { slabs: 1 << 16, linkPages: 1 << 12 },
-      ...more,
+      ledger: { slabs: 1 << 16, linkPages: 1 << 12, ...(described && { sheaves: 0 }) },
+      ...options,
     });
     for (const cache of [...standing].reverse()) machine.adoptCache(this.row(cache));
     return machine;
@@ -314,3 +318,6 @@ export function undoing(machine: Machine): (probe: () => void) => void {
     header.set(head);
   };
 }
+
+/** A machine whose caches are made and not used: a probe of one leaves nothing but rows, which can be put back. */
+export const DESCRIBED = { described: true } as const;
