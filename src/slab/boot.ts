@@ -153,6 +153,7 @@ export function bootAllocator(
   options: AllocatorOptions,
   kmalloc: () => Kmalloc,
   plain: () => PlainKmalloc,
+  openLate: (cache: number) => void,
 ): BootedAllocator {
   const none = { sheaves: undefined, barns: undefined };
   if (name === 'slab') return { ...none, allocator: createSlab(memory, options, kmalloc) };
@@ -164,7 +165,7 @@ export function bootAllocator(
     };
   if (sheafRule !== null) {
     const source = createSheafMemory(memory.ledger, plain, () => slub);
-    const slub: SheafSlub = createSheafSlub(memory, options, source, sheafRule);
+    const slub: SheafSlub = createSheafSlub(memory, options, source, sheafRule, openLate);
     return { ...none, allocator: slub, barns: slub };
   }
   const slub = createSlub(memory, options);

@@ -1,7 +1,14 @@
 /**
  * The caches of a machine: rows of its ledger, each behind the one object that all its creations share, and the names that lead to them.
  */
-import { GFP, type Ledger, type ManagedBytes, type PhysicalMemory } from '../machine/index.js';
+import {
+  C_SHEAF_CAPACITY,
+  CACHE_WORDS,
+  GFP,
+  type Ledger,
+  type ManagedBytes,
+  type PhysicalMemory,
+} from '../machine/index.js';
 import type { PlainKmalloc, SheafSlub } from './barn/index.js';
 import {
   addCache,
@@ -127,18 +134,18 @@ export class Caches implements CacheHome {
     return id === undefined ? undefined : this.of(id);
   }
 
-  /** Adds a cache as it is described. Throws LedgerFullError. */
-  adopt(row: CacheRow): KmemCache {
+  /** Adds a cache as it is described; `isMade`: it is made now, and so are its sheaves. Throws LedgerFullError. */
+  adopt(row: CacheRow, isMade = true): KmemCache {
     return whileInTable(this.memory, () => {
-      const capacity = this.#barns === undefined ? 0 : (row.sheafCapacity ?? 0);
-      if (capacity > 0) this.#bootKmalloc();
+      const opens = isMade && this.#barns !== undefined && (row.sheafCapacity ?? 0) > 0;
+      if (opens) this.#bootKmalloc();
       const id = addCache(this.ledger, row, (added) => this.addSheaves(added, row));
       // The row may have belonged to a cache that was destroyed.
       this.#handles.delete(id);
       this.constructors.forget(id);
       const cache = this.of(id);
       this.link(row.name, cache);
-      if (capacity > 0) this.openBarn(id, capacity);
+      if (opens) this.openBarn(id);
       return cache;
     });
   }
@@ -155,7 +162,7 @@ export class Caches implements CacheHome {
   }
 
   /** A cache gets its barn, and every CPU its main sheaf, where the machine has such. Throws LedgerFullError. */
-  openBarn(id: number, capacity: number): void {
+  openBarn(id: number, capacity = this.ledger.cache[id * CACHE_WORDS + C_SHEAF_CAPACITY]!): void {
     this.#barns?.open(id, capacity, GFP.KERNEL, Math.max(this.ownCpu, 0));
   }
 

@@ -125,7 +125,8 @@ export class Machine {
     };
     const bootKmalloc = () => this.#kmallocCaches();
     const plain = () => this.#caches.plain();
-    const booted = bootAllocator(boot.allocator, memory, options, bootKmalloc, plain);
+    const late = (id: number) => this.#caches.openBarn(id);
+    const booted = bootAllocator(boot.allocator, memory, options, bootKmalloc, plain, late);
     const noting = stacks === undefined ? undefined : withStacks(booted.allocator, stacks, this.caller);
     this.#stacks = noting?.stacks;
     this.#allocator = noting?.allocator ?? booted.allocator;
@@ -328,7 +329,7 @@ export class Machine {
 
   /** Adds a cache as it is described, without looking for a merge: for caches known from a real machine. */
   adoptCache(row: CacheRow): KmemCache {
-    return this.#caches.adopt(row);
+    return this.#caches.adopt(row, false);
   }
 
   /** All caches, oldest first. */

@@ -202,7 +202,7 @@ export function planFromSnapshots(
     assumed: [
       ...assumedWords(machine, profile, evidence),
       ...(note === '' ? [] : [`${note.slice(2)[0]!.toUpperCase()}${note.slice(3)}: its rules may differ`]),
-      ...sheavesLeftOut(full),
+      ...(profile.has.sheaves ? [] : sheavesLeftOut(full)),
     ],
     overruled: overruledBy(options, snapshots, last),
     source: `${caches.length} caches from ${what} of snapshot ${last.name} in ${snapshots.file}${notes}`,

@@ -43,6 +43,7 @@ import {
   P_AVAIL,
   P_ENTRIES,
   P_LIMIT,
+  P_MAIN,
   type PhysicalMemory,
 } from '../../machine/index.js';
 import {
@@ -131,12 +132,14 @@ function createParts(
   return { addresses, checks, node, debugged, barn, cpuSheaves, rcu, prefilled, isDebug };
 }
 
-/** SLUB with sheaves over a machine's memory. All of its state is in the ledger. `rule` says what barns and sheaves are. */
+/** SLUB with sheaves over a machine's memory. All of its state is in the ledger. `rule` says what barns and sheaves are;
+ * `openLate` opens a cache that was adopted and is used for the first time. */
 export function createSheafSlub(
   memory: PhysicalMemory,
   options: AllocatorOptions,
   sheafMemory: SheafMemory,
   rule: SheafRule,
+  openLate: (cache: number) => void,
 ): SheafSlub {
   const { ledger } = memory;
   const { faithful, bytes } = options;
@@ -151,7 +154,8 @@ export function createSheafSlub(
   const count = createEventCounter(ledger);
 
   const lineOf = (id: number, cpu: number) => (cpu * cacheRows + id) * CPU_WORDS;
-  const capacityOf = (id: number) => cache[id * CACHE_WORDS + C_SHEAF_CAPACITY]!;
+  /** A cache that was adopted as it was found has sheaves from its first use on. */
+  const hasSheaves = (p: number) => cpuCache[p + P_MAIN] !== 0;
 
   // ---- alloc -----------------------------------------------------------------------------------------------------------
 
@@ -175,8 +179,8 @@ export function createSheafSlub(
   function allocSlow(id: number, gfp: Gfp, p: number): PhysAddr {
     const c = id * CACHE_WORDS;
     if (cache[c + C_STATE] !== CACHE_ALIVE) throw new ArgumentError(`cache ${id} does not exist (any more)`);
-    if (cache[c + C_SHEAF_CAPACITY] !== 0 && cpuSheaves.refill(id, c, p, gfp))
-      return takeTop(p, cpuCache[p + P_AVAIL]!);
+    if (cache[c + C_SHEAF_CAPACITY] !== 0 && !hasSheaves(p)) openLate(id);
+    if (hasSheaves(p) && cpuSheaves.refill(id, c, p, gfp)) return takeTop(p, cpuCache[p + P_AVAIL]!);
     count(p, STAT.alloc_slowpath);
     return isDebug(id) ? debugged.alloc(id, gfp, p) : node.takeOne(id, c, p, gfp);
   }
@@ -184,7 +188,7 @@ export function createSheafSlub(
   function allocAtHand(id: number, gfp: Gfp, cpu: number): PhysAddr {
     const c = id * CACHE_WORDS;
     const p = lineOf(id, cpu);
-    const held = cpuCache[p + P_AVAIL]! > 0 || (capacityOf(id) !== 0 && cpuSheaves.refillHeld(c, p));
+    const held = cpuCache[p + P_AVAIL]! > 0 || (hasSheaves(p) && cpuSheaves.refillHeld(c, p));
     if (held) return takeTop(p, cpuCache[p + P_AVAIL]!);
     count(p, STAT.alloc_slowpath);
     return node.takeOne(id, c, p, gfp);
@@ -199,7 +203,7 @@ export function createSheafSlub(
     try {
       if (isDebug(id)) takeSingly(id, p, gfp, wanted, objects);
       else {
-        if (capacityOf(id) !== 0) takeHeld(c, p, wanted, objects);
+        if (hasSheaves(p)) takeHeld(c, p, wanted, objects);
         if (objects.length < wanted) takeFromNode(id, p, gfp, wanted - objects.length, objects);
       }
       if (bytes !== undefined && gfp & __GFP.ZERO)
@@ -279,7 +283,7 @@ export function createSheafSlub(
   function freeSlow(id: number, p: number, address: PhysAddr, at: number): void {
     if (isDebug(id)) return void debugged.free(id, p, address);
     const c = id * CACHE_WORDS;
-    if (cache[c + C_SHEAF_CAPACITY] === 0) return freeToSlab(c, p, address, at);
+    if (!hasSheaves(p)) return freeToSlab(c, p, address, at);
     cpuSheaves.makeRoom(id, c, p);
     putTop(p, address, at);
   }
@@ -305,7 +309,7 @@ export function createSheafSlub(
 
   /** A pointer that nobody looked at lies in main as it is. Without sheaves a kernel would spoil the slab's list: that is not played. */
   function putStray(id: number, p: number, address: PhysAddr): void {
-    if (capacityOf(id) === 0) throw badFree(id, address);
+    if (!hasSheaves(p)) throw badFree(id, address);
     if (cpuCache[p + P_AVAIL] === cpuCache[p + P_LIMIT]) cpuSheaves.makeRoom(id, id * CACHE_WORDS, p);
     const avail = cpuCache[p + P_AVAIL]!;
     const slot = cpuCache[p + P_ENTRIES]! + avail;
@@ -324,7 +328,7 @@ export function createSheafSlub(
       return;
     }
     const p = lineOf(id, cpu);
-    if (capacityOf(id) === 0) return freeToNode(id, p, objects, true);
+    if (!hasSheaves(p)) return freeToNode(id, p, objects, true);
     freeToNode(id, p, putHeld(id, p, objects), false);
   }
 
@@ -372,13 +376,19 @@ export function createSheafSlub(
     const at = linkOf(id, address);
     if (at < 0 || link[at] !== LINK_LIVE) throw badFree(id, address);
     const p = lineOf(id, cpu);
-    if (capacityOf(id) === 0) {
+    if (!hasSheaves(p)) {
       count(p, STAT.free_rcu_sheaf_fail);
       return false;
     }
     if (!rcu.add(id, p, address, at)) return false;
     link[at] = LINK_ARRAY;
     return true;
+  }
+
+  function prefillSheaf(id: number, wanted: number, gfp: Gfp, cpu: number): number {
+    const p = lineOf(id, cpu);
+    if (!hasSheaves(p) && cache[id * CACHE_WORDS + C_SHEAF_CAPACITY] !== 0) openLate(id);
+    return prefilled.prefill(id, p, wanted, gfp);
   }
 
   // ---- a cache comes and goes, a CPU gives up what it has --------------------------------------------------------------
@@ -409,13 +419,13 @@ export function createSheafSlub(
   }
 
   function flushCpu(id: number, cpu: number): void {
-    if (capacityOf(id) === 0) return;
+    if (!hasSheaves(lineOf(id, cpu))) return;
     cpuSheaves.flush(id, lineOf(id, cpu), false);
     rcu.flush(id, lineOf(id, cpu));
   }
 
   function offline(id: number, cpu: number): void {
-    if (capacityOf(id) === 0) return;
+    if (!hasSheaves(lineOf(id, cpu))) return;
     cpuSheaves.flush(id, lineOf(id, cpu), true);
     rcu.flush(id, lineOf(id, cpu));
   }
@@ -423,7 +433,7 @@ export function createSheafSlub(
   function shrink(id: number): boolean {
     const p = lineOf(id, 0);
     for (let cpu = 0; cpu < cpus; cpu++) flushCpu(id, cpu);
-    if (capacityOf(id) !== 0) {
+    if (hasSheaves(p)) {
       rcu.endGracePeriod(id, p);
       barn.empty(id, p);
     }
@@ -443,9 +453,10 @@ export function createSheafSlub(
     freeBulk,
     allocAtHand,
     freeRcu,
-    endGracePeriod: (id, cpu) => (capacityOf(id) === 0 ? undefined : rcu.endGracePeriod(id, lineOf(id, cpu))),
+    endGracePeriod: (id, cpu) =>
+      hasSheaves(lineOf(id, cpu)) ? rcu.endGracePeriod(id, lineOf(id, cpu)) : undefined,
     flushRcu: (id, cpu) => rcu.flush(id, lineOf(id, cpu)),
-    prefillSheaf: (id, wanted, gfp, cpu) => prefilled.prefill(id, lineOf(id, cpu), wanted, gfp),
+    prefillSheaf,
     allocFromSheaf: prefilled.alloc,
     returnSheaf: (id, sheaf, gfp, cpu) => prefilled.giveBack(id, lineOf(id, cpu), sheaf, gfp),
     refillSheaf: (id, sheaf, wanted, gfp, cpu) => prefilled.refill(id, lineOf(id, cpu), sheaf, wanted, gfp),

@@ -1,6 +1,6 @@
 /**
- * `validate()` can fail where there are barns: for every term that barn.ts names, one word of a healthy machine is spoilt, and the term comes
- * back; and whatever word is spoilt, validate ends.
+ * `validate()` can fail where there are barns: for every term that barn.ts names, one word of a healthy machine is spoilt, and the term
+ * comes back; and whatever word is spoilt, validate ends.
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';

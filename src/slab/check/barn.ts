@@ -11,6 +11,7 @@ import {
   C_RCU_WAITING_TAIL,
   C_SHEAF_CAPACITY,
   CACHE_WORDS,
+  CPU_WORDS,
   type Fault,
   H_SHEAF_CLASSES,
   H_SHEAF_HIGH,
@@ -148,7 +149,10 @@ function findSheaves(memory: PhysicalMemory, id: number, found: Map<number, Foun
   const held = (sheaf: number) => rows[sheaf * SHEAF_WORDS + S_COUNT] ?? 0;
   eachCpuLine(ledger, id, (p, cpu) => {
     const main = cpuCache[p + P_MAIN]!;
-    if ((main !== 0) !== (capacity !== 0)) fail('barn.main', `${name}: CPU ${cpu}'s main is sheaf ${main}`);
+    // A cache that was adopted has sheaves from its first use on, and then each CPU has them.
+    const opened = cpuCache[id * CPU_WORDS + P_MAIN] !== 0;
+    if ((main !== 0) !== opened || (opened && capacity === 0))
+      fail('barn.main', `${name}: CPU ${cpu}'s main is sheaf ${main}`);
     if (main === 0) {
       if ((cpuCache[p + P_AVAIL]! | cpuCache[p + P_LIMIT]!) !== 0)
         fail('barn.main', `${name}: CPU ${cpu} holds objects without a sheaf`);
