@@ -27,9 +27,8 @@
  *
  * Rules: truth/7.3/README.md, checked against its recordings to the content of every sheaf in its order.
  */
-import { ArgumentError, type Gfp, KernelWouldCrashError, NULL, type PhysAddr } from '../../base/index.js';
+import { ArgumentError, type Gfp, KernelWouldCrashError, type PhysAddr } from '../../base/index.js';
 import {
-  __GFP,
   C_FLAGS,
   C_NR_SLABS,
   C_SHEAF_CAPACITY,
@@ -52,23 +51,21 @@ import {
   createEventCounter,
   STAT,
   sheafObjects,
-  zeroTaken,
 } from '../cache/index.js';
 import { BAD_FREE, createDebugParts, createDebugSlabs, type DebugSlabs, zeroing } from '../debug/index.js';
 import { type SheafRule, SLAB_DEBUG_FLAGS } from '../kernel/index.js';
 import {
   countInUse,
   countOnNode,
-  createEachGroup,
   createNodeLists,
   createObjectAddresses,
   createSlabLocks,
   createSlabPages,
-  firstBad,
 } from '../slabs/index.js';
 import { createDebuggedCaches, createSlubNode } from '../slub/index.js';
 import { whileUnkept } from '../workers/index.js';
 import { createBarn, type SheafMemory } from './barn.js';
+import { createSheafBulk } from './bulk.js';
 import { createCpuSheaves } from './cpu-sheaves.js';
 import { createPrefilledSheaves } from './prefilled.js';
 import { createRcuSheaves } from './rcu.js';
@@ -149,7 +146,6 @@ export function createSheafSlub(
   const { cache, cpuCache, slabCache, slabLinks, link, slotAddress, slotLink } = ledger;
   const cacheRows = ledger.shape.caches + 1;
   const { cpus } = ledger.shape;
-  const eachGroup = createEachGroup(slabAt);
   const COUNTING = ledger.statistics.length > 0;
   const count = createEventCounter(ledger);
 
@@ -192,63 +188,6 @@ export function createSheafSlub(
     if (held) return takeTop(p, cpuCache[p + P_AVAIL]!);
     count(p, STAT.alloc_slowpath);
     return node.takeOne(id, c, p, gfp);
-  }
-
-  function allocBulk(id: number, wanted: number, gfp: Gfp, cpu: number): PhysAddr[] {
-    if (cpu >>> 0 !== cpu || cpu >= cpus) throw refuseCpu(cpu);
-    const c = id * CACHE_WORDS;
-    if (cache[c + C_STATE] !== CACHE_ALIVE) throw new ArgumentError(`cache ${id} does not exist (any more)`);
-    const p = lineOf(id, cpu);
-    const objects: PhysAddr[] = [];
-    try {
-      if (isDebug(id)) takeSingly(id, p, gfp, wanted, objects);
-      else {
-        if (hasSheaves(p)) takeHeld(c, p, wanted, objects);
-        if (objects.length < wanted) takeFromNode(id, p, gfp, wanted - objects.length, objects);
-      }
-      if (bytes !== undefined && gfp & __GFP.ZERO)
-        for (const each of objects) zeroTaken(bytes, checks.askedSize(id, each), free, id, each, cpu);
-    } finally {
-      // Whatever ended it, the caller gets all or none.
-      if (objects.length < wanted) freeBulk(id, objects.splice(0), cpu);
-    }
-    return objects;
-  }
-
-  function takeSingly(id: number, p: number, gfp: Gfp, wanted: number, objects: PhysAddr[]): void {
-    while (objects.length < wanted) {
-      const address = debugged.alloc(id, gfp, p);
-      if (address === NULL) return;
-      count(p, STAT.alloc_slowpath);
-      objects.push(address);
-    }
-  }
-
-  /** What the CPU and the barn have, in the order in which it lies. */
-  function takeHeld(c: number, p: number, wanted: number, objects: PhysAddr[]): void {
-    while (objects.length < wanted) {
-      if (cpuCache[p + P_AVAIL] === 0 && !cpuSheaves.refillHeld(c, p)) return;
-      const avail = cpuCache[p + P_AVAIL]!;
-      const taken = Math.min(avail, wanted - objects.length);
-      const first = cpuCache[p + P_ENTRIES]! + avail - taken;
-      cpuCache[p + P_AVAIL] = avail - taken;
-      for (let slot = first; slot < first + taken; slot++)
-        objects.push(liveFrom(slotAddress, slotLink, slot));
-      count(p, STAT.alloc_fastpath, taken);
-    }
-  }
-
-  function liveFrom(from: Float64Array, links: Int32Array, slot: number): PhysAddr {
-    if (links[slot]! >= 0) link[links[slot]!] = LINK_LIVE;
-    return from[slot]! as PhysAddr;
-  }
-
-  function takeFromNode(id: number, p: number, gfp: Gfp, wanted: number, objects: PhysAddr[]): void {
-    const found = new Float64Array(wanted);
-    const links = new Int32Array(wanted);
-    const came = node.take(id, id * CACHE_WORDS, p, gfp, wanted, found, links, 0);
-    for (let i = 0; i < came; i++) objects.push(liveFrom(found, links, i));
-    count(p, STAT.alloc_slowpath, came);
   }
 
   // ---- free ------------------------------------------------------------------------------------------------------------
@@ -319,55 +258,14 @@ export function createSheafSlub(
     count(p, STAT.free_fastpath);
   }
 
-  function freeBulk(id: number, objects: PhysAddr[], cpu: number): void {
-    if (cpu >>> 0 !== cpu || cpu >= cpus) throw refuseCpu(cpu);
-    const bad = firstBad(ledger, addresses, id, objects, false);
-    if (bad !== undefined && !faithful) throw badFree(id, bad);
-    if (bad !== undefined) {
-      for (const address of objects) free(id, address, cpu);
-      return;
-    }
-    const p = lineOf(id, cpu);
-    if (!hasSheaves(p)) return freeToNode(id, p, objects, true);
-    freeToNode(id, p, putHeld(id, p, objects), false);
-  }
-
-  /** Puts as many as main and the barn take, from the array's start. Returns the rest. */
-  function putHeld(id: number, p: number, objects: PhysAddr[]): PhysAddr[] {
-    let done = 0;
-    while (done < objects.length) {
-      const full = cpuCache[p + P_AVAIL] === cpuCache[p + P_LIMIT];
-      if (full && !cpuSheaves.makeRoomHeld(id * CACHE_WORDS, p)) break;
-      putTop(p, objects[done]!, linkOf(id, objects[done]!));
-      done++;
-    }
-    return objects.slice(done);
-  }
-
-  /** In groups of one slab. `turned`: of a group the array's last object becomes the head of its slab's list, else the first. */
-  function freeToNode(id: number, p: number, objects: PhysAddr[], turned: boolean): void {
-    if (objects.length === 0) return;
-    const debug = isDebug(id);
-    if (!debug) count(p, STAT.free_slowpath, objects.length);
-    eachGroup(objects, (slab, from, to) => {
-      const chain = objects.slice(from, to);
-      if (turned) chain.reverse();
-      if (debug) debugged.freeGroup(id, p, slab, chain);
-      else giveChain(id * CACHE_WORDS, p, slab, chain);
-    });
-  }
-
-  function giveChain(c: number, p: number, slab: number, chain: readonly PhysAddr[]): void {
-    const links = slabLinks[slab]!;
-    const head = indexIn(slab, chain[0]!);
-    let at = links + head;
-    for (let i = 1; i < chain.length; i++) {
-      const index = indexIn(slab, chain[i]!);
-      link[at] = index + 1;
-      at = links + index;
-    }
-    node.giveGroup(c, p, slab, head + 1, at, chain.length);
-  }
+  const { allocBulk, freeBulk } = createSheafBulk(memory, options, {
+    ...parts,
+    lineOf,
+    hasSheaves,
+    linkOf,
+    putTop,
+    free,
+  });
 
   // ---- kfree_rcu and prefilled sheaves ---------------------------------------------------------------------------------
 

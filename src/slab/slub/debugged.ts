@@ -9,7 +9,7 @@ import type { BadFreeOutcome, DebugSlabs } from '../debug/index.js';
 import { whileOnNode } from '../workers/index.js';
 
 /** `p` is the line of the CPU for which it is done. */
-interface DebuggedCaches {
+export interface DebuggedCaches {
   alloc(id: number, gfp: Gfp, p: number): PhysAddr;
   free(id: number, p: number, address: PhysAddr): BadFreeOutcome;
   freeGroup(id: number, p: number, slab: number, chain: readonly PhysAddr[]): void;

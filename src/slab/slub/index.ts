@@ -1,5 +1,5 @@
 /** SLUB: slabs of a CPU in front of the lists of a node. */
 
-export { createDebuggedCaches } from './debugged.js';
+export { createDebuggedCaches, type DebuggedCaches } from './debugged.js';
 export { createSlubNode, type SlubNode } from './node.js';
 export { createSlub, type Slub } from './slub.js';
