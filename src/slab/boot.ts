@@ -164,7 +164,7 @@ export function bootAllocator(
       allocator: withoutRunTime(createSlub(memory, options), memory.ledger, options.profile),
     };
   if (sheafRule !== null) {
-    const source = createSheafMemory(memory.ledger, plain, () => slub);
+    const source = createSheafMemory(memory, plain, () => slub);
     const slub: SheafSlub = createSheafSlub(memory, options, source, sheafRule, openLate);
     return { ...none, allocator: slub, barns: slub };
   }

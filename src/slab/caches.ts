@@ -19,6 +19,7 @@ import {
   linkCache,
   type MachineBoot,
   plainView,
+  removeCache,
   unlinkCache,
 } from './cache/index.js';
 import { addSheaves } from './cache-sheaves.js';
@@ -145,9 +146,22 @@ export class Caches implements CacheHome {
       this.constructors.forget(id);
       const cache = this.of(id);
       this.link(row.name, cache);
-      if (opens) this.openBarn(id);
+      if (opens) this.#openNew(id, row.name);
       return cache;
     });
+  }
+
+  /** A cache that is made gets its barn; where the ledger has no room for that, the cache is gone again. Throws LedgerFullError. */
+  #openNew(id: number, name: string): void {
+    try {
+      this.openBarn(id);
+    } catch (error) {
+      this.of(id).close();
+      this.#handles.delete(id);
+      removeCache(this.ledger, id);
+      unlinkCache(this.ledger, name);
+      throw error;
+    }
   }
 
   /** A new row gets its sheaves, where the machine has any. Throws LedgerFullError. */

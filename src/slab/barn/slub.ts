@@ -295,14 +295,17 @@ export function createSheafSlub(
     if (capacity === 0) return true;
     const p = lineOf(id, cpu);
     if (!barn.build(id, gfp, cpu)) return false;
-    for (let each = 0; each < cpus; each++) {
-      const main = barn.make(id, p, capacity, gfp);
-      if (main === 0) {
-        close(id, cpu);
-        return false;
+    let opened = 0;
+    try {
+      for (; opened < cpus; opened++) {
+        const main = barn.make(id, p, capacity, gfp);
+        if (main === 0) break;
+        cpuSheaves.open(lineOf(id, opened), main);
       }
-      cpuSheaves.open(lineOf(id, each), main);
+    } finally {
+      if (opened < cpus) close(id, cpu);
     }
+    if (opened < cpus) return false;
     cache[id * CACHE_WORDS + C_SHEAF_CAPACITY] = capacity;
     return true;
   }

@@ -1,7 +1,7 @@
 /** What of sheaves no recording shows: bounds, who is asked for what it does not have, and what is refused until there is an engine. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ArgumentError } from '../../base/index.js';
+import { ArgumentError, LedgerFullError } from '../../base/index.js';
 import { LINUX_6_12, LINUX_7_3, SLAB, SLAB_NO_SHEAVES } from '../kernel/index.js';
 import { Machine } from '../machine.js';
 import { sheafCapacity } from './sheaf-capacity.js';
@@ -51,6 +51,7 @@ test('a number that no sheaf can hold is refused before anything is made', () =>
     assert.throws(() => machine.kmemCacheCreate('wrong', 64, { sheafCapacity: wrong }), ArgumentError);
   assert.deepEqual(machine.caches(), []);
   assert.equal(machine.kmemCacheCreate('most', 64, { sheafCapacity: 524284 })!.info.sheafCapacity, 524284);
+  machine.validate();
 });
 
 test('each kernel is asked for what it has', () => {
@@ -63,12 +64,22 @@ test('each kernel is asked for what it has', () => {
   assert.throws(() => older.kmemCacheCreate('cache', 64, { sheafCapacity: 30 }), ArgumentError);
 });
 
-test('caches with sheaves cannot be allocated from yet; debugged ones, which have none, can', () => {
-  const machine = Machine.create({ kernel: '7.3' });
+test('a ledger without room for a sheaf refuses the cache, and nothing is left of it', () => {
+  const machine = Machine.create({ kernel: '7.3', ledger: { sheafSlots: 20_000 } });
+  const known = () => machine.caches().map(({ name }) => name);
+  machine.kfree(machine.kmalloc(8));
+  const before = known();
+  assert.throws(() => machine.kmemCacheCreate('wide', 64, { sheafCapacity: 30_000 }), LedgerFullError);
+  assert.deepEqual(known(), before);
+  machine.validate();
+});
+
+test('with a ledger without sheaves caches are described; nothing but debugged ones is allocated from', () => {
+  const machine = Machine.create({ kernel: '7.3', ledger: { sheaves: 0 } });
   const cache = machine.kmemCacheCreate('cache', 64)!;
-  assert.throws(() => cache.alloc(), /not modelled/);
-  assert.throws(() => cache.allocBulk(3), /not modelled/);
-  assert.throws(() => machine.kmalloc(64), /not modelled/);
+  assert.equal(cache.info.sheafCapacity, 60);
+  assert.throws(() => cache.alloc(), /described and not used/);
+  assert.throws(() => cache.allocBulk(3), /described and not used/);
   const debugged = machine.kmemCacheCreate('debugged', 64, { flags: SLAB.RED_ZONE })!;
   debugged.free(debugged.alloc());
   cache.destroy();

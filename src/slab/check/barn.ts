@@ -13,6 +13,7 @@ import {
   CACHE_WORDS,
   CPU_WORDS,
   type Fault,
+  FRAME_USED,
   H_SHEAF_CLASSES,
   H_SHEAF_HIGH,
   H_SHEAF_SLOTS,
@@ -198,7 +199,7 @@ function isRowOf({ ledger }: PhysicalMemory, sheaf: number, id: number): boolean
 /** Whatever no list leads to is with a caller, and each sheaf's own memory is a live object. */
 function checkPlaces(memory: PhysicalMemory, found: Map<number, Found>, fail: Fault): void {
   const { ledger } = memory;
-  const { sheaf: rows, slabLinks, link } = ledger;
+  const { sheaf: rows, slabLinks, link, frameState } = ledger;
   const { slabAt, indexIn } = createObjectAddresses(memory);
   const memories = new Set<number>();
   for (let sheaf = 1; sheaf <= ledger.header[H_SHEAF_HIGH]!; sheaf++) {
@@ -215,7 +216,9 @@ function checkPlaces(memory: PhysicalMemory, found: Map<number, Found>, fail: Fa
     const address = readAddress(rows, s + S_MEMORY_LOW);
     const slab = slabAt(address);
     const index = slab === 0 ? -1 : indexIn(slab, address);
-    const live = index >= 0 && link[slabLinks[slab]! + index] === LINK_LIVE;
+    const frame = Math.floor(address / memory.profile.pageSize) - memory.basePfn;
+    const isBlock = slab === 0 && (frameState[frame] ?? 0) >= FRAME_USED;
+    const live = isBlock || (index >= 0 && link[slabLinks[slab]! + index] === LINK_LIVE);
     if (!live || memories.has(address))
       fail(
         'barn.memory',
