@@ -1,4 +1,4 @@
-/** What-ifs on the command line: each `--set` is one (lab/replay/what-if-text.ts). */
+/** What-ifs on the command line: each `--set` is one (lab/what-if/text.ts). */
 import { ArgumentError } from '../base/index.js';
 import { readWhatIf as read, type WhatIf } from '../lab/index.js';
 

@@ -286,7 +286,7 @@ export const C_SHARED_FACTOR = 46;
 /** Objects in the shared array, and whether it was used since the reaper last looked. */
 export const C_SHARED_AVAIL = 47;
 export const C_SHARED_TOUCHED = 48;
-/** The cache's entries of `arrayAddress`: the first, and how many. CPU 0's come first, the shared ones last. */
+/** The cache's entries of `arrayAddress`: the first, and how many. CPU 0's come first, the shared ones last. With sheaves see below. */
 export const C_ARRAYS = 49;
 export const C_ARRAY_ENTRIES = 50;
 /** When the reaper looks at the node next: the low word of a time in milliseconds. */
@@ -347,7 +347,7 @@ export const P_PARTIAL_COUNT = 5;
 export const P_SIZE = 6;
 export const P_ODD_INVERSE = 7;
 export const P_SHIFT = 8;
-/** With SLAB: objects in this CPU's array, how many it holds, whether it was used since the reaper last looked, its first entry. */
+/** Each of these has other meanings with sheaves, below. With SLAB: objects in this CPU's array, how many it holds, whether it was used since the reaper last looked, its first entry. */
 export const P_AVAIL = 9;
 export const P_LIMIT = 10;
 export const P_TOUCHED = 11;

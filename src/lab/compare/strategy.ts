@@ -11,7 +11,7 @@
  *     if (table !== NULL) strategy.free(table, 0);
  *     strategy.close();                          // gives everything back that nobody holds
  *
- * strategy.suite.ts holds every strategy to this.
+ * strategy.test.ts holds every strategy to this.
  */
 import type { Gfp, PhysAddr } from '../../base/index.js';
 import type { KmemCache, Machine, MachineOptions } from '../../slab/index.js';

@@ -10,8 +10,8 @@
  * keeps slabs of its own. This file is the way through both, and puts them together.
  *
  * Each slab has a list of free objects of its own; objects that other CPUs free to an active slab wait there. A slab is in one of the
- * states of ledger.ts: 1 active, 2 CPU-partial, 3 node-partial, 4 full. States 1 and 2 are *frozen*: one CPU keeps the slab, and nobody
- * else moves it.
+ * states of ledger.ts: 1 active, 2 CPU-partial, 3 node-partial, 4 full. States 1 and 2 are *frozen*: one CPU owns the slab, and nobody else
+ * moves it. (Kernels say so up to 6.7; since "slub: Delay freezing of partial slabs", 6.8, only the active slab has the bit.)
  *
  * ## alloc takes the first of these that has an object
  *  a. the CPU's own list, newest free first;
