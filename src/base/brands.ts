@@ -16,7 +16,7 @@ export type Order = number;
 /** What an allocation may do and where its pages may come from: the bits of machine/gfp.ts. */
 export type Gfp = Brand<number, 'Gfp'>;
 
-/** `SLAB_*` creation flags as an unsigned 32-bit number: the bits of slab/flags.ts. */
+/** `SLAB_*` creation flags as an unsigned 32-bit number: the bits of slab/kernel/flags.ts. */
 export type SlabFlags = Brand<number, 'SlabFlags'>;
 
 /** The address that an allocation returns when it found no memory. */

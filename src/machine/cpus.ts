@@ -13,7 +13,7 @@
  *  1. absent: the CPU's lines hold nothing, its journal says nothing;
  *  2. reserved: for the thread that is given this token, which has not come yet. There is nothing to put in order;
  *  3. attached: a thread is this CPU, and nobody else writes what is its;
- *  4. left: its thread has ended, and an heir puts in order what it left (slab/attach.ts).
+ *  4. left: its thread has ended, and an heir puts in order what it left (slab/workers/attach.ts).
  *
  * State, heir and generation are one word of 64 bits, and each arrow is one compare-exchange of it. So of two heirs one has the CPU and the
  * other learns who; and an heir that has lost its own CPU meanwhile can take nothing back.

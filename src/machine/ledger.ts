@@ -174,7 +174,7 @@ const OPTIONAL_TABLES: ReadonlySet<string> = new Set([
   'sheaves',
   'sheafSlots',
 ]);
-/** Words of counters for a CPU and a cache (slab/statistics.ts). */
+/** Words of counters for a CPU and a cache (slab/cache/statistics.ts). */
 export const STATISTICS_WORDS = 64;
 const CONFIG_UNITS = 4096;
 
@@ -258,7 +258,7 @@ export const C_FAILED = 27;
 export const C_EXTRA_FROM_NODE = 30;
 /** 1 for caches that the kernel itself needs: they cannot be destroyed. */
 export const C_KERNEL_OWNED = 31;
-/** Object sizes as odd number × 2^shift, to divide by them without dividing (slab/object-address.ts). */
+/** Object sizes as odd number × 2^shift, to divide by them without dividing (slab/slabs/object-address.ts). */
 export const C_ODD_INVERSE = 28;
 export const C_SHIFT = 29;
 // What SLAB keeps of a cache instead of C_MIN_PARTIAL and what follows it; objects and order of its slabs are C_OO.
@@ -347,7 +347,10 @@ export const P_PARTIAL_COUNT = 5;
 export const P_SIZE = 6;
 export const P_ODD_INVERSE = 7;
 export const P_SHIFT = 8;
-/** Each of these has other meanings with sheaves, below. With SLAB: objects in this CPU's array, how many it holds, whether it was used since the reaper last looked, its first entry. */
+/**
+ * Each of these has other meanings with sheaves, below. With SLAB: objects in this CPU's array, how many it holds, whether it was used
+ * since the reaper last looked, its first entry.
+ */
 export const P_AVAIL = 9;
 export const P_LIMIT = 10;
 export const P_TOUCHED = 11;
@@ -389,7 +392,7 @@ export const SHEAF_BARN_EMPTY = 5;
 export const SHEAF_WAITING = 6;
 export const SHEAF_PREFILLED = 7;
 
-/** A CPU's journal: what whoever takes its place must know if it dies in the middle (slab/attach.ts). Two lines of 64 bytes. */
+/** A CPU's journal: what whoever takes its place must know if it dies in the middle (slab/workers/attach.ts). Two lines of 64 bytes. */
 export const JOURNAL_WORDS = 32;
 /** Who is this CPU, as one word of 64 bits (cpus.ts): state and heir, and generation. */
 export const J_STATE = 0;

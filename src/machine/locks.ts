@@ -32,8 +32,8 @@
  *
  * ## The journal
  * Before a CPU changes what others see, it notes in its journal (ledger.ts, J_) what it is about to do; plain stores to a line of its own.
- * If it dies, its heir reads there what to undo (slab/attach.ts). In states 1 and 2 nothing is noted: when the only thread dies, the
- * machine dies with it.
+ * If it dies, its heir reads there what to undo (slab/workers/attach.ts). In states 1 and 2 nothing is noted: when the only thread dies,
+ * the machine dies with it.
  *
  * Slow paths ask `concurrent()` at each step instead of once: a handle may be given away in a constructor's callback.
  */

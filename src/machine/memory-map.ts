@@ -51,7 +51,7 @@ export interface MemoryMap {
   readonly zones: readonly ZoneSpec[];
   /**
    * `ARCH_DMA_MINALIGN`, bytes: what a device may write must share no unit of so many bytes with anything else, because devices do not see
-   * the CPUs' caches. Left out where they do. What a kernel makes of it: slab/profile.ts, `kmallocBounces`.
+   * the CPUs' caches. Left out where they do. What a kernel makes of it: slab/kernel/profile.ts, `kmallocBounces`.
    */
   readonly dmaAlign?: number;
 }

@@ -2,7 +2,7 @@ import type { GfpNumbers } from './gfp.js';
 
 /**
  * What the page allocator takes from a kernel's configuration. Kernels differ by data, never by an `if (version)`: the slab room
- * extends this with its own part (slab/profile.ts).
+ * extends this with its own part (slab/kernel/profile.ts).
  */
 export interface PageProfile {
   /** Bytes; a power of two. */

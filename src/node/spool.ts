@@ -4,7 +4,7 @@
  * A temporary file loses its name as soon as it is open: whatever ends the program, a signal as well, takes it away. Worker threads share
  * the program's descriptors and read it all the same.
  *
- * A trace with more rows than anyone wants in memory spills into one (trace/trace-store.ts).
+ * A trace with more rows than anyone wants in memory spills into one (trace/file/trace-store.ts).
  */
 import {
   closeSync,

@@ -1,4 +1,7 @@
-/** The bytes of a trace, from wherever a person has it: a path, or `-`, in pieces that Node's zlib and fzstd unpack (trace/unpack.ts). */
+/**
+ * The bytes of a trace, from wherever a person has it: a path, or `-`, in pieces that Node's zlib and fzstd unpack
+ * (trace/file/unpack.ts).
+ */
 import { createReadStream, statSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';

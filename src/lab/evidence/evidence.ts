@@ -4,7 +4,7 @@
  * A preset is a list of caches that a booted kernel of some configuration has. The recorded machine is another one: what its events say of
  * a cache holds, and the preset gives way. Of each cache that has events
  *
- *  - the name is that of its classes (trace/classes.ts);
+ *  - the name is that of its classes (trace/resolve/classes.ts);
  *  - the distance of its objects is `bytes_alloc`, and an object has at least the `bytes_req` that were asked for;
  *  - the order of its slabs is that of the pages that were taken for it, where pointers are real and pages are traced; else the kernel's
  *    rules give it from the distance and the number of CPUs;

@@ -12,7 +12,8 @@
  *                     ↑ the address that callers see
  *
  * The free pointer is at one of the two places: inside the object, where it is used only while the object is
- * free, or behind it. SLAB has nothing around its objects but padding, and a list of indices for the whole slab (slab/layout-slab.ts).
+ * free, or behind it. SLAB has nothing around its objects but padding, and a list of indices for the whole slab
+ * (slab/cache/layout-slab.ts).
  */
 import { ArgumentError, KernelPanicError } from '../../base/index.js';
 import { formatGfp, GFP, type MemoryMap, memoryMapOf, type ZoneName } from '../../machine/index.js';

@@ -10,8 +10,8 @@
  * 2. A cache whose size or flags change is created after the others, by the kernel's own rule: it may now merge with another, or no
  *    longer.
  * 3. Caches that were merged are one in the events. Where a what-if parts them (slab_nomerge, a debug flag, a change of one of them) the
- *    classes are told apart by what their functions are known to allocate from (trace/class-sites.ts); the others stay with the cache
- *    whose name the frees gave.
+ *    classes are told apart by what their functions are known to allocate from (trace/resolve/class-sites.ts); the others stay with the
+ *    cache whose name the frees gave.
  * 4. A class that no cache of the plan has gets one made from its bytes (evidence.ts). A free of something whose size nobody told frees
  *    nothing: no slab is made for it.
  * 5. Large kmallocs are whole pages. Where pages are traced their own events tell of them, just before; where one does not, they are taken

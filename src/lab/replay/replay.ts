@@ -6,7 +6,7 @@
  * of slabs, a struct that grew by 8 bytes, and what it would have cost can be read off.
  *
  *     trace ─────╮                         ╭─▸ plan        the machine as it was recorded, with its caches      plan.ts
- *     snapshots ─┴─▸ prepareReplay ────────┼─▸ names       which cache each class is                            trace/classes.ts
+ *     snapshots ─┴─▸ prepareReplay ────────┼─▸ names       which cache each class is                            trace/resolve/classes.ts
  *                                          ╰─▸ estimate    what was there before, what came without an event    population.ts
  *                         │
  *                         ▾
@@ -25,11 +25,11 @@
  *  3. a snapshot: which caches there were, their sizes, orders and limits, the machine, what was there before;
  *  4. `bytes_alloc` and `bytes_req` of the events: the distance of a cache's objects, kmalloc's classes of sizes, whole pages;
  *  5. neighbours in a page, and the pages that were taken for a slab, where pointers are real;
- *  6. what other objects of a function are, and the table of functions (trace/class-sites.ts);
+ *  6. what other objects of a function are, and the table of functions (trace/resolve/class-sites.ts);
  *  7. size: the one cache of a snapshot that fits;
  *  8. a preset: what a booted kernel of some configuration has.
  *
- * Names: trace/classes.ts. Sizes and orders: evidence.ts. The machine: plan.ts. What rests on 6 to 8 is only likely: whoever shows
+ * Names: trace/resolve/classes.ts. Sizes and orders: evidence.ts. The machine: plan.ts. What rests on 6 to 8 is only likely: whoever shows
  * it marks it with `?`, and the reason is among what was assumed. What rests on nothing is called by what is known (`?function/size`), or
  * left out. So the machine as recorded never holds less than was asked for, and no object lies in a slab of a size that no event and no
  * snapshot has. Whether snapshots are of the same recording at all: mismatch.ts.

@@ -6,7 +6,7 @@
  *     slub_max_order=0                  page_size=64K              cpus=8
  *     slab_nomerge                      slub_debug=FZP             allocator=slab
  *     cpu_partial=0                     min_partial=32             (of all caches)
- *     sheaves                           sheaves=32                 (slab/sheaf.ts: objects of one sheaf, by size unless told)
+ *     sheaves                           sheaves=32                 (slab/sheaf/sheaf.ts: objects of one sheaf, by size unless told)
  *     dentry.size=200                   dentry.flags+=ACCOUNT      filp.cpu_partial=4
  *     dentry.flags-=RECLAIM_ACCOUNT     dentry.slub_debug=U        filp.strategy=page_frag-32k
  *

@@ -1,7 +1,7 @@
 /**
  * # Files as a browser has them
  *
- *     dropped File, or an address on this site ─▸ pieces ─▸ unpacked (DecompressionStream, fzstd) ─▸ what is it?     trace/unpack.ts
+ *     dropped File, or an address on this site ─▸ pieces ─▸ unpacked (DecompressionStream, fzstd) ─▸ what is it?     trace/file/unpack.ts
  *
  * Reading is what the command line does, with a browser's means: gzip by the browser's own stream, zstd by fzstd, bytes at random from
  * where the file lies. A packed text that stops in the middle is read up to there, and the end is told as a problem: who has half of a

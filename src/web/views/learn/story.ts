@@ -1,9 +1,9 @@
 /**
  * # What a step did, in the kernel's words
  *
- * SLUB counts what it does (CONFIG_SLUB_STATS, slab/statistics.ts): the counters that a step has raised say which way it went. SLAB counts
- * nothing; there the pictures from before and after the step are compared. Each sentence stands behind the function of Linux 6.1 that does
- * it.
+ * SLUB counts what it does (CONFIG_SLUB_STATS, slab/cache/statistics.ts): the counters that a step has raised say which way it went. SLAB
+ * counts nothing; there the pictures from before and after the step are compared. Each sentence stands behind the function of Linux 6.1
+ * that does it.
  */
 import { formatAddress, formatBytes, pushAll } from '../../../base/index.js';
 import { __GFP } from '../../../machine/index.js';

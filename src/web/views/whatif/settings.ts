@@ -21,7 +21,7 @@ import { CPUS_MAX } from '../../../machine/index.js';
 import { SLUB_MIN_OBJECTS_MAX } from '../../../slab/index.js';
 
 interface CommonControl {
-  /** The word of the setting, as lab/replay/what-if.ts has it. */
+  /** The word of the setting, as lab/what-if/what-if.ts has it. */
   readonly word: string;
   readonly label: string;
   /** What it does, in a sentence. */
