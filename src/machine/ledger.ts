@@ -30,7 +30,11 @@
  *  4. full: no free object and on no list;
  *  5. disabled: a debug check found it damaged. It is frozen, on no list, and what was free in it is lost. Only in debugged caches.
  *
- * On a machine with SLAB (slab/slab.ts) no CPU holds slabs, and each slab is on one of its cache's three lists:
+ * *Frozen* (the bit of `slabCounters`): one CPU owns the slab, and no other moves it. That is the kernel up to 6.7. Since "slub: Delay
+ * freezing of partial slabs" (6.8) only the active slab has the bit; here state 2 keeps it for every kernel, which changes no figure but
+ * two statistics (docs/slab.md).
+ *
+ * On a machine with SLAB (slab/slab/slab.ts) no CPU holds slabs, and each slab is on one of its cache's three lists:
  *  6. full: no free object on the slab's own list;
  *  7. partial;
  *  8. free: all of its objects are on its list.
@@ -77,7 +81,7 @@
  * | `sheaf`, `slotAddress`, `slotLink` | sheaf, and slot of one: an object | the CPU that has it; the barn's lock while it lies there |
  * | `linkPage` | 2048 links | link lock |
  * | `cache`, `cacheName` | cache | node lock; its slabs and objects link lock; created and destroyed under the table's lock |
- * | `journal` | CPU: what it is in the middle of | that CPU; when it is gone, who takes its place |
+ * | `journal` | CPU: what it is in the middle of | that CPU; when it is gone, its heir |
  * | `cpuWord` | CPU: who it is | anyone, by compare-exchange (cpus.ts) |
  * | `cacheLink` | a name that is a link to a cache's directory | the table's lock |
  * | `cpuCache`, `statistics` | CPU × cache | that CPU |
@@ -262,7 +266,10 @@ export const C_KERNEL_OWNED = 31;
 export const C_ODD_INVERSE = 28;
 export const C_SHIFT = 29;
 // What SLAB keeps of a cache instead of C_MIN_PARTIAL and what follows it; objects and order of its slabs are C_OO.
-/** The node's lists of full and of free slabs, each with its tail in the word behind its head; its partial list is the one above. */
+/**
+ * The node's lists of full and of free slabs. The full list's tail is the word behind its head: lists find a
+ * tail at head + 1. The partial list is the one above.
+ */
 export const C_FULL_HEAD = 32;
 export const C_FREE_HEAD = 34;
 export const C_FREE_TAIL = 35;
@@ -357,6 +364,7 @@ export const P_TOUCHED = 11;
 export const P_ENTRIES = 14;
 // With sheaves: P_AVAIL objects in this CPU's two, P_LIMIT the most that they hold, P_ENTRIES their first entry; and of a slab of the
 // preferred order the mask of an offset into it, and how many objects it has.
+/** The word that is P_TOUCHED with SLAB. */
 export const P_SLAB_MASK = 11;
 export const P_SLAB_OBJECTS = 15;
 /** The address of the active slab's first object: a double, by its index in `cpuDouble`, where a line is eight of them. */

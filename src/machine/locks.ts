@@ -5,8 +5,8 @@
  *     a slab's word    frozen | in use | first free         unlocked
  *                      frozen | in use | LOCKED | CPU + 1   locked: the first free object is in the holder's journal
  *
- * A lock names its holder, so that a dead Worker's lock is known for what it is. Lock words are taken by one compare-exchange; who finds
- * one taken spins for a while, marks the word (WAITED) and sleeps until it is let go. A host that forbids sleeping (a page's main
+ * A lock names its holder, so that a dead Worker's lock is known for what it is. Lock words are taken by one compare-exchange; a CPU that
+ * finds one taken spins for a while, marks the word (WAITED) and sleeps until it is let go. A host that forbids sleeping (a page's main
  * thread) spins on. After PATIENCE_MS nobody waits any longer: LockHeldError. The call is cut off then, in the middle of what its other
  * locks guard: they stay with this CPU, and each later slow step throws the same error, until the thread puts its own CPU in order like a
  * dead one's (`detachCpu`).
@@ -69,7 +69,7 @@ export interface Locks {
   attach(token: CpuToken): void;
   /** This thread is no CPU any more, by its own will. */
   leave(): void;
-  /** Throws DetachedError if this thread is no CPU any more. Whoever takes a lock or lets it go asks. */
+  /** Throws DetachedError if this thread is no CPU any more. Every taking and releasing of a lock asks. */
   check(): void;
   /** Whether a call of this thread was cut off (LockHeldError). It may take locks again: it is about to put in order what it left. */
   mend(): boolean;
@@ -95,11 +95,16 @@ export interface Locks {
   releaseSlab(slab: number, counters: number): void;
 }
 
+/** In a lock word: somebody sleeps on it, so its release has to wake. The bits below name the holder. */
 const WAITED = 1 << 30;
 const HOLDER = WAITED - 1;
+/** Looks at a taken lock before sleeping. Sections are a dozen writes long, so a holder that has a processor is done by then. */
 const SPINS = 500;
+/** The longest sleep on a lock word: a release wakes the sleeper, so this only bounds how late the patience and the CPU are asked after. */
 const SLEEP_MS = 20;
+/** The same on a slab's word, whose release wakes nobody: the sleep itself is the delay, so it is short. */
 const SLAB_SLEEP_MS = 0.1;
+/** How long a lock is waited for before LockHeldError. */
 const PATIENCE_MS = 10_000;
 
 /** The holder of a lock word, or -1. */
@@ -175,7 +180,7 @@ export function createLocks(ledger: Ledger): Locks {
     while (true) {
       const seen = Atomics.load(words, at);
       if (seen === 0) {
-        // Others may sleep still: who takes it now wakes them.
+        // Others may sleep still: with WAITED set, the release of this lock wakes them.
         if (Atomics.compareExchange(words, at, 0, (cpu + 1) | WAITED) === 0) return;
         continue;
       }
@@ -194,7 +199,7 @@ export function createLocks(ledger: Ledger): Locks {
     if (Atomics.exchange(words, at, 0) & WAITED) Atomics.notify(words, at);
   }
 
-  /** Who has lost its CPU becomes none: an heir that is detached itself does not come back to what it was. */
+  /** A thread that has lost its CPU becomes none: an heir that is detached itself does not come back to what it was. */
   function become(other: number): void {
     if (gone !== undefined) return;
     cpu = other;
@@ -215,7 +220,7 @@ export function createLocks(ledger: Ledger): Locks {
       const word = slabCounters[slab]!;
       if (!(word & COUNTERS_LOCKED)) {
         journal[j + J_WORD] = word;
-        // Who frees to a frozen slab leaves it to the CPU that keeps it.
+        // A remote free to a frozen slab does not move it: its owner keeps it, and no line of this CPU gets or gives a slab.
         journal[j + J_LINE] = !frees || word >= 0 ? p + 1 : 0;
         journal[j + J_SLAB] = slab;
         const locked = (word & ~COUNTERS_FREE) | COUNTERS_LOCKED | (cpu + 1);

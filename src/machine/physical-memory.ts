@@ -150,7 +150,9 @@ export function createPhysicalMemory(options: PhysicalMemoryOptions): PhysicalMe
   const ledger = createLedger(
     {
       frames,
+      // A slab has a frame at least, so no machine of up to 2^20 frames runs out of ids; a larger one is told if it does.
       slabs: options.ledger?.slabs ?? Math.min(frames, 1 << 20),
+      // Pages of 2048 links: a third of a page a frame is 682 objects a frame, and 64 serve small machines. 2^15 pages are 128 MiB.
       linkPages: options.ledger?.linkPages ?? Math.min(Math.ceil(frames / 3) + 64, 1 << 15),
       caches,
       cpus,

@@ -33,7 +33,7 @@ export function createCache(
   const { useroffset, usersize } = usercopyRegion(kernel, memory.log, options, size);
   const sheaves = sheavesAsked(kernel, caches.hasSheaves, options);
   const request = { name: name!, size, align, flags, ctor: ctor !== undefined, usersize };
-  // Who asks for sheaves of its own gets a cache of its own.
+  // A cache that asks for its own sheaf capacity is not merged.
   const ownSheaves = sheaves !== undefined && Object.keys(sheaves).length > 0;
   const shared = ownSheaves ? 0 : findMergeable(ledger, kernel, boot, request);
   if (shared !== 0) {

@@ -96,7 +96,7 @@ export interface CacheOptions {
    */
   freeptrOffset?: number;
   /**
-   * Objects of a sheaf, 0 for none. The machine decides unless told. Who says so gets a cache of its own, unmerged. On a kernel that has
+   * Objects of a sheaf, 0 for none. The machine decides unless told. A cache with a capacity of its own is not merged. On a kernel that has
    * sheaves itself: how many at least, and 0 is nothing said.
    */
   sheafCapacity?: number;

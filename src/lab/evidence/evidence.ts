@@ -87,7 +87,7 @@ export function fitToEvents(
   const others: string[] = [];
   const caches = plan.caches.map((spec): CacheSpec => {
     const users = groups.get(spec.name);
-    // Who has events under a name of its own shares nothing here.
+    // A cache with events under its own name shares nothing here.
     const rest = spec.names.filter((name, i) => i === 0 || name === spec.name || !groups.has(name));
     const alone = rest.length === spec.names.length ? spec : { ...spec, names: rest };
     if (users === undefined) return alone;

@@ -181,7 +181,7 @@ function walk(
   const net = new Float64Array(caches.names.length);
   const order = [...places].sort((a, b) => a.beginRow - b.beginRow);
   const seen: Seen[] = [];
-  // Who records single tasks has no events of the idle one.
+  // A recording of single tasks has no events of the idle task.
   let isWhole = false;
   const reach = (row: number) => {
     while (seen.length < order.length && order[seen.length]!.beginRow <= row)

@@ -15,7 +15,7 @@
  *  4. the profile's own table of what a booted kernel has (a preset), for what the others leave out. It overrules none of them.
  *
  * Of the machine too: what a person says counts, then snapshots, then what the trace shows; what is left is assumed, and `evidence` says of
- * each fact which it was. Whoever shows an assumed fact marks it. Where a person says other than the snapshots do, `overruled` tells: the
+ * each fact which it was. An assumed one is marked where shown. Where a person says other than the snapshots do, `overruled` tells: the
  * replay is not of the machine as it was recorded.
  *
  * What a machine was recorded to have is taken as it is. A what-if that changes what layouts follow from (page size, orders, debugging)

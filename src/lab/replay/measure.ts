@@ -46,7 +46,7 @@ export const MOST_REQUESTED = 3;
 export const PEAK_REQUESTED = 4;
 export const PEAK_ROW = 5;
 
-/** Who draws curves finer than the series (look/levels.ts): it is told when something changes, and looks for itself. */
+/** An observer that draws curves finer than the series (look/levels.ts): it is told when something changes, and looks for itself. */
 export interface LevelsRecorder {
   /** The row behind the column that is going on. */
   readonly end: number;
@@ -85,7 +85,7 @@ export interface Measure {
   otherPagesChanged(pages: number): void;
   /** Closes the series and the peak: they stay as they are, whatever follows. */
   end(): void;
-  /** Who is told of all this beside. */
+  /** A further observer, told of all this too. */
   record(recorder: LevelsRecorder | undefined): void;
   save(): MeasureSave;
   restore(save: MeasureSave): void;

@@ -73,7 +73,7 @@ export interface Run {
   advance(to: number): void;
   /** All rows are done: nothing is measured any more, but by recorders. Rows may still be gone through again. */
   end(): RunState;
-  /** Who is told of all that changes from here on, if anybody. */
+  /** The observer of all that changes from here on, if there is one. */
   record(recorder: LevelsRecorder | undefined): void;
   save(): RunSave;
   restore(save: RunSave): void;

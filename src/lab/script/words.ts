@@ -51,7 +51,7 @@ export function atLine<T>(file: string, line: number, step: () => T): T {
   } catch (error) {
     const own = [InputError, EngineError, LedgerCorruptError].some((kind) => error instanceof kind);
     if (own || !(error instanceof SlablabError)) throw error;
-    // Who wrote the script did not make the machine.
+    // The writer of a script did not make the machine.
     throw new InputError(file, line, error instanceof LedgerFullError ? error.fact : error.message);
   }
 }

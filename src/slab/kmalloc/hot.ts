@@ -12,7 +12,7 @@ interface SlowKmalloc {
   free(address: PhysAddr, cpu: number): void;
 }
 
-/** Who does not say for whom, or which CPU, means itself. */
+/** The flags and the CPU may be left out: then the calls choose their own. */
 export interface HotKmalloc {
   alloc(size: number, gfp?: Gfp, cpu?: number): PhysAddr;
   free(address: PhysAddr, cpu?: number): void;

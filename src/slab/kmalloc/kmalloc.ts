@@ -259,7 +259,7 @@ export function createKmalloc(
     }
     const c = ledger.slabCache[slab]! * CACHE_WORDS;
     const flags = ledger.cache[c + C_FLAGS]!;
-    // Who asks may use all of it from now on.
+    // The caller of ksize may use all of it from now on.
     allocator.debug.useWhole(ledger.slabCache[slab]!, address);
     // SLAB promises what was asked of it and no more.
     if (profile.allocator === 'slab') return ledger.cache[c + C_OBJECT_SIZE]!;

@@ -33,7 +33,7 @@ const OWN_FILES =
 /** How the host came to call the program: nobody's business here. */
 const HOST = /\(?node:internal\//;
 
-/** The stack of whoever called the engine. */
+/** The stack of the caller of the engine. */
 function callerStack(): string {
   const lines = (new Error().stack ?? '')
     .split('\n')
@@ -100,7 +100,7 @@ export function withStacks<A extends CacheAllocator>(
     return address;
   }
 
-  /** Notes who frees before it happens, and takes that back if it does not. */
+  /** Notes the stack of a free before it happens, and takes that back if it does not. */
   function noting(addresses: readonly number[], act: () => void): void {
     const known = addresses.filter((address) => noted.get(address)?.freed === 0);
     const freed = known.length > 0 ? note() : 0;

@@ -177,7 +177,7 @@ export function createSheaves(
     try {
       fill(id, p, refill(id, capacity) - 1, gfp, cpu);
     } catch (error) {
-      // Whoever asked has its object: that there is no room for more is nobody's failure. Nothing else goes by, and nothing is lost.
+      // The caller has its object: that there is no room for more is no failure of its call. Nothing else goes by, and nothing is lost.
       if (error instanceof LedgerFullError) return first;
       free(id, first, cpu);
       throw error;

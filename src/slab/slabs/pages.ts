@@ -254,7 +254,7 @@ export function createSlabPages(memory: PhysicalMemory, options: SlabPagesOption
     locks.take(header, H_LINK_LOCK, 'the table of links');
     try {
       slab = takeSlabId(ledger);
-      // Who would free to the id's last slab may have locked it still; and who looks for partial slabs must not take this one for it.
+      // A remote free to the id's last slab may still hold its lock; and a search for partial slabs must not take this one for that.
       if (locks.concurrent()) locks.takeSlab(slab, -1);
       locks.releaseSlab(slab, packCounters(1, 0, locks.concurrent() ? COUNTERS_FROZEN : 0));
       slabLinks[slab] = takeLinks(ledger, objects);

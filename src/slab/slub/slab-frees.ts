@@ -23,7 +23,7 @@ export interface SlabFrees {
   /**
    * Among several CPUs: locks a slab of which objects will be freed, and the node too if the slab may leave its list; makes room on the
    * CPU's partial list if the slab will go there. Returns the slab's word. Until it is locked the slab may go, and its id may become
-   * another's: whoever calls looks again whose it is.
+   * another's: the caller checks again which slab it is.
    */
   takeForFree(id: number, p: number, slab: number, freed: number): number;
   /** Under its lock: the slab is one of this cache, and has so many objects in use. An empty one may be on its way out. */

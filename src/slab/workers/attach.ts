@@ -30,7 +30,7 @@
  *     list it was or between two. They get one list each and go to the node, and what its sheaves held goes back to its slabs.
  * After that nothing is half done, and every object is what it was before the call that was cut off, or what that call was to make it. An
  * alloc that was cut off may have marked its object and never returned it: such an object is live, and nobody knows it, as are those
- * that the dead thread had been given. Who knows which objects those are frees them: `machine.liveObjects(cache)` names all.
+ * that the dead thread had been given. A program that knows which objects those are frees them: `machine.liveObjects(cache)` names all.
  *
  * What a debug check had half written into an object's bytes is not undone: the next check of that object reports it.
  */

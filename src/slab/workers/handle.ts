@@ -91,7 +91,7 @@ function arrayOf(memory: ManagedBuffer): Uint8Array {
   return new Uint8Array('buffer' in memory ? memory.buffer : memory);
 }
 
-/** A machine's handle. Who makes it may give it away at once: from now on slow paths lock. */
+/** A machine's handle. It may be given away at once: from now on slow paths lock. */
 export function machineHandle(
   memory: PhysicalMemory,
   bytes: ManagedBuffer | undefined,

@@ -1,6 +1,6 @@
 /**
  * Threads that are stopped at a step of their own: played in this one, as machines over arrays that ask before each write to the ledger,
- * and before each atomic step. Who asks may make the thread die there, throw there, or let others do something there.
+ * and before each atomic step. The caller may make the thread die there, throw there, or let others do something there.
  */
 import assert from 'node:assert/strict';
 import { Machine } from '../machine.js';
@@ -23,7 +23,7 @@ export class Fate {
   steps = 0;
   /** Before which step it happens. */
   at = Number.POSITIVE_INFINITY;
-  /** What happens: it dies, unless somebody else is asked. Who throws and leaves `at` as it is stops the thread for good. */
+  /** What happens: it dies, unless somebody else is asked. Throwing, with `at` left as it is, stops the thread for good. */
   act: (kind: StepKind, lock?: LockWord) => void = die;
 
   step(kind: StepKind, lock?: LockWord): void {

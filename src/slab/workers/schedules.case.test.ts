@@ -10,7 +10,7 @@
  *     switch     another CPU makes a call or two, in the middle of which a third one may; then this one goes on
  *     lose       the same, and then it is killed at a later step
  *
- * Who comes to a lock whose holder cannot go on gets LockHeldError, as it would after ten seconds. A call that was killed, or ended by that
+ * A CPU that comes to a lock whose holder cannot go on gets LockHeldError, as after ten seconds. A call that was killed, or ended by that
  * error, is *cut off*: its CPU is detached by another thread. A callback that throws cuts nothing off.
  *
  * ## What is checked then

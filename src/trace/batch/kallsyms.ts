@@ -20,7 +20,7 @@ const OFFSET_MAX = 1 << 20;
 const NEWLINE = 10;
 const SPACE = 32;
 
-/** Names of the places in a kernel (trace/kallsyms.ts). */
+/** Names of the places in a kernel (trace/batch/kallsyms.ts). */
 export interface Symbols {
   /** How many places the table names. */
   readonly count: number;

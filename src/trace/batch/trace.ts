@@ -215,7 +215,7 @@ export interface ResolveReport {
 /** Whether a stretch of rows is wanted: the first of them, and how many. */
 export type WantsRows = (first: number, rows: number) => boolean;
 
-/** What was recorded, row by row (trace/trace.ts). */
+/** What was recorded, row by row (trace/batch/trace.ts). */
 export interface Trace {
   readonly rows: number;
   /** Slots are numbers below this. */

@@ -61,7 +61,7 @@ export interface KnownCache {
   readonly isPreset?: boolean;
 }
 
-/** How a class's cache was found: by which of the rules of trace/classes.ts. `none` is for what is no object of a cache. */
+/** How a class's cache was found: by which of the rules of trace/resolve/classes.ts. `none` is for what is no object of a cache. */
 export type HowNamed =
   | 'event'
   | 'kmalloc'

@@ -85,7 +85,7 @@ const ORDER_MAX = 30;
 /** What the upper half of a pointer counts. */
 const HALF = 2 ** 32;
 
-/** A resolver of one trace (trace/resolve.ts). */
+/** A resolver of one trace (trace/resolve/resolve.ts). */
 export function createResolver(options: ResolverOptions): Resolver {
   const strings = new Strings();
   const classes = createClassTable(strings);
