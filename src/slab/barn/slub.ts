@@ -29,7 +29,6 @@
  */
 import { ArgumentError, type Gfp, KernelWouldCrashError, type PhysAddr } from '../../base/index.js';
 import {
-  C_FLAGS,
   C_NR_SLABS,
   C_SHEAF_CAPACITY,
   C_STATE,
@@ -52,17 +51,10 @@ import {
   STAT,
   sheafObjects,
 } from '../cache/index.js';
-import { BAD_FREE, createDebugParts, createDebugSlabs, type DebugSlabs, zeroing } from '../debug/index.js';
-import { type SheafRule, SLAB_DEBUG_FLAGS } from '../kernel/index.js';
-import {
-  countInUse,
-  countOnNode,
-  createNodeLists,
-  createObjectAddresses,
-  createSlabLocks,
-  createSlabPages,
-} from '../slabs/index.js';
-import { createDebuggedCaches, createSlubNode } from '../slub/index.js';
+import { BAD_FREE, type DebugSlabs, zeroing } from '../debug/index.js';
+import type { SheafRule } from '../kernel/index.js';
+import { countInUse, countOnNode } from '../slabs/index.js';
+import { createNodeParts } from '../slub/index.js';
 import { whileUnkept } from '../workers/index.js';
 import { createBarn, type SheafMemory } from './barn.js';
 import { createSheafBulk } from './bulk.js';
@@ -106,31 +98,19 @@ function createParts(
   sheafMemory: SheafMemory,
   rule: SheafRule,
 ) {
-  const { ledger } = memory;
-  const isDebug = (id: number) => (ledger.cache[id * CACHE_WORDS + C_FLAGS]! & SLAB_DEBUG_FLAGS) !== 0;
-  const lists = createNodeLists(ledger);
-  const addresses = createObjectAddresses(memory);
-  const debugParts = createDebugParts(memory, options, lists, addresses);
-  const { checks } = debugParts;
-  const pages = createSlabPages(memory, {
-    ...options,
-    objectAddress: addresses.objectAddress,
-    onNew: (id, slab) => (isDebug(id) ? checks.setUp(id, slab) : undefined),
-    onDiscard: (id, slab) => (isDebug(id) ? checks.onDiscard(id, slab) : undefined),
-  });
-  const node = createSlubNode(memory, lists, pages, createSlabLocks(memory), addresses.objectAddress);
-  const { discard } = pages;
-  const debugOptions = { ...options, ...debugParts, ...lists, ...addresses, newSlab: node.newSlab, discard };
-  const debugged = createDebuggedCaches(memory, createDebugSlabs(memory, debugOptions));
+  const parts = createNodeParts(memory, options);
+  const { addresses, node } = parts;
   const barn = createBarn(memory, addresses, node, sheafMemory, rule, options.profile.wordSize);
   const cpuSheaves = createCpuSheaves(memory, barn, rule);
   const rcu = createRcuSheaves(memory, barn, cpuSheaves, rule);
   const prefilled = createPrefilledSheaves(memory, barn, cpuSheaves, options.reports);
-  return { addresses, checks, node, debugged, barn, cpuSheaves, rcu, prefilled, isDebug };
+  return { ...parts, barn, cpuSheaves, rcu, prefilled };
 }
 
-/** SLUB with sheaves over a machine's memory. All of its state is in the ledger. `rule` says what barns and sheaves are;
- * `openLate` opens a cache that was adopted and is used for the first time. */
+/**
+ * SLUB with sheaves over a machine's memory. All of its state is in the ledger. `rule` says what barns and sheaves are; `openLate` opens a
+ * cache that was adopted and is used for the first time.
+ */
 export function createSheafSlub(
   memory: PhysicalMemory,
   options: AllocatorOptions,
@@ -156,7 +136,7 @@ export function createSheafSlub(
   // ---- alloc -----------------------------------------------------------------------------------------------------------
 
   function alloc(id: number, gfp: Gfp, cpu: number): PhysAddr {
-    if (cpu >>> 0 !== cpu || cpu >= cpus) throw refuseCpu(cpu);
+    if (cpu >>> 0 !== cpu || cpu >= cpus) throw noSuchCpu(cpus, cpu);
     const p = (cpu * cacheRows + id) * CPU_WORDS;
     const avail = cpuCache[p + P_AVAIL]!;
     if (avail === 0) return allocSlow(id, gfp, p);
@@ -193,7 +173,7 @@ export function createSheafSlub(
   // ---- free ------------------------------------------------------------------------------------------------------------
 
   function free(id: number, address: PhysAddr, cpu: number): void {
-    if (cpu >>> 0 !== cpu || cpu >= cpus) throw refuseCpu(cpu);
+    if (cpu >>> 0 !== cpu || cpu >= cpus) throw noSuchCpu(cpus, cpu);
     const p = (cpu * cacheRows + id) * CPU_WORDS;
     const at = linkOf(id, address);
     if (at < 0 || link[at] !== LINK_LIVE) return refuse(id, p, address);
@@ -210,11 +190,16 @@ export function createSheafSlub(
   }
 
   function putTop(p: number, address: PhysAddr, at: number): void {
+    push(p, address, at);
+    link[at] = LINK_ARRAY;
+  }
+
+  /** An object, or with -1 as its link a pointer that nobody looked at, lies on main, which has room. */
+  function push(p: number, address: PhysAddr, at: number): void {
     const avail = cpuCache[p + P_AVAIL]!;
     const slot = cpuCache[p + P_ENTRIES]! + avail;
     slotAddress[slot] = address;
     slotLink[slot] = at;
-    link[at] = LINK_ARRAY;
     cpuCache[p + P_AVAIL] = avail + 1;
     if (COUNTING) count(p, STAT.free_fastpath);
   }
@@ -250,12 +235,7 @@ export function createSheafSlub(
   function putStray(id: number, p: number, address: PhysAddr): void {
     if (!hasSheaves(p)) throw badFree(id, address);
     if (cpuCache[p + P_AVAIL] === cpuCache[p + P_LIMIT]) cpuSheaves.makeRoom(id, id * CACHE_WORDS, p);
-    const avail = cpuCache[p + P_AVAIL]!;
-    const slot = cpuCache[p + P_ENTRIES]! + avail;
-    slotAddress[slot] = address;
-    slotLink[slot] = -1;
-    cpuCache[p + P_AVAIL] = avail + 1;
-    count(p, STAT.free_fastpath);
+    push(p, address, -1);
   }
 
   const { allocBulk, freeBulk } = createSheafBulk(memory, options, {
@@ -270,7 +250,7 @@ export function createSheafSlub(
   // ---- kfree_rcu and prefilled sheaves ---------------------------------------------------------------------------------
 
   function freeRcu(id: number, address: PhysAddr, cpu: number): boolean {
-    if (cpu >>> 0 !== cpu || cpu >= cpus) throw refuseCpu(cpu);
+    if (cpu >>> 0 !== cpu || cpu >= cpus) throw noSuchCpu(cpus, cpu);
     const at = linkOf(id, address);
     if (at < 0 || link[at] !== LINK_LIVE) throw badFree(id, address);
     const p = lineOf(id, cpu);
@@ -319,31 +299,23 @@ export function createSheafSlub(
     barn.remove(id, cpu);
   }
 
-  function flushCpu(id: number, cpu: number): void {
-    if (!hasSheaves(lineOf(id, cpu))) return;
-    cpuSheaves.flush(id, lineOf(id, cpu), false);
-    rcu.flush(id, lineOf(id, cpu));
-  }
-
-  function offline(id: number, cpu: number): void {
-    if (!hasSheaves(lineOf(id, cpu))) return;
-    cpuSheaves.flush(id, lineOf(id, cpu), true);
-    rcu.flush(id, lineOf(id, cpu));
+  /** `whole`: main goes back in one piece, as where the CPU goes offline. */
+  function giveUp(id: number, cpu: number, whole: boolean): void {
+    const p = lineOf(id, cpu);
+    if (!hasSheaves(p)) return;
+    cpuSheaves.flush(id, p, whole);
+    rcu.flush(id, p);
   }
 
   function shrink(id: number): boolean {
     const p = lineOf(id, 0);
-    for (let cpu = 0; cpu < cpus; cpu++) flushCpu(id, cpu);
+    for (let cpu = 0; cpu < cpus; cpu++) giveUp(id, cpu, false);
     if (hasSheaves(p)) {
       rcu.endGracePeriod(id, p);
       barn.empty(id, p);
     }
     node.shrink(id * CACHE_WORDS);
     return cache[id * CACHE_WORDS + C_NR_SLABS] !== 0;
-  }
-
-  function refuseCpu(cpu: number): ArgumentError {
-    return noSuchCpu(cpus, cpu);
   }
 
   return {
@@ -354,8 +326,7 @@ export function createSheafSlub(
     freeBulk,
     allocAtHand,
     freeRcu,
-    endGracePeriod: (id, cpu) =>
-      hasSheaves(lineOf(id, cpu)) ? rcu.endGracePeriod(id, lineOf(id, cpu)) : undefined,
+    endGracePeriod: (id, cpu) => rcu.endGracePeriod(id, lineOf(id, cpu)),
     flushRcu: (id, cpu) => rcu.flush(id, lineOf(id, cpu)),
     prefillSheaf,
     allocFromSheaf: prefilled.alloc,
@@ -363,9 +334,9 @@ export function createSheafSlub(
     refillSheaf: (id, sheaf, wanted, gfp, cpu) => prefilled.refill(id, lineOf(id, cpu), sheaf, wanted, gfp),
     open,
     close,
-    offline,
+    offline: (id, cpu) => giveUp(id, cpu, true),
     shrink,
-    flushCpu,
+    flushCpu: (id, cpu) => giveUp(id, cpu, false),
     whileUnkept: (id, act) => whileUnkept(memory, id, act),
     live: (id) =>
       countInUse(ledger, id) - sheafObjects(ledger, id) - (isDebug(id) ? debugged.whole.lost(id) : 0),

@@ -65,7 +65,6 @@
  */
 import { ArgumentError, type Gfp, NULL, type PhysAddr } from '../../base/index.js';
 import {
-  C_FLAGS,
   C_NR_SLABS,
   C_STATE,
   CACHE_ALIVE,
@@ -90,28 +89,12 @@ import {
   divide,
   STAT,
 } from '../cache/index.js';
-import {
-  BAD_FREE,
-  createDebugParts,
-  createDebugSlabs,
-  createFreeBad,
-  type DebugSlabs,
-  zeroing,
-} from '../debug/index.js';
-import { SLAB_DEBUG_FLAGS } from '../kernel/index.js';
-import {
-  countInUse,
-  countOnNode,
-  createNodeLists,
-  createObjectAddresses,
-  createSlabLocks,
-  createSlabPages,
-} from '../slabs/index.js';
+import { BAD_FREE, createFreeBad, type DebugSlabs, zeroing } from '../debug/index.js';
+import { countInUse, countOnNode } from '../slabs/index.js';
 import { whileUnkept } from '../workers/index.js';
 import { type BulkFree, createBulkFree } from './bulk.js';
 import { createCpuSlabs } from './cpu-slab.js';
-import { createDebuggedCaches } from './debugged.js';
-import { createSlubNode } from './node.js';
+import { createNodeParts } from './node-parts.js';
 import { createSlabFrees } from './slab-frees.js';
 
 /** The operations of all SLUB caches of a machine. */
@@ -131,43 +114,19 @@ export interface Slub extends CacheAllocator, Pick<BulkFree, 'freeIndices'> {
   emptyHand(): void;
 }
 
-/** What alloc and free stand on, in the order in which it is made: each part knows only those above it. */
-function createParts(memory: PhysicalMemory, options: AllocatorOptions) {
-  const { ledger } = memory;
-  const isDebug = (id: number) => (ledger.cache[id * CACHE_WORDS + C_FLAGS]! & SLAB_DEBUG_FLAGS) !== 0;
-  const lists = createNodeLists(ledger);
-  const addresses = createObjectAddresses(memory);
-  const locks = createSlabLocks(memory);
-  const debugParts = createDebugParts(memory, options, lists, addresses);
-  const { checks, strays } = debugParts;
-  const pages = createSlabPages(memory, {
-    ...options,
-    objectAddress: addresses.objectAddress,
-    onNew: (id, slab) => (isDebug(id) ? checks.setUp(id, slab) : undefined),
-    onDiscard: (id, slab) => (isDebug(id) ? checks.onDiscard(id, slab) : strays.drop(slab)),
-  });
-  const node = createSlubNode(memory, lists, pages, locks, addresses.objectAddress);
-  const cpuSlabs = createCpuSlabs(memory, node, locks, addresses.objectAddress);
-  const { discard } = pages;
-  const debugOptions = { ...options, ...debugParts, ...lists, ...addresses, newSlab: node.newSlab, discard };
-  const debug = createDebugSlabs(memory, debugOptions);
-  const freeBad = createFreeBad(ledger, { ...options, ...addresses, strays, debug, isDebug });
-  return { addresses, checks, strays, locks, pages, node, cpuSlabs, debug, isDebug, freeBad };
-}
-
 /** SLUB over a machine's memory. All of its state is in the ledger. */
 export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): Slub {
   const { ledger, locks } = memory;
   const { faithful, bytes } = options;
-  const parts = createParts(memory, options);
-  const { addresses, strays, pages, node, cpuSlabs, isDebug, freeBad } = parts;
-  const { slabAt, indexIn } = addresses;
+  const parts = createNodeParts(memory, options);
+  const { addresses, strays, pages, node, debugged, isDebug } = parts;
+  const { slabAt, indexIn, objectAddress } = addresses;
+  const cpuSlabs = createCpuSlabs(memory, node, parts.locks, objectAddress);
+  const freeBad = createFreeBad(ledger, { ...options, ...parts, ...addresses });
   const { concurrent, takeSlab } = parts.locks;
-  const { newSlab, putDown } = pages;
   const { activate, takeList, takeActive, takePartial, takeFromNode } = cpuSlabs;
   const frees = createSlabFrees(memory, node, cpuSlabs, parts.locks);
   const { takeForFree, isStill, letGo, freeToSlab } = frees;
-  const debugged = createDebuggedCaches(memory, parts.debug);
   const { cache, cpuCache, cpuDouble, slabCounters, slabCache, slabLinks, link } = ledger;
   const cacheRows = ledger.shape.caches + 1;
   const { cpus } = ledger.shape;
@@ -226,12 +185,12 @@ export function createSlub(memory: PhysicalMemory, options: AllocatorOptions): S
         if (cpuCache[p + P_OWN] === 0) continue;
         return takeOwn(p, cpuCache[p + P_OWN]!);
       }
-      const slab = grows ? newSlab(id, c, p, gfp) : 0;
+      const slab = grows ? pages.newSlab(id, c, p, gfp) : 0;
       if (slab === 0) return NULL;
       // A constructor may have freed to this cache and taken from it: then this CPU has an active slab again.
       if (cpuCache[p + P_SLAB] !== 0) cpuSlabs.giveUpActive(c, p);
       activate(p, slab);
-      putDown();
+      pages.putDown();
       return takeOwn(p, takeList(p, slab, takeSlab(slab, p)));
     }
   }
